@@ -1,0 +1,3 @@
+//! Administration of Gearman job servers.
+
+fn main() {}

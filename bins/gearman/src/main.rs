@@ -1,0 +1,3 @@
+//! Submit and work on Gearman jobs from the shell.
+
+fn main() {}

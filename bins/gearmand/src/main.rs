@@ -1,0 +1,3 @@
+//! The Geartrain job server.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Gearman job queue as a deterministic state machine.

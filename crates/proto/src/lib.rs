@@ -1,0 +1,1 @@
+//! The Gearman protocol: bytes to typed packets and back, without IO.

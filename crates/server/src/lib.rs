@@ -1,0 +1,1 @@
+//! Sockets, configuration and process life around the job queue.

@@ -1,0 +1,1 @@
+//! Where Geartrain remembers background jobs.

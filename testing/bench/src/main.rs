@@ -1,0 +1,3 @@
+//! Benchmarks against the floor and other job servers.
+
+fn main() {}

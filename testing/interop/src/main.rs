@@ -1,0 +1,3 @@
+//! Real clients and workers against real servers.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Seeded simulation of the job queue with faults.
+
+fn main() {}
