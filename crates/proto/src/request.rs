@@ -120,7 +120,6 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// When the kind is not one to the server, or the body has not the shape of its kind.
-    #[expect(clippy::too_many_lines, reason = "one arm per packet")]
     pub fn decode(kind: PacketKind, body: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(kind, body);
         Ok(match kind {

@@ -1,0 +1,38 @@
+//! The outputs of `core`, as calls on whoever drives it.
+
+use crate::event::Event;
+use crate::ids::{ConnId, Ticket};
+use crate::persist::Op;
+use geartrain_proto::Response;
+
+/// Takes what [`crate::Core`] wants done, in order.
+///
+/// Everything is borrowed: an implementation encodes or copies what it keeps, and returns at once.
+/// It does no IO, since `core` is held while it runs.
+pub trait Outbox {
+    /// Send this packet to this connection, behind all that was sent to it before.
+    fn send(&mut self, conn: ConnId, response: Response<'_>);
+
+    /// As [`Outbox::send`], but this packet, and everything sent to the connection after it, is held
+    /// back until [`Outbox::release`] or [`Outbox::refuse`] with the same ticket.
+    fn hold(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>);
+
+    /// What was held for this ticket may go.
+    fn release(&mut self, conn: ConnId, ticket: Ticket);
+
+    /// What was held for this ticket is replaced by this packet, an `ERROR`, and may go.
+    fn refuse(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>);
+
+    /// Send these bytes, the answer to a text command, to this connection.
+    fn text(&mut self, conn: ConnId, text: &[u8]);
+
+    /// Make this change durable; [`crate::Core::handle_committed`] says when it is.
+    fn persist(&mut self, ticket: Ticket, op: Op<'_>);
+
+    /// Close this connection once all that was sent to it is written; then, as for any closed
+    /// connection, call [`crate::Core::handle_closed`].
+    fn close(&mut self, conn: ConnId);
+
+    /// Something happened that logs and metrics speak of.
+    fn note(&mut self, event: Event<'_>);
+}

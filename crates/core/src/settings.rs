@@ -1,0 +1,136 @@
+//! How a queue is told to behave.
+
+use geartrain_proto::limits::HANDLE_BYTES_MAX;
+use std::time::Duration;
+use thiserror::Error;
+
+/// In which order the functions of a worker are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FunctionOrder {
+    /// As gearmand 1.1.20: the last registered first, each drained over its priorities before the next.
+    #[default]
+    LastRegistered,
+    /// As gearmand 1.1.20 with `--round-robin`: a function that was served goes to the end.
+    RoundRobin,
+    /// As gearmand 2.0: the highest priority first over all functions, which take turns.
+    Priority,
+}
+
+/// How many sleeping workers are woken for one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wakeup {
+    /// One, and the next if it does not grab within this time.
+    OneThenNext(Duration),
+    /// All that are able: the reference's default, `--worker-wakeup 0`.
+    All,
+    /// Up to this many: `--worker-wakeup N`.
+    Count(u32),
+}
+
+impl Default for Wakeup {
+    fn default() -> Self {
+        Wakeup::OneThenNext(Duration::from_millis(100))
+    }
+}
+
+/// Whether background jobs are handed to a store before they are acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// They live in memory only (`--queue-type builtin`), and are acknowledged at once.
+    #[default]
+    Memory,
+    /// `JOB_CREATED` waits for [`crate::Core::handle_committed`].
+    Stored,
+}
+
+/// Bounds on what peers can make the queue keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Functions known at once, however they came to be. Default 1,000,000.
+    pub functions_max: usize,
+    /// Functions one worker may be able to do. Default 100,000.
+    pub abilities_max: usize,
+    /// Foreground submits that may wait for one job. Default 100,000.
+    pub waiters_max: usize,
+    /// Jobs that wait or run, all functions together. Default 4,000,000,000.
+    pub jobs_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            functions_max: 1_000_000,
+            abilities_max: 100_000,
+            waiters_max: 100_000,
+            jobs_max: 4_000_000_000,
+        }
+    }
+}
+
+/// How a queue is told to behave; see the field docs for flags and defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What handles begin with, before a colon and the job's number. Flag `--job-handle-prefix`.
+    pub handle_prefix: String,
+    /// Attempts after which a job that loses its workers is given up; 0 is no limit. Flag `--job-retries`.
+    pub job_retries: u32,
+    /// Flag `--worker-wakeup`.
+    pub wakeup: Wakeup,
+    /// Flags `--function-order` and `--round-robin`.
+    pub function_order: FunctionOrder,
+    /// Whether every connection gets `WORK_EXCEPTION` without asking for it. Flag `--exceptions`.
+    pub exceptions: bool,
+    /// Whether there is a store.
+    pub durability: Durability,
+    /// The first number that was never given out; 1 for a new queue.
+    pub next_number: u64,
+    /// Answer to the text command `version`, without `OK `.
+    pub version: String,
+    /// Answer to the text command `verbose`, without `OK `.
+    pub verbose: String,
+    /// Answer to the text command `getpid`.
+    pub pid: u32,
+    /// Seed of the hash of uniques, so that peers cannot make them collide. Any value.
+    pub hash_seed: u64,
+    /// Bounds on what peers can make the queue keep.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            handle_prefix: "H:localhost".to_owned(),
+            job_retries: 0,
+            wakeup: Wakeup::default(),
+            function_order: FunctionOrder::default(),
+            exceptions: false,
+            durability: Durability::default(),
+            next_number: 1,
+            version: "1.1.20".to_owned(),
+            verbose: "ERROR".to_owned(),
+            pid: 0,
+            hash_seed: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Longest [`Settings::handle_prefix`], in bytes: a colon and a number of 20 digits fit behind it.
+pub const HANDLE_PREFIX_BYTES_MAX: usize = HANDLE_BYTES_MAX - 21;
+
+/// Why settings cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The prefix leaves no room for the number.
+    #[error("job handle prefix of {len} bytes is over the limit of {max} bytes")]
+    PrefixTooLong {
+        /// Its length, in bytes.
+        len: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// The prefix has a byte that the text protocol cannot carry.
+    #[error("job handle prefix {0:?} has a space or a control character")]
+    PrefixNotPrintable(String),
+}
