@@ -1,113 +1,255 @@
-//! The queue seen from outside: inputs, outputs and the next time it wants to be called.
+//! The queue seen from outside: inputs, outputs, and the next time it wants to be called.
+//!
+//! From: whoever drives it, one input at a time. To: the file named after what the input asks for.
 
-use crate::ids::{ConnId, Moment, Now, Ticket};
+use crate::conn::Conns;
+use crate::durable::Writing;
+use crate::event::{Ended, Event, GivenBack};
+use crate::function::{FunctionKey, Functions};
+use crate::handle::Handles;
+use crate::ids::{ConnId, Moment, Now};
+use crate::job::{Job, JobKey, Jobs, Kept, State};
 use crate::outbox::Outbox;
-use crate::persist::Record;
 use crate::settings::{Settings, SettingsError};
-use geartrain_proto::{AdminCommand, DecodeError, Request};
+use crate::timers::Timers;
+use foldhash::fast::FixedState;
+use geartrain_proto::{AdminCommand, DecodeError, Disposition, ErrorCode, Function, Request, Response};
 
 /// The whole job queue.
+///
+/// Inputs are `handle_*`; what they cause goes to the [`Outbox`] that comes with them. After each input,
+/// [`Core::poll_timeout`] says when [`Core::handle_timeout`] is due. A driver with a store calls
+/// [`Core::load`] for every record and then [`Core::handle_loaded`] before the first request.
 #[derive(Debug)]
-pub struct Core {}
+pub struct Core {
+    pub(crate) settings: Settings,
+    pub(crate) handles: Handles,
+    pub(crate) hash: FixedState,
+    pub(crate) jobs: Jobs,
+    pub(crate) functions: Functions,
+    pub(crate) conns: Conns,
+    pub(crate) timers: Timers,
+    pub(crate) writing: Writing,
+    /// Whether workers are given jobs.
+    pub(crate) assigning: bool,
+}
 
-#[expect(unused_variables, reason = "the seam stands before its inside")]
 impl Core {
     /// An empty queue.
     ///
     /// # Errors
     /// When the handle prefix is too long or cannot be carried in text.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        todo!()
+        Ok(Self {
+            handles: Handles::new(&settings.handle_prefix)?,
+            hash: FixedState::with_seed(settings.hash_seed),
+            jobs: Jobs::new(settings.hash_seed),
+            functions: Functions::new(settings.hash_seed),
+            conns: Conns::default(),
+            timers: Timers::default(),
+            writing: Writing::new(settings.next_number.max(1)),
+            assigning: true,
+            settings,
+        })
     }
 
-    /// Takes a stored job back into the queue; to be called in the order of the places, before any
-    /// request. (Connections may be open meanwhile and ask text commands.)
-    pub fn load(&mut self, now: Now, record: Record<'_>) {
-        todo!()
-    }
-
-    /// A peer connected. `descriptor` and `address` are what `workers` prints.
+    /// A peer connected. `descriptor` and `address` are what the text command `workers` prints.
     pub fn handle_connected(&mut self, descriptor: i32, address: &str) -> ConnId {
-        todo!()
+        self.conns.insert(descriptor, address, self.settings.exceptions)
     }
 
     /// A packet came.
     pub fn handle_request(&mut self, now: Now, conn: ConnId, request: &Request<'_>, out: &mut dyn Outbox) {
-        todo!()
+        let Some(peer) = self.conns.get_mut(conn) else { return };
+        let exception_for = peer.exception_for.take();
+        match *request {
+            Request::Submit(ref submit) => self.submit(now, conn, submit, out),
+            Request::Grab(kind) => self.grab(now, conn, kind, out),
+            Request::PreSleep => self.pre_sleep(now, conn, out),
+            Request::WorkStatus { handle, numerator, denominator } => {
+                self.work_status(conn, handle, numerator, denominator, out);
+            }
+            Request::WorkData { handle, data } => {
+                self.work_relay(conn, handle, Response::WorkData { handle, data }, out);
+            }
+            Request::WorkWarning { handle, warning } => {
+                self.work_relay(conn, handle, Response::WorkWarning { handle, warning }, out);
+            }
+            Request::WorkComplete { handle, result } => self.work_complete(conn, handle, result, out),
+            Request::WorkFail { handle } => self.work_fail(conn, handle, exception_for, out),
+            Request::WorkException { handle, exception } => self.work_exception(conn, handle, exception, out),
+            Request::CanDo { function } => self.can_do(now, conn, function, 0, out),
+            Request::CanDoTimeout { function, timeout_ms } => {
+                self.can_do(now, conn, function, timeout_ms, out);
+            }
+            Request::CantDo { function } => self.cant_do(now, conn, function, out),
+            Request::ResetAbilities => self.reset_abilities(now, conn, out),
+            Request::GetStatus { handle } => self.get_status(conn, handle, out),
+            Request::GetStatusUnique { unique } => self.get_status_unique(conn, unique, out),
+            Request::Echo { data } => out.send(conn, Response::Echo { data }),
+            Request::Option { name } => self.option(conn, name, out),
+            Request::SetClientId { id } => self.set_client_id(conn, id),
+            Request::SubmitSched { .. } | Request::AllYours => {
+                Self::refuse(conn, ErrorCode::InvalidCommand, "Command not expected", out);
+            }
+        }
     }
 
     /// A text command came.
-    pub fn handle_admin(&mut self, now: Now, conn: ConnId, command: &AdminCommand<'_>, out: &mut dyn Outbox) {
-        todo!()
+    pub fn handle_admin(&mut self, conn: ConnId, command: &AdminCommand<'_>, out: &mut dyn Outbox) {
+        if self.conns.get(conn).is_some() {
+            self.admin(conn, command, out);
+        }
     }
 
-    /// Bytes came that are no message: answers by the error's disposition, and asks to close where it says so.
+    /// Bytes came that are no message: they are answered as the error's disposition says, and the driver
+    /// is asked to close the connection where it says so. Nothing more may be read from it then.
     pub fn handle_malformed(&mut self, conn: ConnId, error: &DecodeError, out: &mut dyn Outbox) {
-        todo!()
+        if self.conns.get(conn).is_none() {
+            return;
+        }
+        match error.disposition() {
+            Disposition::Reply(code) => Self::refuse(conn, code, &error.to_string(), out),
+            Disposition::ReplyThenClose(code) => {
+                Self::refuse(conn, code, &error.to_string(), out);
+                out.close(conn);
+            }
+            Disposition::ReplyLineThenClose(word) => {
+                out.text(conn, format!("ERR {word} {error}\r\n").as_bytes());
+                out.close(conn);
+            }
+        }
     }
 
-    /// The connection ended; the id means nothing any more.
-    pub fn handle_closed(&mut self, now: Now, conn: ConnId, out: &mut dyn Outbox) {
-        todo!()
-    }
-
-    /// All changes up to this ticket are durable.
-    pub fn handle_committed(&mut self, now: Now, upto: Ticket, out: &mut dyn Outbox) {
-        todo!()
-    }
-
-    /// All changes up to this ticket that are not yet committed failed. Their submits are refused.
+    /// The connection ended; its id means nothing any more.
     ///
-    /// Deletes and the like are the store's driver to keep and try again. Until [`Core::handle_store_ready`],
-    /// background submits are answered with `ERROR`.
-    pub fn handle_store_failed(&mut self, now: Now, upto: Ticket, out: &mut dyn Outbox) {
-        todo!()
-    }
-
-    /// The store takes changes again.
-    pub fn handle_store_ready(&mut self) {
-        todo!()
+    /// Jobs it ran go back to their lines before this returns (I8); jobs that only it waited for are
+    /// dropped, unless they run.
+    pub fn handle_closed(&mut self, now: Now, conn: ConnId, out: &mut dyn Outbox) {
+        let Some(mut peer) = self.conns.remove(conn) else { return };
+        for ability in peer.take_abilities() {
+            self.remove_worker(ability.function);
+        }
+        let mut waits: Vec<JobKey> = peer.waits.drain().collect();
+        waits.sort_by_key(|key| self.jobs.get(*key).number());
+        for key in waits {
+            self.jobs.remove_waiter(key, conn);
+            self.drop_if_abandoned(key, out);
+        }
+        let mut running = std::mem::take(&mut peer.running);
+        running.sort_by_key(|key| self.jobs.get(*key).number());
+        for key in running {
+            self.give_back(now, key, GivenBack::Disconnected, out);
+        }
+        self.wake_instead_of(now, peer.sleep, out);
     }
 
     /// The time of [`Core::poll_timeout`] has come; harmless when it has not.
     pub fn handle_timeout(&mut self, now: Now, out: &mut dyn Outbox) {
-        todo!()
+        self.expire(now, out);
     }
 
     /// When [`Core::handle_timeout`] is to be called; `None` while nothing waits for time.
+    ///
+    /// Where a job waits for a time of the calendar, the answer holds only while the clock does not jump.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<Moment> {
-        todo!()
+        self.timers.next(now)
+    }
+
+    /// Whether some job waits for a time of the calendar, which a jump of the clock may bring nearer.
+    #[must_use]
+    pub fn waits_for_calendar(&self) -> bool {
+        self.timers.waits_for_calendar()
     }
 
     /// Jobs that wait or run.
     #[must_use]
     pub fn jobs(&self) -> usize {
-        todo!()
+        self.jobs.len()
     }
 
-    /// Jobs that are held in memory alone: foreground jobs, and background jobs without a store.
+    /// Jobs that are held in memory alone: foreground jobs, background jobs without a store, and those
+    /// whose record is not written yet.
     #[must_use]
     pub fn jobs_in_memory_only(&self) -> usize {
-        todo!()
+        self.jobs.in_memory_only()
     }
 
     /// Jobs that run on a worker.
     #[must_use]
     pub fn jobs_running(&self) -> usize {
-        todo!()
+        self.jobs.running()
     }
 
-    /// Stops handing out jobs: workers get `NO_JOB` and are not woken (`--shutdown-grace`).
+    /// Stops handing out jobs: workers get `NO_JOB` and are not woken (flag `--shutdown-grace`).
     pub fn stop_assigning(&mut self) {
-        todo!()
+        self.assigning = false;
     }
 
-    /// Checks every invariant, in time proportional to the queue; for tests and simulation.
+    pub(crate) fn refuse(conn: ConnId, code: ErrorCode, text: &str, out: &mut dyn Outbox) {
+        out.note(Event::Refused { code, text });
+        out.send(conn, Response::Error { code: code.as_str().as_bytes(), text: text.as_bytes() });
+    }
+
+    /// The function of this name, made when it is new; `None` when there are too many.
+    pub(crate) fn function_for(&mut self, name: Function<'_>) -> Option<FunctionKey> {
+        if let Some(key) = self.functions.find(name) {
+            return Some(key);
+        }
+        if self.functions.len() >= self.settings.limits.functions_max {
+            return None;
+        }
+        let key = self.functions.insert(name);
+        self.jobs.add_line(key);
+        Some(key)
+    }
+
+    /// Ends a job: takes it from wherever it is, and lets the store forget it.
     ///
-    /// # Panics
-    /// When one does not hold, with its number.
-    pub fn check_all(&self) {
-        todo!()
+    /// Returns it, so that its clients can be told.
+    pub(crate) fn end(&mut self, key: JobKey, how: Ended, out: &mut dyn Outbox) -> Job {
+        self.detach(key);
+        let number = self.jobs.get(key).number();
+        if let State::Delayed { not_before } = self.jobs.get(key).state() {
+            self.timers.remove_delayed(*not_before, number);
+        }
+        let job = self.jobs.remove(key);
+        for waiter in job.waiters() {
+            if let Some(peer) = self.conns.get_mut(*waiter) {
+                peer.stop_awaiting(key);
+            }
+        }
+        self.forget_record(&job, how, out);
+        let handle = self.handles.text(number);
+        let function = self.functions.name(job.function());
+        out.note(Event::Ended { handle: handle.as_handle(), function, how });
+        job
+    }
+
+    /// Takes a running job off its worker's list and its time limit off the timers.
+    pub(crate) fn detach(&mut self, key: JobKey) {
+        let job = self.jobs.get(key);
+        let Some(running) = job.running() else { return };
+        let (worker, index, deadline) = (running.worker, running.index as usize, running.deadline);
+        if let Some(deadline) = deadline {
+            self.timers.remove_deadline(deadline, job.number());
+        }
+        let Some(peer) = self.conns.get_mut(worker) else { return };
+        if index < peer.running.len() {
+            peer.running.swap_remove(index);
+            if let Some(moved) = peer.running.get(index).copied() {
+                self.jobs.set_worker_index(moved, u32::try_from(index).unwrap_or(u32::MAX));
+            }
+        }
+    }
+
+    /// Drops a job that waits only for clients that have all left.
+    pub(crate) fn drop_if_abandoned(&mut self, key: JobKey, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        let abandoned = job.kept() == Kept::ByClients && job.waiters().is_empty();
+        if abandoned && job.running().is_none() {
+            self.end(key, Ended::Abandoned, out);
+        }
     }
 }

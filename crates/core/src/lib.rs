@@ -1,12 +1,74 @@
-//! The Gearman job queue as a deterministic state machine.
+//! The Gearman job queue as a deterministic state machine: typed requests and the time go in, packets,
+//! durable changes and events come out. No IO, no clock, no randomness.
+//!
+//! ```
+//! use geartrain_core::{Core, Event, Now, Op, Outbox, ConnId, Settings, Ticket};
+//! use geartrain_proto::{Function, GrabKind, Priority, Request, Response, Submit, SubmitMode, Unique};
+//!
+//! /// Collects the kinds of packets that are sent.
+//! #[derive(Default)]
+//! struct Sent(Vec<(ConnId, &'static str)>);
+//!
+//! impl Outbox for Sent {
+//!     fn send(&mut self, conn: ConnId, response: Response<'_>) {
+//!         self.0.push((conn, response.kind().name()));
+//!     }
+//!     fn hold(&mut self, _: ConnId, _: Ticket, _: Response<'_>) {}
+//!     fn release(&mut self, _: ConnId, _: Ticket) {}
+//!     fn refuse(&mut self, _: ConnId, _: Ticket, _: Response<'_>) {}
+//!     fn text(&mut self, _: ConnId, _: &[u8]) {}
+//!     fn persist(&mut self, _: Ticket, _: Op<'_>) {}
+//!     fn close(&mut self, _: ConnId) {}
+//!     fn note(&mut self, _: Event<'_>) {}
+//! }
+//!
+//! let mut core = Core::new(Settings::default())?;
+//! let (mut sent, now) = (Sent::default(), Now::default());
+//! let client = core.handle_connected(3, "127.0.0.1");
+//! let worker = core.handle_connected(4, "127.0.0.1");
+//! let function = Function::from("reverse");
+//! let job = Submit {
+//!     function,
+//!     unique: Unique::from(""),
+//!     priority: Priority::Normal,
+//!     mode: SubmitMode::Foreground,
+//!     reducer: None,
+//!     workload: b"hello",
+//! };
+//! core.handle_request(now, client, &Request::Submit(job), &mut sent);
+//! core.handle_request(now, worker, &Request::CanDo { function }, &mut sent);
+//! core.handle_request(now, worker, &Request::Grab(GrabKind::Plain), &mut sent);
+//! assert_eq!(sent.0, [(client, "JOB_CREATED"), (worker, "JOB_ASSIGN")]);
+//! # Ok::<(), geartrain_core::SettingsError>(())
+//! ```
+//!
+//! The way of a job: `submit.rs` takes it and `job.rs` puts it into the line of its function; `sleep.rs`
+//! wakes a worker, `grab.rs` gives it the job, `work.rs` relays what the worker reports until the job ends.
+//! `abilities.rs` gives a job back when its worker is lost, `timers.rs` does what is due, `durable.rs`
+//! hands records to a store and holds answers until they are written.
 
+mod abilities;
+mod admin;
+mod check;
+mod conn;
 mod core;
+mod durable;
 mod event;
+mod function;
+mod grab;
+mod handle;
 mod ids;
+mod job;
+mod line;
 mod outbox;
 mod outbuf;
 mod persist;
 mod settings;
+mod sleep;
+mod status;
+mod submit;
+mod timers;
+mod work;
 
 pub use crate::core::Core;
 pub use event::{Ended, Event, GivenBack};

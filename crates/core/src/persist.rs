@@ -47,6 +47,13 @@ pub enum Op<'a> {
         /// How many workers it was given to that did not finish it.
         attempts: u32,
     },
+    /// A job used up its attempts: take it off the queue, and keep it where a person finds it.
+    Bury {
+        /// The job; it may be unknown to the store when its record never became durable.
+        number: u64,
+        /// How many workers it was given to that did not finish it.
+        attempts: u32,
+    },
     /// A stored job ended: forget it. The job may be unknown to the store.
     Delete {
         /// The job.

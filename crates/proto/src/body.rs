@@ -100,7 +100,8 @@ impl Decimal {
 /// Reads a decimal number the way the reference does: white space, a sign, digits, then anything.
 ///
 /// `None` when the number does not fit; 0 when there are no digits.
-pub(crate) fn lenient_number(text: &[u8]) -> Option<i64> {
+#[must_use]
+pub fn lenient_number(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii_start();
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),

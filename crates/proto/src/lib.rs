@@ -32,6 +32,7 @@ mod request;
 mod response;
 
 pub use admin::{AdminCommand, DropWaiting, QueueBounds, Refusal};
+pub use body::lenient_number;
 pub use decoder::{Message, Step, decode_message, decode_response};
 pub use error::{DecodeError, Disposition, ErrorCode};
 pub use kind::PacketKind;

@@ -1,0 +1,186 @@
+//! Text commands: what people and scripts ask on the Gearman port.
+//!
+//! From: `Core::handle_admin`. To: one reply each, byte for byte as the reference's, its mix of line ends
+//! included. Control characters in names are shown escaped, since they would break the reader's table.
+
+use crate::core::Core;
+use crate::event::Ended;
+use crate::function::FunctionKey;
+use crate::ids::ConnId;
+use crate::job::{JobKey, Kept};
+use crate::outbox::Outbox;
+use geartrain_proto::{AdminCommand, DropWaiting, Function, Handle, Priority, Refusal, Response};
+use std::cmp::Reverse;
+use std::io::Write;
+
+impl Core {
+    pub(crate) fn admin(&mut self, conn: ConnId, command: &AdminCommand<'_>, out: &mut dyn Outbox) {
+        let reply = match *command {
+            AdminCommand::Status => self.list_status(),
+            AdminCommand::PriorityStatus => self.list_priority_status(),
+            AdminCommand::Workers => self.list_workers(),
+            AdminCommand::ShowJobs => self.list_jobs(),
+            AdminCommand::ShowUniqueJobs => self.list_unique_jobs(),
+            AdminCommand::CancelJob(handle) => self.cancel_job(handle, out),
+            AdminCommand::CreateFunction(name) => match self.function_for(name) {
+                Some(_) => b"OK\r\n".to_vec(),
+                None => b"ERR too many functions\r\n".to_vec(),
+            },
+            AdminCommand::DropFunction { function, waiting } => self.drop_function(function, waiting, out),
+            AdminCommand::MaxQueue { function, bounds } => {
+                if let Some(key) = self.functions.find(function) {
+                    self.functions.get_mut(key).bounds = bounds;
+                }
+                b"OK\r\n".to_vec()
+            }
+            AdminCommand::GetPid => format!("OK {}\n", self.settings.pid).into_bytes(),
+            AdminCommand::Verbose => format!("OK {}\n", self.settings.verbose).into_bytes(),
+            AdminCommand::Version => format!("OK {}\n", self.settings.version).into_bytes(),
+            AdminCommand::Refused(refusal) => refuse(refusal),
+        };
+        out.text(conn, &reply);
+    }
+
+    fn list_status(&self) -> Vec<u8> {
+        list(self.functions.iter(), |(key, entry), row| {
+            let line = self.jobs.line(key);
+            push_name(row, entry.name().as_bytes());
+            push_columns(row, &[line.total(), line.running(), entry.workers]);
+        })
+    }
+
+    fn list_priority_status(&self) -> Vec<u8> {
+        list(self.functions.iter(), |(key, entry), row| {
+            let line = self.jobs.line(key);
+            let [high, normal, low] = Priority::ALL.map(|priority| line.waiting(priority));
+            push_name(row, entry.name().as_bytes());
+            push_columns(row, &[high, normal, low, entry.workers]);
+        })
+    }
+
+    fn list_workers(&self) -> Vec<u8> {
+        list(self.conns.iter(), |(_, peer), row| {
+            let id: &[u8] = if peer.client_id.is_empty() { b"-" } else { &peer.client_id };
+            push(row, format_args!("{} {} ", peer.descriptor, peer.address));
+            push_name(row, id);
+            row.extend_from_slice(b" :");
+            let mut abilities = peer.abilities().to_vec();
+            abilities.sort_by_key(|ability| Reverse(ability.rank));
+            for ability in abilities {
+                row.push(b' ');
+                push_name(row, self.functions.name(ability.function).as_bytes());
+            }
+            row.push(b'\n');
+        })
+    }
+
+    /// The third column is the reference's mark of jobs that nobody waits for: such jobs are gone here.
+    fn list_jobs(&self) -> Vec<u8> {
+        list(self.jobs_by_number(), |key, row| {
+            let job = self.jobs.get(key);
+            let background = u8::from(job.kept() != Kept::ByClients);
+            row.extend_from_slice(self.handles.text(job.number()).as_handle().as_bytes());
+            push(row, format_args!("\t{}\t0\t{background}\n", job.attempts()));
+        })
+    }
+
+    fn list_unique_jobs(&self) -> Vec<u8> {
+        list(self.jobs_by_number(), |key, row| {
+            push_name(row, self.jobs.get(key).unique().as_bytes());
+            row.push(b'\n');
+        })
+    }
+
+    fn jobs_by_number(&self) -> impl Iterator<Item = JobKey> {
+        let mut keys: Vec<(u64, JobKey)> = self.jobs.iter().map(|(key, job)| (job.number(), key)).collect();
+        keys.sort_unstable_by_key(|(number, _)| *number);
+        keys.into_iter().map(|(_, key)| key)
+    }
+
+    fn cancel_job(&mut self, handle: Handle<'_>, out: &mut dyn Outbox) -> Vec<u8> {
+        let key = self.handles.number(handle).and_then(|number| self.jobs.find(number));
+        match key {
+            Some(key) => {
+                self.cancel(key, out);
+                b"OK\r\n".to_vec()
+            }
+            None => b"ERR UNKNOWN_JOB\r\n".to_vec(),
+        }
+    }
+
+    /// Ends a job at once; its clients get one `WORK_FAIL`, its worker is not told.
+    fn cancel(&mut self, key: JobKey, out: &mut dyn Outbox) {
+        let job = self.end(key, Ended::Cancelled, out);
+        let handle = self.handles.text(job.number());
+        for waiter in job.waiters() {
+            out.send(*waiter, Response::WorkFail { handle: handle.as_handle() });
+        }
+    }
+
+    fn drop_function(&mut self, name: Function<'_>, waiting: DropWaiting, out: &mut dyn Outbox) -> Vec<u8> {
+        let Some(function) = self.functions.find(name) else {
+            return b"ERR function not found\r\n".to_vec();
+        };
+        let line = self.jobs.line(function);
+        let in_use = self.functions.get(function).workers > 0 || line.running() > 0;
+        if in_use || (line.total() > 0 && waiting == DropWaiting::Refuse) {
+            return b"ERR there are still connected workers or executing clients\r\n".to_vec();
+        }
+        for key in self.jobs_of(function) {
+            self.cancel(key, out);
+        }
+        self.functions.remove(function);
+        b"OK\r\n".to_vec()
+    }
+
+    fn jobs_of(&self, function: FunctionKey) -> Vec<JobKey> {
+        self.jobs_by_number().filter(|key| self.jobs.get(*key).function() == function).collect()
+    }
+}
+
+/// A list: its rows, then a full stop.
+fn list<T>(items: impl Iterator<Item = T>, mut push_row: impl FnMut(T, &mut Vec<u8>)) -> Vec<u8> {
+    let mut reply = Vec::new();
+    for item in items {
+        push_row(item, &mut reply);
+    }
+    reply.extend_from_slice(b".\n");
+    reply
+}
+
+fn push(row: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    row.write_fmt(text).expect("writing to memory does not fail");
+}
+
+fn push_columns(row: &mut Vec<u8>, columns: &[u32]) {
+    for column in columns {
+        push(row, format_args!("\t{column}"));
+    }
+    row.push(b'\n');
+}
+
+/// Pushes bytes that a peer chose, control characters escaped.
+fn push_name(row: &mut Vec<u8>, name: &[u8]) {
+    for byte in name {
+        if byte.is_ascii_control() {
+            row.extend(byte.escape_ascii());
+        } else {
+            row.push(*byte);
+        }
+    }
+}
+
+/// The reference runs the words of these together.
+fn refuse(refusal: Refusal<'_>) -> Vec<u8> {
+    match refusal {
+        Refusal::UnknownCommand(word) => {
+            [b"ERR UNKNOWN_COMMAND Unknown+server+command", word, b"\r\n"].concat()
+        }
+        Refusal::UnknownShow => b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n".to_vec(),
+        Refusal::UnknownCancel => b"ERR UNKNOWN_ERROR\r\n".to_vec(),
+        Refusal::Incomplete(command) => format!(
+            "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+{command}\r\n"
+        )
+        .into_bytes(),
+    }
+}

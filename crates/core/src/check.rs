@@ -1,0 +1,185 @@
+//! The invariants, checked whole: for tests and simulation.
+//!
+//! Each check is named after the invariant in ARCHITECTURE.md that it asserts.
+
+use crate::conn::Sleep;
+use crate::core::Core;
+use crate::job::{Kept, State};
+use geartrain_proto::Priority;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Core {
+    /// Checks every invariant, in time proportional to the queue; for tests and simulation.
+    ///
+    /// # Panics
+    /// When one does not hold, with its number.
+    pub fn check_all(&self) {
+        self.check_one_state();
+        self.check_one_job_per_unique();
+        self.check_records();
+        self.check_workers();
+        self.check_lines();
+        self.check_waits();
+        self.check_no_wake_is_lost();
+        self.check_limits();
+    }
+
+    /// I4: each job is where its state says, and nowhere else.
+    fn check_one_state(&self) {
+        let mut queued = BTreeSet::new();
+        for (function, _) in self.functions.iter() {
+            for priority in Priority::ALL {
+                for key in self.jobs.queue(function, priority) {
+                    let job = self.jobs.get(key);
+                    assert!(matches!(job.state(), State::Queued), "I4: job {} is in a queue", job.number());
+                    assert_eq!(job.function(), function, "I4: job {} is in another function", job.number());
+                    assert_eq!(job.priority(), priority, "I4: job {} has another priority", job.number());
+                    assert!(queued.insert(job.number()), "I4: job {} is queued twice", job.number());
+                }
+            }
+        }
+        let (mut delayed, mut deadlines) = (0, 0);
+        for (key, job) in self.jobs.iter() {
+            let number = job.number();
+            assert_eq!(self.jobs.find(number), Some(key), "I4: job {number} is found by its number");
+            match job.state() {
+                State::Queued => assert!(queued.contains(&number), "I4: queued job {number} is in no queue"),
+                State::Delayed { not_before } => {
+                    delayed += 1;
+                    assert!(
+                        self.timers.is_delayed(*not_before, number),
+                        "I4: delayed job {number} has no timer"
+                    );
+                }
+                State::Running(running) => {
+                    if let Some(deadline) = running.deadline {
+                        deadlines += 1;
+                        assert!(
+                            self.timers.has_deadline(deadline, number),
+                            "I4: job {number} has no deadline"
+                        );
+                    }
+                }
+            }
+        }
+        assert_eq!(delayed, self.timers.delayed_len(), "I4: each delayed timer has its job");
+        assert_eq!(deadlines, self.timers.deadlines_len(), "I4: each deadline has its job");
+    }
+
+    /// I5: at most one live job per function and unique; `-` stands for the workload.
+    fn check_one_job_per_unique(&self) {
+        let mut seen = BTreeMap::new();
+        for (key, job) in self.jobs.iter() {
+            let unique = job.unique();
+            let workload = if unique.is_workload() { job.workload() } else { &[] };
+            if unique.is_absent() || (unique.is_workload() && workload.is_empty()) {
+                continue;
+            }
+            let twin = seen.insert((job.function(), unique, workload), job.number());
+            assert_eq!(twin, None, "I5: job {} has the unique of another", job.number());
+            assert_eq!(
+                self.jobs.find_live(job.function(), unique, job.workload()),
+                Some(key),
+                "I5: job {} is found by its unique",
+                job.number()
+            );
+        }
+    }
+
+    /// I6: a job whose record is on its way is known to be.
+    fn check_records(&self) {
+        let mut writing = 0;
+        for (_, job) in self.jobs.iter() {
+            let is_writing = self.writing.is_writing(job.number());
+            assert_eq!(job.kept() == Kept::Writing, is_writing, "I6: record of job {}", job.number());
+            writing += usize::from(is_writing);
+        }
+        assert_eq!(writing, self.writing.len(), "I6: each record on its way has its job");
+    }
+
+    /// I8: a running job is on the list of an open connection, once.
+    fn check_workers(&self) {
+        let mut listed = 0;
+        for (conn, peer) in self.conns.iter() {
+            for (index, key) in peer.running.iter().enumerate() {
+                let running = self.jobs.get(*key).running().expect("I8: a worker's job is running");
+                assert_eq!(running.worker, conn, "I8: a worker's job knows it");
+                assert_eq!(running.index as usize, index, "I8: a worker's job knows its place");
+                listed += 1;
+            }
+        }
+        assert_eq!(listed, self.jobs.running(), "I8: each running job has an open worker");
+    }
+
+    /// The counts of a line equal its jobs.
+    fn check_lines(&self) {
+        for (function, entry) in self.functions.iter() {
+            let of_function = || self.jobs.iter().filter(|(_, job)| job.function() == function);
+            let line = self.jobs.line(function);
+            assert_eq!(line.total() as usize, of_function().count(), "count of jobs");
+            let running = of_function().filter(|(_, job)| job.running().is_some()).count();
+            assert_eq!(line.running() as usize, running, "count of running jobs");
+            for priority in Priority::ALL {
+                let waiting = of_function()
+                    .filter(|(_, job)| job.priority() == priority && job.running().is_none())
+                    .count();
+                assert_eq!(line.waiting(priority) as usize, waiting, "count of waiting jobs");
+            }
+            let able = |conn: &crate::conn::Conn| conn.ability(function, &self.hash).is_some();
+            let workers = self.conns.iter().filter(|(_, peer)| able(peer)).count();
+            assert_eq!(entry.workers as usize, workers, "count of workers");
+            let is_ready = self.jobs.ready_functions().contains(&function);
+            assert_eq!(is_ready, line.ready() > 0, "list of functions with ready jobs");
+        }
+        let in_memory_only = self.jobs.iter().filter(|(_, job)| job.kept() != Kept::Stored).count();
+        assert_eq!(self.jobs.in_memory_only(), in_memory_only, "count of jobs in memory only");
+    }
+
+    /// A connection waits for a job exactly when the job lists it; a job kept by its clients has some.
+    fn check_waits(&self) {
+        for (_, job) in self.jobs.iter() {
+            let needs_clients = job.kept() == Kept::ByClients && job.running().is_none();
+            assert!(!needs_clients || !job.waiters().is_empty(), "job {} is abandoned", job.number());
+            for waiter in job.waiters() {
+                assert!(self.conns.get(*waiter).is_some(), "job {} waits for an open client", job.number());
+            }
+        }
+        for (conn, peer) in self.conns.iter() {
+            for key in &peer.waits {
+                assert!(
+                    self.jobs.get(*key).waiters().contains(&conn),
+                    "a client waits for a job that lists it"
+                );
+            }
+        }
+    }
+
+    /// I10: while a job is ready and an able worker sleeps unwoken, another able worker was woken and has
+    /// not grabbed yet.
+    fn check_no_wake_is_lost(&self) {
+        if !self.assigning {
+            return;
+        }
+        for function in self.jobs.ready_functions() {
+            let able = || self.conns.iter().filter(|(_, peer)| peer.ability(*function, &self.hash).is_some());
+            let sleeping = able().any(|(_, peer)| peer.sleep == Sleep::Sleeping);
+            let woken = able().any(|(_, peer)| matches!(peer.sleep, Sleep::Woken { .. }));
+            let name = self.functions.name(*function);
+            assert!(!sleeping || woken, "I10: {name} has a ready job and only unwoken sleepers");
+        }
+    }
+
+    /// I12: tables stay within their limits.
+    fn check_limits(&self) {
+        let limits = &self.settings.limits;
+        for (_, peer) in self.conns.iter() {
+            assert!(peer.abilities().len() <= limits.abilities_max, "I12: abilities");
+        }
+        for (_, job) in self.jobs.iter() {
+            assert!(job.waiters().len() <= limits.waiters_max, "I12: waiters");
+        }
+        for (_, entry) in self.functions.iter() {
+            assert!(entry.sleepers.len() <= entry.workers as usize * 2 + 16, "I12: sleepers");
+        }
+    }
+}

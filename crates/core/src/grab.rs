@@ -1,0 +1,111 @@
+//! Grabbing: a worker asks for work and gets the first job of the best function it is able to do.
+//!
+//! From: `Core::handle_request` with `Request::Grab`.
+//! To: `JOB_ASSIGN*` or `NO_JOB`; the job is running.
+//! Never: waits, reads the clock, touches the store (being grabbed is not a durable change).
+
+use crate::conn::Sleep;
+use crate::core::Core;
+use crate::event::Event;
+use crate::function::FunctionKey;
+use crate::ids::{ConnId, Now};
+use crate::job::{JobKey, Running};
+use crate::outbox::Outbox;
+use crate::settings::FunctionOrder;
+use geartrain_proto::{GrabKind, Priority, Response};
+use std::cmp::Reverse;
+
+impl Core {
+    pub(crate) fn grab(&mut self, now: Now, conn: ConnId, kind: GrabKind, out: &mut dyn Outbox) {
+        let Some(peer) = self.conns.get_mut(conn) else { return };
+        let woken = std::mem::replace(&mut peer.sleep, Sleep::Awake);
+        let selected = if self.assigning { self.select(conn) } else { None };
+        match selected {
+            Some(function) => {
+                let (_, key) = self.jobs.line(function).first().expect("a selected function has a ready job");
+                self.assign(now, conn, key, function);
+                self.send_assignment(conn, key, kind, out);
+                self.rotate(conn, function);
+            }
+            None => out.send(conn, Response::NoJob),
+        }
+        if woken != Sleep::Awake {
+            self.drop_answered_wakes();
+            // It was woken for one function and may have got a job of another (I10).
+            self.wake_instead_of(now, woken, out);
+        }
+    }
+
+    /// The function whose first job this worker would get now.
+    ///
+    /// `PRE_SLEEP` asks the same question, so that a worker is never told of a job it does not get.
+    pub(crate) fn select(&self, conn: ConnId) -> Option<FunctionKey> {
+        let peer = self.conns.get(conn)?;
+        let precedence = |function: FunctionKey, rank: i64| {
+            let (priority, _) = self.jobs.line(function).first()?;
+            let precedence = match self.settings.function_order {
+                FunctionOrder::LastRegistered | FunctionOrder::RoundRobin => (Reverse(Priority::High), rank),
+                FunctionOrder::Priority => (Reverse(priority), rank),
+            };
+            Some((precedence, function))
+        };
+        let ready = self.jobs.ready_functions();
+        // A worker may be able to do ten thousand functions of which three have jobs, or the reverse.
+        let best = if ready.len() < peer.abilities().len() {
+            let ability = |function: &FunctionKey| peer.ability(*function, &self.hash);
+            ready
+                .iter()
+                .filter_map(ability)
+                .filter_map(|it| precedence(it.function, it.rank))
+                .max_by_key(|it| it.0)
+        } else {
+            peer.abilities().iter().filter_map(|it| precedence(it.function, it.rank)).max_by_key(|it| it.0)
+        };
+        best.map(|(_, function)| function)
+    }
+
+    fn assign(&mut self, now: Now, conn: ConnId, key: JobKey, function: FunctionKey) {
+        let peer = self.conns.get_mut(conn).expect("the grabbing connection is open");
+        let timeout = peer.ability(function, &self.hash).and_then(|ability| ability.timeout);
+        let deadline = timeout.map(|timeout| now.moment.after(timeout));
+        let index = u32::try_from(peer.running.len()).expect("a worker runs fewer than 2^32 jobs");
+        peer.running.push(key);
+        self.jobs.start(key, Running { worker: conn, index, deadline, numerator: 0, denominator: 0 });
+        if let Some(deadline) = deadline {
+            self.timers.add_deadline(deadline, self.jobs.get(key).number());
+        }
+    }
+
+    fn send_assignment(&self, conn: ConnId, key: JobKey, kind: GrabKind, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        let text = self.handles.text(job.number());
+        let (handle, function) = (text.as_handle(), self.functions.name(job.function()));
+        let (unique, workload) = (job.unique(), job.workload());
+        let reducer = job.reducer().filter(|reducer| !reducer.is_empty());
+        out.note(Event::Assigned { handle, function });
+        out.send(
+            conn,
+            match (kind, reducer) {
+                (GrabKind::Plain, _) => Response::JobAssign { handle, function, workload },
+                (GrabKind::All, Some(reducer)) => {
+                    Response::JobAssignAll { handle, function, unique, reducer, workload }
+                }
+                (GrabKind::All, None) | (GrabKind::Unique, _) => {
+                    Response::JobAssignUniq { handle, function, unique, workload }
+                }
+            },
+        );
+    }
+
+    /// Where functions take turns, the one that was served goes behind the worker's others.
+    fn rotate(&mut self, conn: ConnId, function: FunctionKey) {
+        match self.settings.function_order {
+            FunctionOrder::LastRegistered => {}
+            FunctionOrder::RoundRobin | FunctionOrder::Priority => {
+                if let Some(peer) = self.conns.get_mut(conn) {
+                    peer.rank_last(function, &self.hash);
+                }
+            }
+        }
+    }
+}

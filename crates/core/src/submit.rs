@@ -1,0 +1,175 @@
+//! Submitting: a client gives a job, which is new or joins one that waits or runs.
+//!
+//! From: `Core::handle_request` with `Request::Submit`.
+//! To: `JOB_CREATED`, at once or when the record is durable; the job is queued or waits for its time, and
+//! one sleeping worker is woken.
+//! Never: waits for the store before the job may run; running early breaks no promise, since the client
+//! has no answer yet.
+
+use crate::core::Core;
+use crate::event::{Ended, Event};
+use crate::function::FunctionKey;
+use crate::ids::{ConnId, Now};
+use crate::job::{JobKey, Kept, NewJob, State};
+use crate::outbox::Outbox;
+use crate::settings::Durability;
+use crate::timers::future_second;
+use geartrain_proto::{ErrorCode, Priority, Response, Submit, SubmitMode};
+
+/// Text of the `ERROR` for a background submit while the store cannot write.
+const STORE_NOT_READY: &str =
+    "background jobs are refused: the queue cannot be written, see the server's log";
+
+impl Core {
+    pub(crate) fn submit(&mut self, now: Now, conn: ConnId, submit: &Submit<'_>, out: &mut dyn Outbox) {
+        let Some(function) = self.function_for(submit.function) else {
+            return Self::refuse(conn, ErrorCode::QueueError, "too many functions", out);
+        };
+        match self.jobs.find_live(function, submit.unique, submit.workload) {
+            Some(key) => self.join(now, conn, key, submit.mode, out),
+            None => self.create(now, conn, function, submit, out),
+        }
+    }
+
+    /// The job exists: its data, time and priority stay, the client gets its handle.
+    fn join(&mut self, now: Now, conn: ConnId, key: JobKey, mode: SubmitMode, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        if mode == SubmitMode::Foreground {
+            if job.waiters().len() >= self.settings.limits.waiters_max {
+                return Self::refuse(conn, ErrorCode::QueueError, "too many clients wait for this job", out);
+            }
+            self.note_coalesced(key, out);
+            return self.await_result(conn, key, out);
+        }
+        if job.kept() == Kept::ByClients && !self.may_keep() {
+            return Self::refuse(conn, ErrorCode::QueueError, STORE_NOT_READY, out);
+        }
+        self.note_coalesced(key, out);
+        self.acknowledge_background(now, conn, key, out);
+    }
+
+    fn note_coalesced(&self, key: JobKey, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        let handle = self.handles.text(job.number());
+        let function = self.functions.name(job.function());
+        out.note(Event::Coalesced { handle: handle.as_handle(), function, unique: job.unique() });
+    }
+
+    fn create(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        function: FunctionKey,
+        submit: &Submit<'_>,
+        out: &mut dyn Outbox,
+    ) {
+        let background = submit.mode != SubmitMode::Foreground;
+        if let Err(text) = self.check_room(function, submit.priority, background) {
+            return Self::refuse(conn, ErrorCode::QueueError, text, out);
+        }
+        let not_before = match submit.mode {
+            SubmitMode::Epoch(second) => future_second(second, now),
+            SubmitMode::Foreground | SubmitMode::Background => None,
+        };
+        let number = self.take_number(out);
+        let key = self.jobs.insert(&NewJob {
+            number,
+            function,
+            unique: submit.unique,
+            priority: submit.priority,
+            workload: submit.workload,
+            reducer: submit.reducer.map(|reducer| reducer.name),
+            not_before,
+            attempts: 0,
+            kept: Kept::ByClients,
+        });
+        let handle = self.handles.text(number);
+        out.note(Event::Accepted {
+            handle: handle.as_handle(),
+            function: submit.function,
+            unique: submit.unique,
+            not_before: not_before.unwrap_or(0),
+            background,
+        });
+        if background {
+            self.acknowledge_background(now, conn, key, out);
+        } else {
+            self.await_result(conn, key, out);
+        }
+        match not_before {
+            Some(second) => self.timers.add_delayed(second, number),
+            None => self.wake(now, function, out),
+        }
+    }
+
+    fn check_room(
+        &self,
+        function: FunctionKey,
+        priority: Priority,
+        background: bool,
+    ) -> Result<(), &'static str> {
+        let [high, normal, low] = self.functions.get(function).bounds;
+        let bound = match priority {
+            Priority::High => high,
+            Priority::Normal => normal,
+            Priority::Low => low,
+        };
+        if bound.is_some_and(|bound| self.jobs.line(function).total() >= bound) {
+            return Err("Job queue is full");
+        }
+        if self.jobs.len() >= self.settings.limits.jobs_max {
+            return Err("too many jobs wait");
+        }
+        if background && !self.may_keep() {
+            return Err(STORE_NOT_READY);
+        }
+        Ok(())
+    }
+
+    /// Whether a background job can be remembered.
+    fn may_keep(&self) -> bool {
+        self.settings.durability == Durability::Memory || self.writing.is_ready()
+    }
+
+    /// The connection waits for the job, and is told its handle.
+    fn await_result(&mut self, conn: ConnId, key: JobKey, out: &mut dyn Outbox) {
+        self.jobs.add_waiter(key, conn);
+        if let Some(peer) = self.conns.get_mut(conn) {
+            peer.await_job(key);
+        }
+        let handle = self.handles.text(self.jobs.get(key).number());
+        out.send(conn, Response::JobCreated { handle: handle.as_handle() });
+    }
+
+    /// The job is remembered from now on, and the client is told its handle when it is (I6).
+    fn acknowledge_background(&mut self, now: Now, conn: ConnId, key: JobKey, out: &mut dyn Outbox) {
+        let (number, kept) = (self.jobs.get(key).number(), self.jobs.get(key).kept());
+        let handle = self.handles.text(number);
+        let created = Response::JobCreated { handle: handle.as_handle() };
+        match (kept, self.settings.durability) {
+            (Kept::ByClients, Durability::Memory) => {
+                self.jobs.set_kept(key, Kept::InMemory);
+                out.send(conn, created);
+            }
+            (Kept::ByClients, Durability::Stored) => {
+                let ticket = self.put_record(now, conn, key, out);
+                out.hold(conn, ticket, created);
+            }
+            (Kept::Writing, _) => match self.writing.join(number, conn) {
+                Some(ticket) => out.hold(conn, ticket, created),
+                None => out.send(conn, created),
+            },
+            (Kept::InMemory | Kept::Stored, _) => out.send(conn, created),
+        }
+    }
+
+    /// A client gave up on a job whose record could not be written.
+    pub(crate) fn unkeep(&mut self, key: JobKey, out: &mut dyn Outbox) {
+        self.jobs.set_kept(key, Kept::ByClients);
+        let job = self.jobs.get(key);
+        let waits = matches!(job.state(), State::Queued | State::Delayed { .. });
+        if waits && job.waiters().is_empty() {
+            self.end(key, Ended::NotStored, out);
+        }
+    }
+}
