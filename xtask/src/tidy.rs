@@ -1,0 +1,156 @@
+//! What no compiler checks: crate edges, sizes, names, and tables that must agree.
+
+use crate::shell::root;
+use anyhow::{Context, Result, bail};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The edges between our crates that are allowed: who depends on whom.
+const EDGES: &[(&str, &[&str])] = &[
+    ("crates/proto", &[]),
+    ("crates/core", &["proto"]),
+    ("crates/store", &["proto", "core"]),
+    ("crates/server", &["proto", "core", "store"]),
+    ("crates/client", &["proto"]),
+    ("bins/gearmand", &["proto", "core", "store", "server"]),
+    ("bins/gearman", &["proto", "client"]),
+    ("bins/gearadmin", &["proto", "client"]),
+];
+
+/// Most lines of a source file, its tests not counted.
+const FILE_LINES_MAX: usize = 800;
+
+pub(crate) fn run() -> Result<()> {
+    let mut findings = String::new();
+    check_edges(&mut findings)?;
+    for path in rust_files(&root())? {
+        let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+        let text = fs::read_to_string(&path).with_context(|| format!("read {name}"))?;
+        check_source(&name, &text, &mut findings)?;
+    }
+    check_packet_table(&mut findings)?;
+    check_invariants(&mut findings)?;
+    if !findings.is_empty() {
+        bail!("not tidy:\n{findings}");
+    }
+    println!("tidy");
+    Ok(())
+}
+
+fn check_edges(findings: &mut String) -> Result<()> {
+    for (package, allowed) in EDGES {
+        let manifest = read(&format!("{package}/Cargo.toml"))?;
+        let dependencies = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        for line in dependencies.lines().filter_map(|line| line.strip_prefix("geartrain-")) {
+            let name: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+            if !allowed.contains(&name.as_str()) {
+                writeln!(
+                    findings,
+                    "{package} must not depend on geartrain-{name} (ARCHITECTURE.md, layers)"
+                )?;
+            }
+        }
+        let is_library = package.starts_with("crates/");
+        for banned in ["anyhow", "clap"] {
+            if is_library && dependencies.lines().any(|line| line.starts_with(banned)) {
+                writeln!(findings, "{package} must not depend on {banned}: libraries have typed errors")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_source(name: &str, text: &str, findings: &mut String) -> Result<()> {
+    if let Some((number, _)) = (1..).zip(text.lines()).find(|(_, line)| !line.is_ascii()) {
+        writeln!(findings, "{name}:{number} is not ASCII")?;
+    }
+    // Written apart, so that this file does not find itself.
+    for mark in
+        [concat!("FIX", "ME"), concat!("TO", "DO"), concat!("todo", "!("), concat!("unimplemented", "!(")]
+    {
+        if let Some((number, _)) = (1..).zip(text.lines()).find(|(_, line)| line.contains(mark)) {
+            writeln!(findings, "{name}:{number} has a {mark}")?;
+        }
+    }
+    let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    let lines = code.lines().count();
+    if lines > FILE_LINES_MAX {
+        writeln!(findings, "{name} has {lines} lines, over {FILE_LINES_MAX}: split it by idea")?;
+    }
+    let is_test = name.contains("/tests/");
+    if !is_test && !text.starts_with("//!") {
+        writeln!(findings, "{name} does not say what it is: it has no module documentation")?;
+    }
+    Ok(())
+}
+
+/// The packet table of docs/protocol.md is the one in the code.
+fn check_packet_table(findings: &mut String) -> Result<()> {
+    let page = read("docs/protocol.md")?;
+    let code = read("crates/proto/src/kind.rs")?;
+    let documented: Vec<(String, String)> = page
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ");
+            let number = cells.next()?.trim();
+            number.parse::<u32>().ok()?;
+            Some((number.to_owned(), cells.next()?.trim().trim_matches('`').to_owned()))
+        })
+        .collect();
+    let coded: Vec<(String, String)> = code
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.strip_prefix("    ")?.split(' ');
+            let number = words.next()?;
+            number.parse::<u32>().ok()?;
+            Some((number.to_owned(), words.nth(1)?.trim_matches('"').to_owned()))
+        })
+        .collect();
+    if documented != coded || coded.len() != 42 {
+        writeln!(findings, "the packet table of docs/protocol.md is not that of crates/proto/src/kind.rs")?;
+    }
+    Ok(())
+}
+
+/// Each invariant of ARCHITECTURE.md is named by a test or a check.
+fn check_invariants(findings: &mut String) -> Result<()> {
+    let page = read("ARCHITECTURE.md")?;
+    let mut sources = String::new();
+    for path in rust_files(&root())? {
+        sources.push_str(&fs::read_to_string(&path)?);
+    }
+    for number in 1..=12 {
+        let name = format!("I{number}");
+        if !page.contains(&format!("**{name}**")) {
+            writeln!(findings, "ARCHITECTURE.md does not state invariant {name}")?;
+        }
+        let is_named = |separator: &str| sources.contains(&format!("{name}{separator}"));
+        if ![":", " ", ")", ",", "."].into_iter().any(is_named) {
+            writeln!(findings, "no code or test names invariant {name}")?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(root().join(path)).with_context(|| format!("read {path}"))
+}
+
+fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
