@@ -3,7 +3,6 @@
 use crate::settings::{HANDLE_PREFIX_BYTES_MAX, SettingsError};
 use geartrain_proto::Handle;
 use geartrain_proto::limits::HANDLE_BYTES_MAX;
-use std::io::Write;
 
 /// Writes and reads the handles of one server.
 #[derive(Debug)]
@@ -36,11 +35,14 @@ impl Handles {
     }
 
     pub(crate) fn text(&self, number: u64) -> HandleText {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(number).as_bytes();
+        let len = self.prefix.len() + digits.len();
         let mut bytes = [0; HANDLE_BYTES_MAX];
-        let mut rest = bytes.as_mut_slice();
-        let written = rest.write_all(&self.prefix).and_then(|()| write!(rest, "{number}"));
-        written.expect("a prefix within its limit leaves room for any number");
-        let len = HANDLE_BYTES_MAX - rest.len();
+        let room = "a prefix within its limit leaves room for any number";
+        let (prefix, rest) = bytes.split_at_mut_checked(self.prefix.len()).expect(room);
+        prefix.copy_from_slice(&self.prefix);
+        rest.get_mut(..digits.len()).expect(room).copy_from_slice(digits);
         HandleText { bytes, len }
     }
 

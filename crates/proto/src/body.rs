@@ -71,32 +71,6 @@ pub(crate) fn put_packet(out: &mut Vec<u8>, magic: [u8; 4], kind: PacketKind, pa
     }
 }
 
-/// Decimal text of a number, on the stack.
-pub(crate) struct Decimal {
-    digits: [u8; 20],
-    start: usize,
-}
-
-impl Decimal {
-    pub(crate) fn new(mut number: u64) -> Self {
-        let mut digits = [b'0'; 20];
-        let mut start = digits.len();
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-            number /= 10;
-            start -= 1;
-            if number == 0 {
-                break;
-            }
-        }
-        Self { digits, start }
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.digits.get(self.start..).unwrap_or_default()
-    }
-}
-
 /// Reads a decimal number the way the reference does: white space, a sign, digits, then anything.
 ///
 /// `None` when the number does not fit; 0 when there are no digits.
@@ -120,13 +94,6 @@ pub fn lenient_number(text: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_written_in_decimal() {
-        for number in [0, 9, 10, 4_730, u64::from(u32::MAX), u64::MAX] {
-            assert_eq!(Decimal::new(number).as_bytes(), number.to_string().as_bytes());
-        }
-    }
 
     #[test]
     fn numbers_are_read_as_leniently_as_the_reference_does() {

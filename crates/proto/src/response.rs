@@ -1,6 +1,6 @@
 //! Packets from the server: typed, borrowed from whatever they are made of.
 
-use crate::body::{Decimal, MAGIC_RESPONSE, Reader, put_packet};
+use crate::body::{MAGIC_RESPONSE, Reader, put_packet};
 use crate::error::DecodeError;
 use crate::kind::PacketKind;
 use crate::names::{Function, Handle, Unique};
@@ -211,25 +211,15 @@ impl<'a> Response<'a> {
             | Response::WorkData { handle, data }
             | Response::WorkWarning { handle, warning: data } => put(&[handle.as_bytes(), data]),
             Response::StatusRes { handle, status } => {
-                let [known, running, numerator, denominator] = decimals(status);
-                put(&[
-                    handle.as_bytes(),
-                    known.as_bytes(),
-                    running.as_bytes(),
-                    numerator.as_bytes(),
-                    denominator.as_bytes(),
-                ]);
+                let mut numbers = Default::default();
+                let [known, running, numerator, denominator] = decimals(status, &mut numbers);
+                put(&[handle.as_bytes(), known, running, numerator, denominator]);
             }
             Response::StatusResUnique { unique, status, clients } => {
-                let [known, running, numerator, denominator] = decimals(status);
-                put(&[
-                    unique.as_bytes(),
-                    known.as_bytes(),
-                    running.as_bytes(),
-                    numerator.as_bytes(),
-                    denominator.as_bytes(),
-                    Decimal::new(u64::from(*clients)).as_bytes(),
-                ]);
+                let (mut numbers, mut count) = (Default::default(), itoa::Buffer::new());
+                let [known, running, numerator, denominator] = decimals(status, &mut numbers);
+                let clients = count.format(*clients).as_bytes();
+                put(&[unique.as_bytes(), known, running, numerator, denominator, clients]);
             }
             Response::Echo { data } => put(&[data]),
             Response::Option { name } => put(&[name]),
@@ -238,12 +228,15 @@ impl<'a> Response<'a> {
     }
 }
 
-fn decimals(status: &Status) -> [Decimal; 4] {
+fn decimals<'a>(
+    status: &Status,
+    [known, running, numerator, denominator]: &'a mut [itoa::Buffer; 4],
+) -> [&'a [u8]; 4] {
     [
-        Decimal::new(u64::from(status.known)),
-        Decimal::new(u64::from(status.running)),
-        Decimal::new(u64::from(status.numerator)),
-        Decimal::new(u64::from(status.denominator)),
+        known.format(u8::from(status.known)).as_bytes(),
+        running.format(u8::from(status.running)).as_bytes(),
+        numerator.format(status.numerator).as_bytes(),
+        denominator.format(status.denominator).as_bytes(),
     ]
 }
 
