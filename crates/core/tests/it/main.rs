@@ -1,0 +1,7 @@
+//! What the conversations of `testing/conformance` do not reach: limits, many abilities, held answers.
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod limits;
+mod many_abilities;
+mod store;
+mod world;

@@ -1,0 +1,169 @@
+//! A queue with everything it was told to do, decoded.
+
+use geartrain_core::{ConnId, Core, Event, Moment, Now, Op, Outbox, Settings, Ticket, UnixTime};
+use geartrain_proto::{
+    AdminCommand, Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique,
+};
+use std::time::Duration;
+
+/// What was done for one connection or the store, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs {
+    pub(crate) sent: Vec<(ConnId, String)>,
+    pub(crate) persisted: Vec<(Ticket, String)>,
+}
+
+impl Outbox for Outputs {
+    fn send(&mut self, conn: ConnId, response: Response<'_>) {
+        self.sent.push((conn, describe(&response)));
+    }
+    fn hold(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
+        self.sent.push((conn, format!("hold {} {}", ticket.number(), describe(&response))));
+    }
+    fn release(&mut self, conn: ConnId, ticket: Ticket) {
+        self.sent.push((conn, format!("release {}", ticket.number())));
+    }
+    fn refuse(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
+        self.sent.push((conn, format!("refuse {} {}", ticket.number(), response.kind())));
+    }
+    fn text(&mut self, conn: ConnId, text: &[u8]) {
+        self.sent.push((conn, String::from_utf8_lossy(text).into_owned()));
+    }
+    fn persist(&mut self, ticket: Ticket, op: Op<'_>) {
+        let op = match op {
+            Op::Put(record) => format!("put {}", record.number),
+            Op::GiveBack { number, place, attempts } => {
+                format!("give back {number} to {place} after {attempts}")
+            }
+            Op::Bury { number, attempts } => format!("bury {number} after {attempts}"),
+            Op::Delete { number } => format!("delete {number}"),
+            Op::ReserveNumbers { .. } => "reserve".to_owned(),
+        };
+        self.persisted.push((ticket, op));
+    }
+    fn close(&mut self, conn: ConnId) {
+        self.sent.push((conn, "close".to_owned()));
+    }
+    fn note(&mut self, _: Event<'_>) {}
+}
+
+fn describe(response: &Response<'_>) -> String {
+    let kind = response.kind();
+    match response {
+        Response::JobCreated { handle } | Response::WorkFail { handle } => format!("{kind} {handle}"),
+        Response::JobAssign { handle, function, .. } => format!("{kind} {handle} {function}"),
+        Response::Error { text, .. } => format!("{kind} {}", String::from_utf8_lossy(text)),
+        Response::WorkComplete { handle, result } => {
+            format!("{kind} {handle} {}", String::from_utf8_lossy(result))
+        }
+        Response::Noop
+        | Response::NoJob
+        | Response::JobAssignUniq { .. }
+        | Response::JobAssignAll { .. }
+        | Response::WorkStatus { .. }
+        | Response::WorkException { .. }
+        | Response::WorkData { .. }
+        | Response::WorkWarning { .. }
+        | Response::StatusRes { .. }
+        | Response::StatusResUnique { .. }
+        | Response::Echo { .. }
+        | Response::Option { .. } => kind.to_string(),
+    }
+}
+
+/// A queue at a time of its own; every step ends with all invariants checked.
+pub(crate) struct World {
+    pub(crate) core: Core,
+    pub(crate) out: Outputs,
+    now: Now,
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let now = Now { moment: Moment::default(), unix: UnixTime::from_seconds(1_700_000_000) };
+        Self { core: Core::new(settings).unwrap(), out: Outputs::default(), now }
+    }
+
+    pub(crate) fn connect(&mut self) -> ConnId {
+        self.core.handle_connected(7, "127.0.0.1")
+    }
+
+    /// Handles a request and returns what was sent because of it, without the names of connections.
+    pub(crate) fn request(&mut self, conn: ConnId, request: &Request<'_>) -> Vec<String> {
+        self.core.handle_request(self.now, conn, request, &mut self.out);
+        self.take_sent()
+    }
+
+    pub(crate) fn submit(
+        &mut self,
+        conn: ConnId,
+        function: &str,
+        unique: &str,
+        mode: SubmitMode,
+    ) -> Vec<String> {
+        let submit = Submit {
+            function: Function::from(function),
+            unique: Unique::from(unique),
+            priority: Priority::Normal,
+            mode,
+            reducer: None,
+            workload: b"workload",
+        };
+        self.request(conn, &Request::Submit(submit))
+    }
+
+    pub(crate) fn can_do(&mut self, conn: ConnId, function: &str) -> Vec<String> {
+        self.request(conn, &Request::CanDo { function: Function::from(function) })
+    }
+
+    pub(crate) fn grab(&mut self, conn: ConnId) -> Vec<String> {
+        self.request(conn, &Request::Grab(GrabKind::Plain))
+    }
+
+    pub(crate) fn complete(&mut self, conn: ConnId, handle: &str) -> Vec<String> {
+        self.request(conn, &Request::WorkComplete { handle: Handle::from(handle), result: b"result" })
+    }
+
+    pub(crate) fn close(&mut self, conn: ConnId) -> Vec<String> {
+        self.core.handle_closed(self.now, conn, &mut self.out);
+        self.take_sent()
+    }
+
+    pub(crate) fn admin(&mut self, conn: ConnId, line: &str) -> String {
+        let command = AdminCommand::parse(line.as_bytes()).unwrap();
+        self.core.handle_admin(conn, &command, &mut self.out);
+        self.take_sent().concat()
+    }
+
+    pub(crate) fn committed(&mut self, upto: u64) -> Vec<String> {
+        self.core.handle_committed(Ticket::new(upto), &mut self.out);
+        self.take_sent()
+    }
+
+    pub(crate) fn store_failed(&mut self, upto: u64) -> Vec<String> {
+        self.core.handle_store_failed(Ticket::new(upto), &mut self.out);
+        self.take_sent()
+    }
+
+    pub(crate) fn advance(&mut self, time: Duration) -> Vec<String> {
+        self.now.moment = self.now.moment.after(time);
+        self.core.handle_timeout(self.now, &mut self.out);
+        self.take_sent()
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Duration> {
+        self.core.poll_timeout(self.now).map(|at| at.since(self.now.moment))
+    }
+
+    pub(crate) fn take_persisted(&mut self) -> Vec<(u64, String)> {
+        std::mem::take(&mut self.out.persisted)
+            .into_iter()
+            .map(|(ticket, op)| (ticket.number(), op))
+            .collect()
+    }
+
+    fn take_sent(&mut self) -> Vec<String> {
+        self.core.check_all();
+        std::mem::take(&mut self.out.sent).into_iter().map(|(_, what)| what).collect()
+    }
+}
