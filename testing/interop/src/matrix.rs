@@ -184,8 +184,10 @@ fn cell(
         folder,
         binary,
         text,
+        workers: Vec::new(),
     };
-    let played = play(scenario, &mut stage);
+    let played = play(scenario, &mut stage).map_err(|failure| stage.explain(failure));
+    drop(stage);
     match server.post_mortem() {
         Some(death) => Err(death),
         None => played,

@@ -198,6 +198,9 @@ impl Report {
         if let Some(lack) = self.lacks.get(&(pair, scenario)) {
             return if lack.reason.starts_with("covered") { "." } else { "not offered" }.to_owned();
         }
+        if self.sides.iter().all(|side| !self.cells.contains_key(&(pair, scenario, *side))) {
+            return String::new();
+        }
         let sides = self.sides.iter().map(|side| match self.cells.get(&(pair, scenario, *side)) {
             Some(Cell { outcome: Outcome::Pass(None), .. }) => "pass".to_owned(),
             Some(Cell { outcome: Outcome::Pass(Some(time)), .. }) => format!("{:.2} s", time.as_secs_f64()),

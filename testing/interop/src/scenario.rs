@@ -144,6 +144,10 @@ pub struct Workload {
     pub sha256: String,
 }
 
+/// Which of the workers of a cell.
+#[derive(Clone, Copy, Debug)]
+struct WorkerIndex(usize);
+
 /// All that one cell has.
 #[derive(Debug)]
 pub struct Stage<'a> {
@@ -163,6 +167,8 @@ pub struct Stage<'a> {
     pub binary: &'a Workload,
     /// 8 MiB of ASCII.
     pub text: &'a Workload,
+    /// The workers started so far; they stay until the cell ends.
+    pub workers: Vec<Peer>,
 }
 
 /// Plays a scenario.
@@ -201,6 +207,21 @@ pub fn play(scenario: Scenario, stage: &mut Stage<'_>) -> Result<Option<Duration
 }
 
 impl Stage<'_> {
+    /// A failure, with the workers that ended by themselves: a client that hangs may hang of that.
+    #[must_use]
+    pub fn explain(&mut self, failure: Failure) -> Failure {
+        let soon = Deadline::after(Duration::from_secs(1));
+        let deaths =
+            self.workers.iter_mut().filter_map(|worker| worker.has_ended().then(|| worker.ended(soon)));
+        let deaths: Vec<String> = deaths.map(|death| death.to_string()).collect();
+        if deaths.is_empty() || deaths.contains(&failure.to_string()) {
+            return failure;
+        }
+        Failure::Unexpected(format!("{failure}; {}", deaths.join("; ")))
+    }
+}
+
+impl Stage<'_> {
     fn client(&self, arguments: &[&str]) -> Result<Peer, Failure> {
         let mut command = self.peers.command(self.client);
         command.arg("client").arg(self.server.port.to_string()).args(arguments);
@@ -208,14 +229,23 @@ impl Stage<'_> {
     }
 
     /// Starts a worker and waits until the server knows what it can do.
-    fn worker(&mut self, name: &str, functions: &[&str]) -> Result<Peer, Failure> {
+    fn worker(&mut self, name: &str, functions: &[&str]) -> Result<WorkerIndex, Failure> {
         let mut command = self.peers.command(self.worker);
         command.arg("worker").arg(self.server.port.to_string()).arg(name).args(functions);
-        let peer = Peer::spawn(&format!("the {} worker {name}", self.worker.name()), command)?;
+        self.workers.push(Peer::spawn(&format!("the {} worker {name}", self.worker.name()), command)?);
         for function in functions {
             self.server.await_workers(function, 1, self.deadline)?;
         }
-        Ok(peer)
+        Ok(WorkerIndex(self.workers.len() - 1))
+    }
+
+    /// The next job that a worker tells of.
+    fn job(&mut self, worker: WorkerIndex) -> Result<Value, Failure> {
+        let deadline = self.deadline;
+        match self.workers.get_mut(worker.0) {
+            Some(worker) => worker.await_event("job", deadline, |_| true),
+            None => Err(Failure::Unexpected("the worker was never started".to_owned())),
+        }
     }
 
     fn echo(&mut self) -> Result<(), Failure> {
@@ -225,15 +255,15 @@ impl Stage<'_> {
 
     /// One foreground job; `expected` is all that the client prints after the handle.
     fn one_job(&mut self, function: &str, workload: &str, expected: &[Value]) -> Result<(), Failure> {
-        let mut worker = self.worker("w1", &[function])?;
+        let worker = self.worker("w1", &[function])?;
         let seen = self.client(&["run", function, "normal", "", workload])?.finish(self.deadline)?;
         same("the client", rest_after_handle(&seen)?, expected)?;
-        let job = worker.await_event("job", self.deadline, |_| true)?;
+        let job = self.job(worker)?;
         expect(&job, "text", &json!(workload))
     }
 
     fn progress(&mut self) -> Result<(), Failure> {
-        let _worker = self.worker("w1", &["progress"])?;
+        self.worker("w1", &["progress"])?;
         let seen = self.client(&["run", "progress", "normal", "", "x"])?.finish(self.deadline)?;
         let seen = rest_after_handle(&seen)?;
         let (last, statuses) = seen.split_last().ok_or_else(|| unexpected("the client", seen))?;
@@ -253,8 +283,8 @@ impl Stage<'_> {
             move |event: &Value| field(event, "known") == known && field(event, "running") == running
         };
         client.await_event("state", self.deadline, state(true, false))?;
-        let mut worker = self.worker("w1", &["hold"])?;
-        worker.await_event("job", self.deadline, |_| true)?;
+        let worker = self.worker("w1", &["hold"])?;
+        self.job(worker)?;
         let half = self.worker.reports_progress();
         client.await_event("state", self.deadline, |event| {
             state(true, true)(event) && (!half || fraction(event) == Some(0.5))
@@ -278,9 +308,9 @@ impl Stage<'_> {
         if handles.len() != jobs.len() || handles.iter().any(|event| !is_handle(event)) {
             return Err(unexpected("the client", &handles));
         }
-        let mut worker = self.worker("w1", &["reverse"])?;
+        let worker = self.worker("w1", &["reverse"])?;
         for expected in ["high 1", "high 2", "normal 1", "normal 2", "low 1", "low 2"] {
-            expect(&worker.await_event("job", self.deadline, |_| true)?, "text", &json!(expected))?;
+            expect(&self.job(worker)?, "text", &json!(expected))?;
         }
         self.server.await_no_jobs("reverse", self.deadline)
     }
@@ -292,9 +322,9 @@ impl Stage<'_> {
             client.await_event("created", self.deadline, is_handle)?;
             clients.push((client, priority.chars().rev().collect::<String>()));
         }
-        let mut worker = self.worker("w1", &["reverse"])?;
+        let worker = self.worker("w1", &["reverse"])?;
         for expected in ["high", "normal", "low"] {
-            expect(&worker.await_event("job", self.deadline, |_| true)?, "text", &json!(expected))?;
+            expect(&self.job(worker)?, "text", &json!(expected))?;
         }
         for (mut client, result) in clients {
             let seen = client.finish(self.deadline)?;
@@ -309,18 +339,18 @@ impl Stage<'_> {
         let mut second = self.client(&["run", "reverse", "high", "the unique", "second"])?;
         let other = second.await_event("created", self.deadline, is_handle)?;
         expect(&other, "handle", field(&handle, "handle"))?;
-        let mut worker = self.worker("w1", &["reverse"])?;
+        let worker = self.worker("w1", &["reverse"])?;
         for client in [&mut first, &mut second] {
             let seen = client.finish(self.deadline)?;
             same("the client", &seen, &[json!({"event": "complete", "text": "tsrif"})])?;
         }
         self.server.await_no_jobs("reverse", self.deadline)?;
-        let runs = worker.pending();
+        let runs = self.workers.get_mut(worker.0).map(Peer::pending).unwrap_or_default();
         if runs.len() == 1 { Ok(()) } else { Err(unexpected("the worker", &runs)) }
     }
 
     fn chunks(&mut self) -> Result<(), Failure> {
-        let _worker = self.worker("w1", &["chunks"])?;
+        self.worker("w1", &["chunks"])?;
         let seen = self.client(&["run", "chunks", "normal", "", "x"])?.finish(self.deadline)?;
         let seen = rest_after_handle(&seen)?;
         let texts: Vec<&str> = seen.iter().filter_map(|event| field(event, "text").as_str()).collect();
@@ -343,7 +373,7 @@ impl Stage<'_> {
 
     fn after_exception(&mut self) -> Result<(), Failure> {
         let throw = self.worker.natural_exception();
-        let mut worker = self.worker("w1", &[throw, "reverse"])?;
+        let worker = self.worker("w1", &[throw, "reverse"])?;
         let seen = self.client(&["run", throw, "normal", "", "x"])?.finish(self.deadline)?;
         let ends = rest_after_handle(&seen)?;
         let known = ["exception", "fail"];
@@ -353,13 +383,13 @@ impl Stage<'_> {
         let seen = self.client(&["run", "reverse", "normal", "", "hello"])?.finish(self.deadline)?;
         same("the client", rest_after_handle(&seen)?, &[json!({"event": "complete", "text": "olleh"})])?;
         for function in [throw, "reverse"] {
-            expect(&worker.await_event("job", self.deadline, |_| true)?, "function", &json!(function))?;
+            expect(&self.job(worker)?, "function", &json!(function))?;
         }
         Ok(())
     }
 
     fn large(&mut self, workload: Workload) -> Result<(), Failure> {
-        let mut worker = self.worker("w1", &["mirror"])?;
+        let worker = self.worker("w1", &["mirror"])?;
         let argument = format!("@{}", path(&workload.path));
         let seen = self.client(&["run", "mirror", "normal", "", &argument])?.finish(self.deadline)?;
         let (bytes, sha256) = (json!(workload.bytes), json!(workload.sha256));
@@ -368,19 +398,19 @@ impl Stage<'_> {
             rest_after_handle(&seen)?,
             &[json!({"event": "complete", "bytes": bytes, "sha256": sha256})],
         )?;
-        let job = worker.await_event("job", self.deadline, |_| true)?;
+        let job = self.job(worker)?;
         expect(&job, "bytes", &bytes)?;
         expect(&job, "sha256", &sha256)
     }
 
     fn set(&mut self) -> Result<(), Failure> {
-        let _worker = self.worker("w1", &["reverse"])?;
+        self.worker("w1", &["reverse"])?;
         let seen = self.client(&["set", "reverse", &JOBS.to_string()])?.finish(self.deadline)?;
         reversed_jobs(&seen, "set").map(drop)
     }
 
     fn sequential(&mut self) -> Result<Duration, Failure> {
-        let _worker = self.worker("w1", &["reverse"])?;
+        self.worker("w1", &["reverse"])?;
         let seen = self.client(&["sequential", "reverse", &JOBS.to_string()])?.finish(self.deadline)?;
         let event = reversed_jobs(&seen, "sequential")?;
         field(event, "ms").as_u64().map(Duration::from_millis).ok_or_else(|| unexpected("the client", &seen))
@@ -388,14 +418,16 @@ impl Stage<'_> {
 
     fn worker_killed(&mut self) -> Result<(), Failure> {
         let release = self.folder.join("release");
-        let mut first = self.worker("w1", &["hold"])?;
+        let first = self.worker("w1", &["hold"])?;
         let mut client = self.client(&["run", "hold", "normal", "", &path(&release)])?;
         let handle = client.await_event("created", self.deadline, is_handle)?;
-        first.await_event("job", self.deadline, |_| true)?;
-        let mut second = self.worker("w2", &["hold"])?;
+        self.job(first)?;
+        let second = self.worker("w2", &["hold"])?;
         self.server.await_workers("hold", 2, self.deadline)?;
-        first.kill();
-        second.await_event("job", self.deadline, |_| true)?;
+        if let Some(first) = self.workers.get_mut(first.0) {
+            first.kill();
+        }
+        self.job(second)?;
         fs::write(&release, "").map_err(Failure::io("releasing the job"))?;
         let complete = client.await_event("complete", self.deadline, |_| true)?;
         expect(&complete, "text", &json!("w2"))?;
@@ -405,7 +437,7 @@ impl Stage<'_> {
     }
 
     fn admin(&mut self) -> Result<(), Failure> {
-        let _worker = self.worker("w1", &["reverse"])?;
+        self.worker("w1", &["reverse"])?;
         self.client(&["background", "waiting", "normal::x"])?.finish(self.deadline)?;
         let seen = self.client(&["admin"])?.finish(self.deadline)?;
         let [event] = seen.as_slice() else { return Err(unexpected("the client", &seen)) };
