@@ -1,3 +1,96 @@
 //! Benchmarks against the floor and other job servers.
+//!
+//! The way of a figure: `args` says what to run, `run` goes through `rows`, each row starts a `server`, sends a
+//! `scripts` conversation through `load`, takes CPU and memory from `process`, and `table` prints the median of the
+//! repetitions beside the `goal`. README.md says what each row does.
 
-fn main() {}
+mod args;
+mod dialect;
+mod figures;
+mod floor;
+mod goal;
+mod load;
+mod machine;
+mod packet;
+mod process;
+mod rows;
+mod run;
+mod sample;
+mod scripts;
+mod server;
+mod table;
+mod trouble;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use args::{Action, Plan};
+use machine::Machine;
+use server::Lab;
+
+/// Exit code for wrong usage.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let done = match args::parse(std::env::args().skip(1)) {
+        Ok(Action::Help) => {
+            print(args::HELP);
+            Ok(())
+        }
+        Ok(Action::List) => {
+            rows::ALL.iter().for_each(|row| print(&format!("{:<12} {}\n", row.name, row.work)));
+            Ok(())
+        }
+        Ok(Action::Floor { port }) => floor::serve(port).map_err(|trouble| trouble.to_string()),
+        Ok(Action::Run(plan)) => bench(&plan),
+        Err(wrong) => {
+            eprintln!("geartrain-bench: {wrong}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("geartrain-bench: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(plan: &Plan) -> Result<(), String> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+    let target = target.canonicalize().unwrap_or(target);
+    let dir = plan.dir.clone().unwrap_or_else(|| target.join("bench"));
+    std::fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+    let lab = Lab {
+        dir: dir.canonicalize().unwrap_or(dir),
+        ours: plan.ours.clone().map_or_else(|| target.join("release/gearmand"), absolute),
+        quick: plan.quick,
+        deep: plan.deep.unwrap_or(if plan.quick { 50_000 } else { 1_000_000 }).max(20_000),
+    };
+    if plan.install {
+        run::install(&lab)?;
+    }
+    run::raise_file_limit();
+    let machine = Machine::look(&lab.dir).map_err(|trouble| trouble.to_string())?;
+    let finished: Vec<table::Finished> = rows::ALL
+        .iter()
+        .filter(|row| plan.rows.contains(&row.name))
+        .map(|row| run::run(row, &lab, &plan.servers))
+        .collect();
+    if plan.json {
+        print(&format!("{:#}\n", table::json(&machine, &finished)));
+    } else {
+        print(&table::text(&machine, &finished));
+    }
+    Ok(())
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    path.canonicalize().unwrap_or(path)
+}
+
+#[expect(clippy::print_stdout, reason = "the table is this program's data")]
+fn print(text: &str) {
+    print!("{text}");
+}

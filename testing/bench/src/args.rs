@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use crate::rows::{self, Row};
+use crate::server::Kind;
+
+/// The text of `--help`.
+pub(crate) const HELP: &str = "\
+usage: geartrain-bench [OPTION]...
+       geartrain-bench floor PORT     run the floor server alone
+
+  --only ROW[,ROW]       only these rows (--list names them)
+  --servers NAME[,NAME]  only these: ours, gearmand, beanstalkd, redis, floor
+  --quick                small counts, one repetition: for a look, not for figures
+  --json                 print JSON instead of the table
+  --deep N               waiting jobs in the row deep-queue (1000000)
+  --dir DIR              stores and logs, on the disk to measure (target/bench)
+  --ours PATH            the gearmand to measure (target/release/gearmand)
+  --install              first install the missing peers with apt-get
+  --list                 name the rows and end
+";
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Help,
+    List,
+    Floor { port: u16 },
+    Run(Plan),
+}
+
+/// What to run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) rows: Vec<&'static str>,
+    pub(crate) servers: Vec<Kind>,
+    pub(crate) quick: bool,
+    pub(crate) json: bool,
+    pub(crate) install: bool,
+    pub(crate) deep: Option<u64>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) ours: Option<PathBuf>,
+}
+
+/// Parses the arguments after the program's name.
+///
+/// # Errors
+///
+/// A sentence about the first argument that is wrong.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Action, String> {
+    let mut plan = Plan {
+        rows: rows::ALL.iter().map(|row: &Row| row.name).collect(),
+        servers: Kind::ALL.to_vec(),
+        quick: false,
+        json: false,
+        install: false,
+        deep: None,
+        dir: None,
+        ours: None,
+    };
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        let (name, inline) = match argument.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (argument, None),
+        };
+        let mut value = || inline.clone().or_else(|| arguments.next()).ok_or(format!("{name} needs a value"));
+        match name.as_str() {
+            "-h" | "--help" => return Ok(Action::Help),
+            "--list" => return Ok(Action::List),
+            "floor" => return Ok(Action::Floor { port: number(&value()?)? }),
+            "--quick" => plan.quick = true,
+            "--json" => plan.json = true,
+            "--install" => plan.install = true,
+            "--only" => plan.rows = value()?.split(',').map(row).collect::<Result<_, _>>()?,
+            "--servers" => plan.servers = value()?.split(',').map(server).collect::<Result<_, _>>()?,
+            "--deep" => plan.deep = Some(number(&value()?)?),
+            "--dir" => plan.dir = Some(value()?.into()),
+            "--ours" => plan.ours = Some(value()?.into()),
+            _ => return Err(format!("unknown argument {name}")),
+        }
+    }
+    Ok(Action::Run(plan))
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("{text} is not a number in range"))
+}
+
+fn row(name: &str) -> Result<&'static str, String> {
+    let known = rows::ALL.iter().find(|row| row.name == name);
+    known.map(|row| row.name).ok_or_else(|| format!("there is no row {name} (hint: --list)"))
+}
+
+fn server(name: &str) -> Result<Kind, String> {
+    Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| format!("there is no server {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_line(line: &str) -> Result<Action, String> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn rows_servers_and_switches_are_taken() {
+        let Ok(Action::Run(plan)) = parse_line("--quick --only drain,epoch --servers=ours,floor --deep 5")
+        else {
+            panic!("not a plan");
+        };
+        assert_eq!((plan.quick, plan.json, plan.deep), (true, false, Some(5)));
+        assert_eq!(plan.rows, ["drain", "epoch"]);
+        assert_eq!(plan.servers, [Kind::Ours, Kind::Floor]);
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        assert_eq!(parse_line("--only drains").unwrap_err(), "there is no row drains (hint: --list)");
+        assert_eq!(parse_line("--deep many").unwrap_err(), "many is not a number in range");
+        assert_eq!(parse_line("--dir").unwrap_err(), "--dir needs a value");
+        assert_eq!(parse_line("--fast").unwrap_err(), "unknown argument --fast");
+        assert_eq!(parse_line("floor 70000").unwrap_err(), "70000 is not a number in range");
+    }
+}

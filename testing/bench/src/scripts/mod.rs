@@ -1,0 +1,7 @@
+//! What the load does, one file per conversation.
+
+pub(crate) mod drain;
+pub(crate) mod epoch;
+pub(crate) mod foreground;
+pub(crate) mod submit;
+pub(crate) mod wake;
