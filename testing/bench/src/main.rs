@@ -66,12 +66,12 @@ fn bench(plan: &Plan) -> Result<(), String> {
         dir: dir.canonicalize().unwrap_or(dir),
         ours: plan.ours.clone().map_or_else(|| target.join("release/gearmand"), absolute),
         quick: plan.quick,
+        files: run::raise_file_limit(),
         deep: plan.deep.unwrap_or(if plan.quick { 50_000 } else { 1_000_000 }).max(20_000),
     };
     if plan.install {
         run::install(&lab)?;
     }
-    run::raise_file_limit();
     let machine = Machine::look(&lab.dir).map_err(|trouble| trouble.to_string())?;
     let finished: Vec<table::Finished> = rows::ALL
         .iter()

@@ -37,14 +37,17 @@ pub(crate) fn run(row: &'static Row, lab: &Lab, wanted: &[Kind]) -> Finished {
     Finished { row, repetitions, outcome }
 }
 
-/// Lets this process and the servers it starts hold enough connections.
-pub(crate) fn raise_file_limit() {
+/// Lets this process, and the servers it starts, hold as many connections as the system allows; says how many files.
+pub(crate) fn raise_file_limit() -> u64 {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, FILES, hard.max(FILES)));
-    if let Err(error) = raised {
-        eprintln!("cannot raise the limit of open files to {FILES}: {error} (hint: run as root)");
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
+    // Raising the hard limit needs a right that a container's root may lack.
+    for (wanted, limit) in [(FILES, hard.max(FILES)), (hard.min(FILES), hard)] {
+        if setrlimit(Resource::RLIMIT_NOFILE, wanted, limit).is_ok() {
+            return wanted;
+        }
     }
+    soft
 }
 
 /// Installs the packages of the peers that are missing.

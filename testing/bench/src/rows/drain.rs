@@ -44,6 +44,7 @@ fn measure(lab: &Lab, kind: Kind) -> Result<Figures, Trouble> {
         (meter.stop(&server, count)?, drain.samples.latency())
     };
     figures.latency = latency;
+    drop(load);
     server.stop()?;
     Ok(figures)
 }

@@ -49,6 +49,7 @@ fn measure(lab: &Lab, kind: Kind) -> Result<Figures, Trouble> {
     figures.extra.extend(epoch.late.longest().map(|late| (LATEST.name(), micros(late) / 1e3)));
     figures.extra.push((MISSING.name(), number(epoch.wanted - epoch.ran)));
     figures.extra.push((EARLY.name(), number(epoch.early)));
+    drop(load);
     server.stop()?;
     Ok(figures)
 }

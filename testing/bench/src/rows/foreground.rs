@@ -37,6 +37,7 @@ fn measure(lab: &Lab, kind: Kind) -> Result<Figures, Trouble> {
     load.run(&mut foreground, "waiting for results", WORK_LIMIT)?;
     let mut figures = meter.stop(&server, count)?;
     figures.latency = foreground.samples.latency();
+    drop(load);
     server.stop()?;
     Ok(figures)
 }
@@ -53,6 +54,7 @@ fn two_echoes(server: Server, count: u64) -> Result<Figures, Trouble> {
         p95: one.p95 * 2.0,
         p99: one.p99 * 2.0,
     });
+    drop(load);
     server.stop()?;
     Ok(figures)
 }

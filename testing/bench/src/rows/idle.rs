@@ -46,6 +46,7 @@ fn measure(lab: &Lab, kind: Kind) -> Result<Figures, Trouble> {
     std::thread::sleep(Duration::from_secs(seconds));
     let used = cpu(server.pid())?.saturating_sub(before);
     let extra = vec![(PER_SECOND.name(), micros(used) / number(seconds))];
+    drop(load);
     server.stop()?;
     Ok(Figures { extra, ..Figures::default() })
 }

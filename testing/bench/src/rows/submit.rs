@@ -26,7 +26,7 @@ pub(super) const DEEP_PIPELINE: Row = Row {
     repetitions: 5,
     floor_ratio: Key::Cpu,
     gearmand_ratio: Key::Rate,
-    measure: |lab, kind| in_memory(lab, kind, 64, lab.count(200_000, 20_000)),
+    measure: |lab, kind| in_memory(lab, kind, 64, lab.count(150_000, 20_000)),
     checks: |outcome| {
         let gearmand = figure(outcome, Kind::Gearmand, Key::Rate);
         vec![
@@ -83,6 +83,7 @@ fn in_memory(lab: &Lab, kind: Kind, in_flight: u64, count: u64) -> Result<Figure
     load.run(&mut submit, "submitting", WORK_LIMIT)?;
     let mut figures = meter.stop(&server, count)?;
     figures.latency = submit.samples.latency();
+    drop(load);
     server.stop()?;
     Ok(figures)
 }
@@ -100,6 +101,7 @@ fn durable(lab: &Lab, kind: Kind, in_flight: u64) -> Result<Figures, Trouble> {
     load.run(&mut submit, "submitting durably", WORK_LIMIT)?;
     let mut figures = meter.stop(&server, submit.kept())?;
     figures.latency = submit.samples.latency();
+    drop(load);
     server.stop()?;
     Ok(figures)
 }

@@ -48,6 +48,7 @@ fn run(lab: &Lab, kind: Kind, workers: usize) -> Result<(Figures, f64), Trouble>
     load.run(&mut wake, "waking one of many", WORK_LIMIT)?;
     let mut figures = meter.stop(&server, wake.jobs())?;
     figures.latency = wake.samples.latency();
+    drop(load);
     server.stop()?;
     Ok((figures, number(wake.noops) / number(wake.jobs())))
 }
