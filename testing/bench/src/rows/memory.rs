@@ -87,6 +87,8 @@ fn per_connection(lab: &Lab, kind: Kind) -> Result<Figures, Trouble> {
     }
     let mut figures = meter.stop(&server, held.max(1))?;
     let grown = resident(server.pid())?.saturating_sub(before);
+    // How fast one connection after the other can be opened is the load's speed.
+    figures.rate = None;
     figures.memory = Some(number(grown) / number(held.max(1)));
     figures.extra = vec![(HELD.name(), number(held)), (ASKED.name(), number(wanted))];
     let last = streams.len().saturating_sub(1);

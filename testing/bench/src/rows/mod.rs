@@ -21,6 +21,9 @@ use crate::trouble::Trouble;
 /// Longest time for one measurement's work; what takes longer is reported as such.
 const WORK_LIMIT: Duration = Duration::from_secs(60);
 
+/// The goal of a row that only shows.
+pub(crate) const NO_GOAL: &str = "none, for information";
+
 /// Which figure a ratio is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Key {
@@ -92,6 +95,7 @@ pub(crate) const ALL: &[Row] = &[
     submit::DURABLE_DEEP,
     load::ROW,
     register::ROW,
+    register::STORM,
     epoch::ROW,
     deep::ROW,
     idle::ROW,

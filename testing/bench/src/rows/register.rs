@@ -1,7 +1,7 @@
 //! Many workers with many functions arrive while a client submits.
 //!
-//! A worker arrives every ten milliseconds and registers all functions in one go; one client submits, one job at a
-//! time, before and meanwhile, from a thread of its own.
+//! A worker registers all functions in one go; the next arrives ten milliseconds later, or at once. One client
+//! submits, one job at a time, before and meanwhile, from a thread of its own.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Key, Row};
+use super::{Key, NO_GOAL, Row};
 use crate::dialect::Dialect;
 use crate::figures::{Figures, Meter, number};
 use crate::goal::at_most;
@@ -19,7 +19,7 @@ use crate::sample::{Samples, micros};
 use crate::server::{Kind, Lab, Server};
 use crate::trouble::Trouble;
 
-/// Time from one worker's arrival to the next one's.
+/// Time from one worker's arrival to the next one's: a million registrations a second.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Longest time for all workers to be registered; then the rest is given up.
@@ -38,13 +38,13 @@ const OVER: u8 = 2;
 
 pub(super) const ROW: Row = Row {
     name: "register",
-    work: "submit latency while 1,000 workers register 10,000 functions each",
+    work: "submit latency while 1,000 workers register 10,000 functions each, one worker every 10 ms",
     goal: "unchanged (p50 within 1.25x, p99 within 2x)",
     servers: &[Kind::Ours, Kind::Gearmand],
     repetitions: 1,
     floor_ratio: Key::P50,
     gearmand_ratio: Key::P50,
-    measure,
+    measure: |lab, kind| measure(lab, kind, PACE),
     checks: |outcome| {
         let before = |key| crate::goal::figure(outcome, Kind::Ours, key);
         vec![
@@ -54,7 +54,17 @@ pub(super) const ROW: Row = Row {
     },
 };
 
-fn measure(lab: &Lab, kind: Kind) -> Result<Figures, Trouble> {
+/// The storm after a restart: all workers at once, as fast as the server takes their bytes.
+pub(super) const STORM: Row = Row {
+    name: "register-storm",
+    work: "the same with all workers at once",
+    goal: NO_GOAL,
+    measure: |lab, kind| measure(lab, kind, Duration::ZERO),
+    checks: |_| Vec::new(),
+    ..ROW
+};
+
+fn measure(lab: &Lab, kind: Kind, pace: Duration) -> Result<Figures, Trouble> {
     let workers = lab.count(1_000, 100);
     let functions = lab.count(10_000, 1_000);
     let server = Server::in_memory(lab, kind)?;
@@ -65,7 +75,7 @@ fn measure(lab: &Lab, kind: Kind) -> Result<Figures, Trouble> {
         thread::sleep(Duration::from_secs(lab.count(2, 1)));
         phase.store(MEANWHILE, Ordering::SeqCst);
         let arrival = Meter::start(&server).map(|meter| {
-            let arrival = register_all(server.port, workers, &registration);
+            let arrival = register_all(server.port, workers, pace, &registration);
             (arrival, meter.stop(&server, (workers * functions).max(1)))
         });
         phase.store(OVER, Ordering::SeqCst);
@@ -99,14 +109,14 @@ fn registration(functions: u64) -> Vec<u8> {
 }
 
 /// Says how many workers the server has finished registering.
-fn register_all(port: u16, workers: u64, registration: &[u8]) -> Result<u64, Trouble> {
+fn register_all(port: u16, workers: u64, pace: Duration, registration: &[u8]) -> Result<u64, Trouble> {
     let what = "registering workers";
     let start = Instant::now();
     let mut streams: Vec<TcpStream> = Vec::new();
     let mut next = start;
     for _ in 0..workers {
         thread::sleep(next.saturating_duration_since(Instant::now()));
-        next += PACE;
+        next += pace;
         let left = LIMIT.saturating_sub(start.elapsed());
         if left.is_zero() {
             break;

@@ -73,7 +73,7 @@ pub(super) const DURABLE_DEEP: Row = Row {
 
 fn in_memory(lab: &Lab, kind: Kind, in_flight: u64, count: u64) -> Result<Figures, Trouble> {
     // The floor keeps nothing, so it can be measured for as long as it takes to be exact.
-    let count = if kind == Kind::Floor { count * 3 } else { count };
+    let count = if kind == Kind::Floor { count * 20 } else { count };
     let server = Server::in_memory(lab, kind)?;
     let mut load = Load::open(server.port, CONNECTIONS)?;
     let warm = count / 20;
