@@ -5,8 +5,8 @@ use anyhow::Result;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Arguments of the benchmark; `cargo xtask bench -- --help` lists them.
-    #[arg(last = true)]
+    /// Arguments of the benchmark; `cargo xtask bench --list` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
