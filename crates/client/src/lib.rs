@@ -1,1 +1,34 @@
-//! Talking to a Gearman job server.
+//! Talking to a Gearman job server: the blocking connection under the command-line tools.
+//!
+//! ```no_run
+//! use geartrain_client::{Connection, Limits, ReplyLimits, ServerAddress, TextCommand};
+//!
+//! let server = ServerAddress::parse("localhost:4730", 4730)?;
+//! let mut connection = Connection::open(&server, &Limits::default())?;
+//! let mut reply = connection.ask(&TextCommand::Status, ReplyLimits::default())?;
+//! while let Some(row) = reply.next_line()? {
+//!     println!("{}", String::from_utf8_lossy(row));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The way of a job: a [`ServerAddress`] becomes a [`Connection`]; [`Connection::send`] writes a typed request,
+//! and [`Connection::receive`] hands out what the server sends for it, packet by packet. Between socket and
+//! packets lies the [`Inbox`], which does no IO and so serves any runtime.
+//!
+//! Nothing here waits without a limit unless its caller says so, and nothing a server sends makes it panic
+//! or take memory beyond the limits in [`limits`].
+
+pub mod limits;
+
+mod address;
+mod connection;
+mod error;
+mod inbox;
+mod text;
+
+pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
+pub use connection::{Connection, Limits};
+pub use error::ClientError;
+pub use inbox::Inbox;
+pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};

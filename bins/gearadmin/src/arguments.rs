@@ -1,0 +1,159 @@
+//! The command line of gearadmin: the reference's options, and our own beside them.
+
+use clap::{ArgGroup, Parser, ValueEnum};
+use geartrain_client::{TextCommand, Waiting, Word};
+use std::time::Duration;
+
+/// Administration of Gearman job servers.
+///
+/// Several actions in one call run in this order: --getpid, --create-function, --maxqueue, --drop-function,
+/// --cancel-job, --show-jobs, --show-unique-jobs, --server-verbose, --server-version, --workers,
+/// --priority-status, --status.
+///
+/// Exit status: 0 done; 1 wrong usage, or a server could not be reached or understood; 2 a server refused.
+#[derive(Debug, Parser)]
+#[command(name = "gearadmin", version, disable_help_flag = true, disable_version_flag = true)]
+#[command(infer_long_args = true, args_override_self = true)]
+#[command(group = ArgGroup::new("action").required(true).multiple(true))]
+pub(crate) struct Arguments {
+    /// Server to ask: HOST, HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated [default: the servers in
+    /// GEARMAN_SERVERS, else localhost]
+    #[arg(short = 'h', long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+
+    /// Port number or service for hosts that name none
+    #[arg(short = 'p', long, default_value = "4730")]
+    pub(crate) port: String,
+
+    /// Encrypt the connection (refused: this build has no TLS)
+    #[arg(short = 'S', long)]
+    pub(crate) ssl: bool,
+
+    /// Longest silence of a server, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+
+    /// Print replies as JSON, one object per reply on a line of its own
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Largest reply taken from a server, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = geartrain_client::limits::REPLY_BYTES_MAX_DEFAULT)]
+    pub(crate) reply_bytes_max: u64,
+
+    /// Process number of the server
+    #[arg(long, group = "action")]
+    getpid: bool,
+
+    /// Create a function without a worker or job
+    #[arg(long, value_name = "FUNCTION", group = "action")]
+    create_function: Vec<String>,
+
+    /// Bound the jobs of a function: nothing for no bound, N for all, or HIGH NORMAL LOW
+    #[arg(long, value_names = ["FUNCTION", "N|HIGH", "NORMAL", "LOW"], num_args = 1..=4, group = "action")]
+    maxqueue: Vec<String>,
+
+    /// Forget a function; refused while workers or jobs of it are there
+    #[arg(long, value_name = "FUNCTION", group = "action")]
+    drop_function: Vec<String>,
+
+    /// With --drop-function: cancel the waiting jobs of the function
+    #[arg(long, requires = "drop_function")]
+    force: bool,
+
+    /// Take a job out of the queue
+    #[arg(long, value_name = "HANDLE", group = "action")]
+    cancel_job: Vec<String>,
+
+    /// List jobs: handle, retries, ignored, background
+    #[arg(long, group = "action")]
+    show_jobs: bool,
+
+    /// List the uniques of jobs
+    #[arg(long, group = "action")]
+    show_unique_jobs: bool,
+
+    /// What the server logs
+    #[arg(long, group = "action")]
+    server_verbose: bool,
+
+    /// Version of the server
+    #[arg(long, group = "action")]
+    server_version: bool,
+
+    /// List connections: number, address, client id, functions
+    #[arg(long, group = "action")]
+    workers: bool,
+
+    /// List functions: waiting jobs of high, normal and low priority, workers
+    #[arg(long, group = "action")]
+    priority_status: bool,
+
+    /// List functions: jobs, running jobs, workers
+    #[arg(long, group = "action")]
+    status: bool,
+
+    /// Print this help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+
+    /// Print the version of gearadmin
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    /// Print a shell completion or the manual page
+    #[arg(long, hide = true, value_name = "WHAT", group = "action")]
+    pub(crate) generate: Option<Generated>,
+}
+
+/// Files that are made from the command line's own description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Generated {
+    CompletionBash,
+    CompletionZsh,
+    CompletionFish,
+    Man,
+}
+
+impl Arguments {
+    /// The longest silence of a server.
+    pub(crate) fn silence(&self) -> Duration {
+        Duration::from_millis(self.timeout)
+    }
+
+    /// The text commands asked for, in the order of the reference.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a text command, or a bound is no number.
+    pub(crate) fn commands(&self) -> anyhow::Result<Vec<TextCommand>> {
+        let mut commands = Vec::new();
+        let mut when = |asked: bool, command: TextCommand| commands.extend(asked.then_some(command));
+        when(self.getpid, TextCommand::GetPid);
+        for function in &self.create_function {
+            when(true, TextCommand::CreateFunction(Word::parse(function)?));
+        }
+        if let Some((function, bounds)) = self.maxqueue.split_first() {
+            let bounds = bounds.iter().map(|bound| parse_bound(bound)).collect::<anyhow::Result<_>>()?;
+            when(true, TextCommand::MaxQueue { function: Word::parse(function)?, bounds });
+        }
+        for function in &self.drop_function {
+            let waiting = if self.force { Waiting::Cancel } else { Waiting::Keep };
+            when(true, TextCommand::DropFunction { function: Word::parse(function)?, waiting });
+        }
+        for handle in &self.cancel_job {
+            when(true, TextCommand::CancelJob(Word::parse(handle)?));
+        }
+        when(self.show_jobs, TextCommand::ShowJobs);
+        when(self.show_unique_jobs, TextCommand::ShowUniqueJobs);
+        when(self.server_verbose, TextCommand::Verbose);
+        when(self.server_version, TextCommand::Version);
+        when(self.workers, TextCommand::Workers);
+        when(self.priority_status, TextCommand::PriorityStatus);
+        when(self.status, TextCommand::Status);
+        Ok(commands)
+    }
+}
+
+fn parse_bound(text: &str) -> anyhow::Result<u32> {
+    text.parse().map_err(|_| anyhow::anyhow!("bound {text:?} is not a number (hint: 0 is no bound)"))
+}

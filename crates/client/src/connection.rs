@@ -1,0 +1,263 @@
+//! A blocking connection to one server, with a time limit on every operation.
+//!
+//! From: a [`ServerAddress`]. To: requests written, responses read, borrowed from the connection's buffer.
+//! Never: waits beyond its limits, reconnects, or interprets a packet.
+
+use crate::address::ServerAddress;
+use crate::error::ClientError;
+use crate::inbox::Inbox;
+use crate::limits::{
+    BODY_BYTES_MAX_DEFAULT, CONNECT_LIMIT_DEFAULT, KEEPALIVE_IDLE, READ_BYTES_MIN, WRITE_LIMIT_DEFAULT,
+};
+use geartrain_proto::{DecodeError, Request, Response};
+use nix::sys::socket::{setsockopt, sockopt};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// The limits of one connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long connecting may take, over all addresses of the host; default 10 seconds.
+    pub connect: Duration,
+    /// How long the server may take none of the bytes written; default 60 seconds.
+    pub write: Duration,
+    /// Largest packet body taken, in bytes; default 256 MiB.
+    pub body_bytes_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: CONNECT_LIMIT_DEFAULT,
+            write: WRITE_LIMIT_DEFAULT,
+            body_bytes_max: BODY_BYTES_MAX_DEFAULT,
+        }
+    }
+}
+
+/// A connection to one server.
+#[derive(Debug)]
+pub struct Connection {
+    server: ServerAddress,
+    stream: Stream,
+    inbox: Inbox,
+    outbox: Vec<u8>,
+    chunk: Vec<u8>,
+    write_limit: Duration,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Connection {
+    /// Connects to a server; all addresses of its host are tried, within one limit.
+    ///
+    /// # Errors
+    /// When the host has no address, or none of them takes the connection in time.
+    pub fn open(server: &ServerAddress, limits: &Limits) -> Result<Self, ClientError> {
+        let stream = match server {
+            ServerAddress::Tcp { host, port } => {
+                Stream::Tcp(connect_tcp(server, (host.as_str(), *port), limits.connect)?)
+            }
+            ServerAddress::Unix(path) => {
+                let connected = UnixStream::connect(path);
+                let failed = |source| ClientError::Connect { server: server.clone(), source };
+                Stream::Unix(connected.map_err(failed)?)
+            }
+        };
+        stream
+            .set_write_limit(limits.write)
+            .map_err(|source| ClientError::Connect { server: server.clone(), source })?;
+        Ok(Self {
+            server: server.clone(),
+            stream,
+            inbox: Inbox::new(limits.body_bytes_max),
+            outbox: Vec::new(),
+            chunk: Vec::new(),
+            write_limit: limits.write,
+        })
+    }
+
+    /// The server at the other end.
+    #[must_use]
+    pub fn server(&self) -> &ServerAddress {
+        &self.server
+    }
+
+    /// Writes one request; `doing` names the step in an error.
+    ///
+    /// # Errors
+    /// When the connection broke, or the server took nothing for the limit.
+    pub fn send(&mut self, request: &Request<'_>, doing: &'static str) -> Result<(), ClientError> {
+        let mut packet = std::mem::take(&mut self.outbox);
+        packet.clear();
+        request.encode(&mut packet);
+        let sent = self.send_bytes(&packet, doing);
+        packet.shrink_to(crate::limits::READ_BYTES_MAX);
+        self.outbox = packet;
+        sent
+    }
+
+    /// Writes bytes as they stand.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8], doing: &'static str) -> Result<(), ClientError> {
+        self.stream.write_all(bytes).map_err(|source| self.failed(source, doing, self.write_limit))
+    }
+
+    /// Waits for the next packet, at most `limit` for each piece of it; `None` waits without a limit.
+    ///
+    /// # Errors
+    /// When the limit runs out, the connection ends, or what comes is no packet.
+    pub fn receive(
+        &mut self,
+        limit: Option<Duration>,
+        doing: &'static str,
+    ) -> Result<Response<'_>, ClientError> {
+        // The loop only finds out that a packet is whole, so that the borrow of the answer can begin behind it.
+        while !self.inbox.has_response() {
+            self.fill(limit, doing)?;
+        }
+        self.take_received()
+    }
+
+    /// The next packet if it is here already.
+    ///
+    /// # Errors
+    /// When what came is no packet.
+    pub fn receive_buffered(&mut self) -> Result<Option<Response<'_>>, ClientError> {
+        if self.inbox.has_response() { self.take_received().map(Some) } else { Ok(None) }
+    }
+
+    /// Reads once what the socket has, at most `limit` long.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    pub fn fill(&mut self, limit: Option<Duration>, doing: &'static str) -> Result<(), ClientError> {
+        let known = limit.unwrap_or_default();
+        if limit == Some(Duration::ZERO) {
+            return Err(ClientError::TimedOut { server: self.server.clone(), doing, limit: known });
+        }
+        self.stream.set_read_limit(limit).map_err(|source| self.failed(source, doing, known))?;
+        self.chunk.resize(self.inbox.wanted().max(READ_BYTES_MIN), 0);
+        let count = loop {
+            match self.stream.read(&mut self.chunk) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(self.failed(source, doing, known)),
+                Ok(0) => return Err(ClientError::Closed { server: self.server.clone(), doing }),
+                Ok(count) => break count,
+            }
+        };
+        self.inbox.feed(self.chunk.get(..count).unwrap_or_default());
+        Ok(())
+    }
+
+    pub(crate) fn inbox(&mut self) -> &mut Inbox {
+        &mut self.inbox
+    }
+
+    fn take_received(&mut self) -> Result<Response<'_>, ClientError> {
+        let server = &self.server;
+        match self.inbox.take_response() {
+            Some(Ok(response)) => Ok(response),
+            Some(Err(DecodeError::BodyTooLarge { len, max })) => {
+                Err(ClientError::BodyTooLarge { server: server.clone(), bytes: len, max })
+            }
+            Some(Err(source)) => Err(ClientError::Protocol { server: server.clone(), source }),
+            None => Err(ClientError::Closed { server: server.clone(), doing: "reading a packet" }),
+        }
+    }
+
+    fn failed(&self, source: io::Error, doing: &'static str, limit: Duration) -> ClientError {
+        let server = self.server.clone();
+        if ClientError::is_time_limit(&source) {
+            ClientError::TimedOut { server, doing, limit }
+        } else {
+            ClientError::Broken { server, doing, source }
+        }
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Stream {
+    fn set_read_limit(&self, limit: Option<Duration>) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.set_read_timeout(limit),
+            Stream::Unix(stream) => stream.set_read_timeout(limit),
+        }
+    }
+
+    fn set_write_limit(&self, limit: Duration) -> io::Result<()> {
+        let limit = Some(limit).filter(|limit| !limit.is_zero());
+        match self {
+            Stream::Tcp(stream) => stream.set_write_timeout(limit),
+            Stream::Unix(stream) => stream.set_write_timeout(limit),
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.read(into),
+            Stream::Unix(stream) => stream.read(into),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.write_all(bytes),
+            Stream::Unix(stream) => stream.write_all(bytes),
+        }
+    }
+}
+
+fn connect_tcp(
+    server: &ServerAddress,
+    host_and_port: (&str, u16),
+    limit: Duration,
+) -> Result<TcpStream, ClientError> {
+    let deadline = Instant::now() + limit;
+    let unresolved = |source| ClientError::Resolve { server: server.clone(), source };
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in host_and_port.to_socket_addrs().map_err(unresolved)? {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let server = server.clone();
+            return Err(ClientError::TimedOut { server, doing: "connecting", limit });
+        }
+        match TcpStream::connect_timeout(&address, left).and_then(set_manners) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if ClientError::is_time_limit(&error) => {
+                let server = server.clone();
+                return Err(ClientError::TimedOut { server, doing: "connecting", limit });
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(ClientError::Connect { server: server.clone(), source: last })
+}
+
+/// No delay, since every packet is waited for; keepalive, so that a vanished server is noticed.
+fn set_manners(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    let idle_seconds = u32::try_from(KEEPALIVE_IDLE.as_secs()).unwrap_or(u32::MAX);
+    setsockopt(&stream, sockopt::KeepAlive, &true)?;
+    setsockopt(&stream, sockopt::TcpKeepIdle, &idle_seconds)?;
+    setsockopt(&stream, sockopt::TcpKeepInterval, &(idle_seconds / 3))?;
+    setsockopt(&stream, sockopt::TcpKeepCount, &3)?;
+    Ok(stream)
+}

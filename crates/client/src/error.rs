@@ -1,0 +1,66 @@
+//! What can go wrong between a client and a server: what, where, and the way out.
+
+use crate::address::ServerAddress;
+use geartrain_proto::DecodeError;
+use std::io;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Why talking to a server failed.
+///
+/// `doing` is what the client was about, as in "submitting a job".
+#[derive(Debug, Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the fields are named in each message")]
+pub enum ClientError {
+    /// The host name has no address.
+    #[error("cannot find the address of {server}: {} (hint: check the host name)", reason(source))]
+    Resolve { server: ServerAddress, source: io::Error },
+    /// No connection came about.
+    #[error("cannot connect to {server}: {} (hint: does a server listen there?)", reason(source))]
+    Connect { server: ServerAddress, source: io::Error },
+    /// The time limit of an operation ran out.
+    #[error("{server} was silent for {} ms while {doing}", limit.as_millis())]
+    TimedOut { server: ServerAddress, doing: &'static str, limit: Duration },
+    /// The server ended the connection.
+    #[error("{server} closed the connection while {doing}")]
+    Closed { server: ServerAddress, doing: &'static str },
+    /// The connection broke.
+    #[error("lost the connection to {server} while {doing}: {}", reason(source))]
+    Broken { server: ServerAddress, doing: &'static str, source: io::Error },
+    /// The server sent bytes that are no packet.
+    #[error("{server} does not speak the protocol: {source} (hint: is it a Gearman server?)")]
+    Protocol { server: ServerAddress, source: DecodeError },
+    /// The server sent a packet larger than this client takes.
+    #[error("{server} sent a packet of {bytes} bytes, over the limit of {max} bytes")]
+    BodyTooLarge { server: ServerAddress, bytes: u32, max: u32 },
+    /// The server sent a binary packet where a line of text is due.
+    #[error(
+        "{server} does not speak the protocol: a packet came in place of text (hint: is it a Gearman server?)"
+    )]
+    NotText { server: ServerAddress },
+    /// A line of a text reply does not end.
+    #[error("{server} sent a line over the limit of {max} bytes (hint: is it a Gearman server?)")]
+    LineTooLong { server: ServerAddress, max: usize },
+    /// A text reply does not end.
+    #[error("{server} sent a reply over the limit of {max} bytes (hint: raise reply-bytes-max)")]
+    ReplyTooLong { server: ServerAddress, max: u64 },
+    /// The server answered a text command with `ERR`.
+    #[error("{text}")]
+    Refused { server: ServerAddress, text: String },
+}
+
+/// An operating system's reason in lower case and without its number.
+fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => nix::errno::Errno::from_raw(code).desc().to_lowercase(),
+        None => error.to_string(),
+    }
+}
+
+impl ClientError {
+    /// Whether a read or write that failed with `error` ran into its time limit.
+    pub(crate) fn is_time_limit(error: &io::Error) -> bool {
+        matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    }
+}
