@@ -1,6 +1,6 @@
 //! The command line of gearadmin: the reference's options, and our own beside them.
 
-use clap::{ArgGroup, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use geartrain_client::{TextCommand, Waiting, Word};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "gearadmin", version, disable_help_flag = true, disable_version_flag = true)]
 #[command(infer_long_args = true, args_override_self = true)]
-#[command(group = ArgGroup::new("action").required(true).multiple(true))]
+#[command(override_usage = "gearadmin [OPTIONS] ACTION...")]
 pub(crate) struct Arguments {
     /// Server to ask: HOST, HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated [default: the servers in
     /// GEARMAN_SERVERS, else localhost]
@@ -42,19 +42,19 @@ pub(crate) struct Arguments {
     pub(crate) reply_bytes_max: u64,
 
     /// Process number of the server
-    #[arg(long, group = "action")]
+    #[arg(long)]
     getpid: bool,
 
     /// Create a function without a worker or job
-    #[arg(long, value_name = "FUNCTION", group = "action")]
+    #[arg(long, value_name = "FUNCTION")]
     create_function: Vec<String>,
 
     /// Bound the jobs of a function: nothing for no bound, N for all, or HIGH NORMAL LOW
-    #[arg(long, value_names = ["FUNCTION", "N|HIGH", "NORMAL", "LOW"], num_args = 1..=4, group = "action")]
+    #[arg(long, value_names = ["FUNCTION", "N|HIGH", "NORMAL", "LOW"], num_args = 1..=4)]
     maxqueue: Vec<String>,
 
     /// Forget a function; refused while workers or jobs of it are there
-    #[arg(long, value_name = "FUNCTION", group = "action")]
+    #[arg(long, value_name = "FUNCTION")]
     drop_function: Vec<String>,
 
     /// With --drop-function: cancel the waiting jobs of the function
@@ -62,35 +62,35 @@ pub(crate) struct Arguments {
     force: bool,
 
     /// Take a job out of the queue
-    #[arg(long, value_name = "HANDLE", group = "action")]
+    #[arg(long, value_name = "HANDLE")]
     cancel_job: Vec<String>,
 
     /// List jobs: handle, retries, ignored, background
-    #[arg(long, group = "action")]
+    #[arg(long)]
     show_jobs: bool,
 
     /// List the uniques of jobs
-    #[arg(long, group = "action")]
+    #[arg(long)]
     show_unique_jobs: bool,
 
     /// What the server logs
-    #[arg(long, group = "action")]
+    #[arg(long)]
     server_verbose: bool,
 
     /// Version of the server
-    #[arg(long, group = "action")]
+    #[arg(long)]
     server_version: bool,
 
     /// List connections: number, address, client id, functions
-    #[arg(long, group = "action")]
+    #[arg(long)]
     workers: bool,
 
     /// List functions: waiting jobs of high, normal and low priority, workers
-    #[arg(long, group = "action")]
+    #[arg(long)]
     priority_status: bool,
 
     /// List functions: jobs, running jobs, workers
-    #[arg(long, group = "action")]
+    #[arg(long)]
     status: bool,
 
     /// Print this help
@@ -102,7 +102,7 @@ pub(crate) struct Arguments {
     version: Option<bool>,
 
     /// Print a shell completion or the manual page
-    #[arg(long, hide = true, value_name = "WHAT", group = "action")]
+    #[arg(long, hide = true, value_name = "WHAT")]
     pub(crate) generate: Option<Generated>,
 }
 

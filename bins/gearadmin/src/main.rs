@@ -53,6 +53,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         bail!("--ssl is refused: this build has no TLS (hint: ask the server over loopback or a tunnel)");
     }
     let commands = arguments.commands()?;
+    if commands.is_empty() {
+        bail!("no action given (hint: --status; --help lists all)");
+    }
     let servers = servers(arguments)?;
     let form = match (arguments.json, servers.len()) {
         (true, _) => Form::Json,
