@@ -67,13 +67,13 @@ impl Connection {
             }
             ServerAddress::Unix(path) => {
                 let connected = UnixStream::connect(path);
-                let failed = |source| ClientError::Connect { server: server.clone(), source };
+                let failed = |cause| ClientError::Connect { server: server.clone(), cause };
                 Stream::Unix(connected.map_err(failed)?)
             }
         };
         stream
             .set_write_limit(limits.write)
-            .map_err(|source| ClientError::Connect { server: server.clone(), source })?;
+            .map_err(|cause| ClientError::Connect { server: server.clone(), cause })?;
         Ok(Self {
             server: server.clone(),
             stream,
@@ -109,7 +109,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::send`].
     pub(crate) fn send_bytes(&mut self, bytes: &[u8], doing: &'static str) -> Result<(), ClientError> {
-        self.stream.write_all(bytes).map_err(|source| self.failed(source, doing, self.write_limit))
+        self.stream.write_all(bytes).map_err(|cause| self.failed(cause, doing, self.write_limit))
     }
 
     /// Waits for the next packet, at most `limit` for each piece of it; `None` waits without a limit.
@@ -145,12 +145,12 @@ impl Connection {
         if limit == Some(Duration::ZERO) {
             return Err(ClientError::TimedOut { server: self.server.clone(), doing, limit: known });
         }
-        self.stream.set_read_limit(limit).map_err(|source| self.failed(source, doing, known))?;
+        self.stream.set_read_limit(limit).map_err(|cause| self.failed(cause, doing, known))?;
         self.chunk.resize(self.inbox.wanted().max(READ_BYTES_MIN), 0);
         let count = loop {
             match self.stream.read(&mut self.chunk) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(self.failed(source, doing, known)),
+                Err(cause) => return Err(self.failed(cause, doing, known)),
                 Ok(0) => return Err(ClientError::Closed { server: self.server.clone(), doing }),
                 Ok(count) => break count,
             }
@@ -170,17 +170,17 @@ impl Connection {
             Some(Err(DecodeError::BodyTooLarge { len, max })) => {
                 Err(ClientError::BodyTooLarge { server: server.clone(), bytes: len, max })
             }
-            Some(Err(source)) => Err(ClientError::Protocol { server: server.clone(), source }),
+            Some(Err(cause)) => Err(ClientError::Protocol { server: server.clone(), cause }),
             None => Err(ClientError::Closed { server: server.clone(), doing: "reading a packet" }),
         }
     }
 
-    fn failed(&self, source: io::Error, doing: &'static str, limit: Duration) -> ClientError {
+    fn failed(&self, cause: io::Error, doing: &'static str, limit: Duration) -> ClientError {
         let server = self.server.clone();
-        if ClientError::is_time_limit(&source) {
+        if ClientError::is_time_limit(&cause) {
             ClientError::TimedOut { server, doing, limit }
         } else {
-            ClientError::Broken { server, doing, source }
+            ClientError::Broken { server, doing, cause }
         }
     }
 }
@@ -231,7 +231,7 @@ fn connect_tcp(
     limit: Duration,
 ) -> Result<TcpStream, ClientError> {
     let deadline = Instant::now() + limit;
-    let unresolved = |source| ClientError::Resolve { server: server.clone(), source };
+    let unresolved = |cause| ClientError::Resolve { server: server.clone(), cause };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in host_and_port.to_socket_addrs().map_err(unresolved)? {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -248,7 +248,7 @@ fn connect_tcp(
             Err(error) => last = error,
         }
     }
-    Err(ClientError::Connect { server: server.clone(), source: last })
+    Err(ClientError::Connect { server: server.clone(), cause: last })
 }
 
 /// No delay, since every packet is waited for; keepalive, so that a vanished server is noticed.

@@ -14,11 +14,11 @@ use thiserror::Error;
 #[expect(missing_docs, reason = "the fields are named in each message")]
 pub enum ClientError {
     /// The host name has no address.
-    #[error("cannot find the address of {server}: {} (hint: check the host name)", reason(source))]
-    Resolve { server: ServerAddress, source: io::Error },
+    #[error("cannot find the address of {server}: {} (hint: check the host name)", reason(cause))]
+    Resolve { server: ServerAddress, cause: io::Error },
     /// No connection came about.
-    #[error("cannot connect to {server}: {} (hint: does a server listen there?)", reason(source))]
-    Connect { server: ServerAddress, source: io::Error },
+    #[error("cannot connect to {server}: {} (hint: does a server listen there?)", reason(cause))]
+    Connect { server: ServerAddress, cause: io::Error },
     /// The time limit of an operation ran out.
     #[error("{server} was silent for {} ms while {doing}", limit.as_millis())]
     TimedOut { server: ServerAddress, doing: &'static str, limit: Duration },
@@ -26,11 +26,11 @@ pub enum ClientError {
     #[error("{server} closed the connection while {doing}")]
     Closed { server: ServerAddress, doing: &'static str },
     /// The connection broke.
-    #[error("lost the connection to {server} while {doing}: {}", reason(source))]
-    Broken { server: ServerAddress, doing: &'static str, source: io::Error },
+    #[error("lost the connection to {server} while {doing}: {}", reason(cause))]
+    Broken { server: ServerAddress, doing: &'static str, cause: io::Error },
     /// The server sent bytes that are no packet.
-    #[error("{server} does not speak the protocol: {source} (hint: is it a Gearman server?)")]
-    Protocol { server: ServerAddress, source: DecodeError },
+    #[error("{server} does not speak the protocol: {cause} (hint: is it a Gearman server?)")]
+    Protocol { server: ServerAddress, cause: DecodeError },
     /// The server sent a packet larger than this client takes.
     #[error("{server} sent a packet of {bytes} bytes, over the limit of {max} bytes")]
     BodyTooLarge { server: ServerAddress, bytes: u32, max: u32 },
