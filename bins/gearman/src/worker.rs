@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 /// The longest pause before a server is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long a server that owes an answer is waited for once the worker is asked to leave.
+const LAST_ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// How long connecting may take while other servers may have jobs.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -113,7 +115,7 @@ impl Worker<'_> {
         let mut worked = false;
         for link in &mut self.links {
             let Some(connection) = &mut link.connection else { continue };
-            let job = match grab(connection) {
+            let job = match grab(connection, self.signals) {
                 Ok(job) => job,
                 Err(error) => {
                     link.lost(&error);
@@ -198,11 +200,12 @@ impl Link {
 }
 
 /// Asks one server for a job.
-fn grab(connection: &mut Connection) -> Result<Option<Assigned>, ClientError> {
+fn grab(connection: &mut Connection, signals: &mut Signals) -> Result<Option<Assigned>, ClientError> {
     const DOING: &str = "asking for a job";
     let server = connection.server().clone();
     connection.send(&Request::Grab(GrabKind::Unique), DOING)?;
     loop {
+        wait_for_answer(connection, signals, DOING)?;
         match connection.receive(Some(ANSWER_LIMIT_DEFAULT), DOING)? {
             Response::NoJob => return Ok(None),
             Response::JobAssignUniq { handle, function, unique, workload } => {
@@ -234,6 +237,28 @@ fn grab(connection: &mut Connection) -> Result<Option<Assigned>, ClientError> {
             | Response::Option { .. } => {}
         }
     }
+}
+
+/// Waits for a packet, and no longer than a moment once the worker is asked to leave.
+fn wait_for_answer(
+    connection: &mut Connection,
+    signals: &mut Signals,
+    doing: &'static str,
+) -> Result<(), ClientError> {
+    let since = Instant::now();
+    while !connection.has_response() {
+        let limit = if signals.stops() > 0 { LAST_ANSWER_LIMIT } else { ANSWER_LIMIT_DEFAULT };
+        let [wake, stop] = signals.descriptors();
+        let mut polled = [connection.as_fd(), wake, stop].map(|one| PollFd::new(one, PollFlags::POLLIN));
+        let waited = wait(&mut polled, timeout_until(Some(since + limit)));
+        let [socket, ..] = &polled;
+        if waited.is_err() || socket.any().unwrap_or(true) || since.elapsed() >= limit {
+            // What the poll found, the read finds as well: bytes, an error, or silence.
+            let left = limit.saturating_sub(since.elapsed()).max(Duration::from_millis(1));
+            connection.fill(Some(left), doing)?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the server has read all that was sent.

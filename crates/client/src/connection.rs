@@ -128,12 +128,12 @@ impl Connection {
         self.take_received()
     }
 
-    /// The next packet if it is here already.
+    /// Whether [`Connection::receive`] has a packet, or an error, to hand out without a wait.
     ///
-    /// # Errors
-    /// When what came is no packet.
-    pub fn receive_buffered(&mut self) -> Result<Option<Response<'_>>, ClientError> {
-        if self.inbox.has_response() { self.take_received().map(Some) } else { Ok(None) }
+    /// For a caller that waits for more than this connection: it waits until the socket is readable, calls
+    /// [`Connection::fill`], and asks again.
+    pub fn has_response(&mut self) -> bool {
+        self.inbox.has_response()
     }
 
     /// Reads once what the socket has, at most `limit` long.

@@ -1,7 +1,10 @@
 //! gearadmin against real servers and servers that misbehave.
 
+#[cfg(test)]
 #[path = "../../../gearman/tests/it/support.rs"]
 mod support;
 
+#[cfg(test)]
 mod failures;
+#[cfg(test)]
 mod listings;

@@ -284,6 +284,7 @@ impl Peer {
 }
 
 /// A worker of this process that reports the same about each of `jobs` jobs.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the assertion names what is expected")]
 pub(crate) fn worker(
     server: &Server,
     function: &'static str,
@@ -302,8 +303,7 @@ pub(crate) fn worker(
                 match connection.receive(Some(LIMIT), "testing").unwrap() {
                     Response::JobAssign { handle, .. } => break Some(handle.as_bytes().to_vec()),
                     Response::NoJob => break None,
-                    Response::Noop => {}
-                    other => panic!("{other:?} is no answer to a grab"),
+                    other => assert_eq!(other, Response::Noop, "no answer to a grab"),
                 }
             };
             match handle {
