@@ -10,6 +10,7 @@ use nix::sys::socket::{
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -55,10 +56,9 @@ impl Server {
     pub(crate) fn start_again(&mut self) {
         let path = std::env::var(SERVER_UNDER_TEST).unwrap_or_else(|_| "/usr/sbin/gearmand".to_owned());
         let port = self.port.number.to_string();
-        let pid_file = std::env::temp_dir().join(format!("geartrain-tools-test-{port}.pid"));
         let process = Command::new(&path)
             .args(["-p", &port, "-L", "127.0.0.1", "--queue-type", "builtin", "-l", "stderr", "-P"])
-            .arg(&pid_file)
+            .arg(self.pid_file())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -70,10 +70,16 @@ impl Server {
         wait_until("the server answers", || TcpStream::connect(("127.0.0.1", self.port.number)).is_ok());
     }
 
+    fn pid_file(&self) -> PathBuf {
+        std::env::temp_dir().join(format!("geartrain-tools-test-{}.pid", self.port.number))
+    }
+
+    /// Ends the server without a word, as a crash would.
     pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
+            std::fs::remove_file(self.pid_file()).unwrap();
         }
     }
 
