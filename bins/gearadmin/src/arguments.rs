@@ -16,8 +16,8 @@ use std::time::Duration;
 #[command(infer_long_args = true, args_override_self = true)]
 #[command(override_usage = "gearadmin [OPTIONS] ACTION...")]
 pub(crate) struct Arguments {
-    /// Server to ask: HOST, HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated [default: the servers in
-    /// GEARMAN_SERVERS, else localhost]
+    /// Server to ask: HOST, HOST:PORT (an IPv6 address in brackets), unix:PATH or a list with commas; may be
+    /// repeated. Default: the servers in GEARMAN_SERVERS, else localhost
     #[arg(short = 'h', long, value_name = "HOST")]
     pub(crate) host: Vec<String>,
 

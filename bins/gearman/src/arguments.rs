@@ -34,8 +34,8 @@ pub(crate) struct Arguments {
     #[arg(short = 'f', long, value_name = "FUNCTION", allow_hyphen_values = true)]
     pub(crate) function: Vec<OsString>,
 
-    /// Server: HOST, HOST:PORT, [IPV6]:PORT, unix:PATH or a list with commas; may be repeated [default: the
-    /// servers in GEARMAN_SERVERS, else localhost; GEARMAN_SERVER overrides this option]
+    /// Server: HOST, HOST:PORT (an IPv6 address in brackets), unix:PATH or a list with commas; may be repeated.
+    /// Default: the servers in GEARMAN_SERVERS, else localhost. GEARMAN_SERVER overrides this option
     #[arg(short = 'h', long, value_name = "HOST")]
     host: Vec<String>,
 

@@ -134,6 +134,20 @@ fn a_command_that_reads_nothing_is_no_failure() {
 }
 
 #[test]
+fn a_command_that_closes_its_output_still_gets_its_whole_input() {
+    let server = Server::start();
+    let copy = std::env::temp_dir().join(format!("geartrain-copy-{}", server.port.number));
+    let script = format!("exec >&-; cat >{}", copy.display());
+    let worker = work(&server, &["-c", "1", "--", "sh", "-c", &script]);
+    let workload = vec![b'x'; 1 << 20];
+    let ran = submit(&server, &[], &workload);
+    assert_eq!(ran.shown(&[]), "exit Some(0)\n--- stdout\n--- stderr\n");
+    assert_eq!(worker.end().exit, Some(0));
+    assert!(std::fs::read(&copy).unwrap() == workload);
+    std::fs::remove_file(copy).unwrap();
+}
+
+#[test]
 fn a_command_that_is_killed_fails_its_job() {
     let server = Server::start();
     let worker = work(&server, &["-c", "1", "--", "sh", "-c", "echo some; kill -9 $$"]);
