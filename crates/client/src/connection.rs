@@ -10,11 +10,12 @@ use crate::limits::{
     BODY_BYTES_MAX_DEFAULT, CONNECT_LIMIT_DEFAULT, KEEPALIVE_IDLE, READ_BYTES_MIN, WRITE_LIMIT_DEFAULT,
 };
 use geartrain_proto::{DecodeError, Request, Response};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The limits of one connection.
@@ -66,9 +67,8 @@ impl Connection {
                 Stream::Tcp(connect_tcp(server, (host.as_str(), *port), limits.connect)?)
             }
             ServerAddress::Unix(path) => {
-                let connected = UnixStream::connect(path);
                 let failed = |cause| ClientError::Connect { server: server.clone(), cause };
-                Stream::Unix(connected.map_err(failed)?)
+                Stream::Unix(connect_unix(path).map_err(failed)?)
             }
         };
         stream
@@ -251,6 +251,16 @@ fn connect_tcp(
     Err(ClientError::Connect { server: server.clone(), cause: last })
 }
 
+/// Connects at once or not at all: a full backlog is an error here, where a blocking socket would wait.
+fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
 /// No delay, since every packet is waited for; keepalive, so that a vanished server is noticed.
 fn set_manners(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
@@ -260,4 +270,76 @@ fn set_manners(stream: TcpStream) -> io::Result<TcpStream> {
     setsockopt(&stream, sockopt::TcpKeepInterval, &(idle_seconds / 3))?;
     setsockopt(&stream, sockopt::TcpKeepCount, &3)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{Backlog, bind, listen};
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    const LIMIT: Option<Duration> = Some(Duration::from_secs(10));
+
+    fn tcp(listener: &TcpListener) -> ServerAddress {
+        ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() }
+    }
+
+    #[test]
+    fn packets_pass_a_unix_socket() {
+        let path = std::env::temp_dir().join(format!("geartrain-client-test-{}.sock", std::process::id()));
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 15];
+            stream.read_exact(&mut request).unwrap();
+            let mut answer = Vec::new();
+            Response::Echo { data: &request[12..] }.encode(&mut answer);
+            // In two pieces, the second of which ends the connection.
+            stream.write_all(&answer[..5]).unwrap();
+            stream.write_all(&answer[5..]).unwrap();
+        });
+        let address = ServerAddress::parse(&format!("unix:{}", path.display()), 1).unwrap();
+        let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+        connection.send(&Request::Echo { data: b"abc" }, "testing").unwrap();
+        assert_eq!(connection.receive(LIMIT, "testing").unwrap(), Response::Echo { data: b"abc" });
+        let gone = connection.receive(LIMIT, "testing").unwrap_err();
+        assert!(gone.to_string().ends_with("closed the connection while testing"), "{gone}");
+        server.join().unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_unix_socket_with_a_full_backlog_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("geartrain-client-full-{}.sock", std::process::id()));
+        let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+        listen(&listener, Backlog::new(1).unwrap()).unwrap();
+        let address = ServerAddress::parse(&format!("unix:{}", path.display()), 1).unwrap();
+        let opened: Vec<_> =
+            (0..100).map_while(|_| Connection::open(&address, &Limits::default()).ok()).collect();
+        let error = Connection::open(&address, &Limits::default()).unwrap_err().to_string();
+        assert!(error.contains(": try again"), "{} opened, {error}", opened.len());
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_server_that_takes_nothing_is_left_at_the_write_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let limits = Limits { write: Duration::from_millis(100), ..Limits::default() };
+        let mut connection = Connection::open(&tcp(&listener), &limits).unwrap();
+        let error = connection.send(&Request::Echo { data: &vec![0; 64 << 20] }, "testing").unwrap_err();
+        assert!(matches!(error, ClientError::TimedOut { doing: "testing", .. }), "{error}");
+    }
+
+    #[test]
+    fn a_limit_of_no_time_has_run_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut connection = Connection::open(&tcp(&listener), &Limits::default()).unwrap();
+        let error = connection.receive(Some(Duration::ZERO), "testing").unwrap_err();
+        assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
+        let limits = Limits { connect: Duration::ZERO, ..Limits::default() };
+        let error = Connection::open(&tcp(&listener), &limits).unwrap_err();
+        assert!(matches!(error, ClientError::TimedOut { doing: "connecting", .. }), "{error}");
+    }
 }

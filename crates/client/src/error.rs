@@ -59,8 +59,13 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl ClientError {
-    /// Whether a read or write that failed with `error` ran into its time limit.
+    /// Whether an operation that failed with `error` ran into its time limit.
+    ///
+    /// A limit shows as EAGAIN or, for connecting, without a number; ETIMEDOUT is the kernel's word that the
+    /// peer is gone.
     pub(crate) fn is_time_limit(error: &io::Error) -> bool {
-        matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+        let kind = error.kind();
+        kind == io::ErrorKind::WouldBlock
+            || (kind == io::ErrorKind::TimedOut && error.raw_os_error().is_none())
     }
 }
