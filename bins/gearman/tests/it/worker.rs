@@ -218,14 +218,15 @@ fn a_worker_without_a_server_exits_1_when_its_wait_is_over() {
     let number = port.number.to_string();
     let ran =
         run(OURS, &["-w", "-f", "f", "-h", "127.0.0.1", "-p", &number, "-t", "250", "-c", "1", "cat"], b"");
-    assert_snapshot!(ran.shown(&[port.number]), @r"
-    exit Some(1)
-    --- stdout
-    --- stderr
-    gearman: cannot connect to 127.0.0.1:PORT0: connection refused (hint: does a server listen there?); next try in 100 ms\n
-    gearman: cannot connect to 127.0.0.1:PORT0: connection refused (hint: does a server listen there?); next try in 200 ms\n
-    gearman: no server was there within 250 ms\n
-    ");
+    let stderr = String::from_utf8(ran.stderr).unwrap();
+    let lines: Vec<&str> = stderr.lines().collect();
+    let (last, tries) = lines.split_last().unwrap();
+    assert_eq!((ran.exit, *last), (Some(1), "gearman: no server was there within 250 ms"));
+    // On a busy machine the second try may come too late to be one.
+    assert!((1..=2).contains(&tries.len()), "{stderr}");
+    for (line, pause) in tries.iter().zip(["next try in 100 ms", "next try in 200 ms"]) {
+        assert!(line.contains("connection refused") && line.ends_with(pause), "{stderr}");
+    }
 }
 
 #[test]
