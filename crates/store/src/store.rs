@@ -1,8 +1,7 @@
 //! What every store can do.
 
-use crate::Batch;
+use crate::{Batch, StoreError};
 use geartrain_core::Record;
-use thiserror::Error;
 
 /// Remembers background jobs.
 ///
@@ -40,10 +39,14 @@ pub struct Opening {
     pub next_number: u64,
     /// How many jobs are stored, for progress while they load.
     pub jobs: u64,
+    /// How many jobs are kept that used up their attempts.
+    pub buried: u64,
     /// Where it lies, for people.
     pub location: String,
     /// How many jobs were taken over from a table of the reference server just now.
     pub imported: u64,
+    /// How many rows of that table could not be taken over, and were set aside.
+    pub set_aside: u64,
 }
 
 /// How a load went.
@@ -53,16 +56,4 @@ pub struct LoadReport {
     pub loaded: u64,
     /// Records that could not be read, and were set aside.
     pub set_aside: u64,
-}
-
-/// Why a store could not do something.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// An earlier change failed; nothing is written until the store is opened anew.
-    #[error("the store at {location} failed earlier and is not open yet")]
-    Failed {
-        /// Where it lies.
-        location: String,
-    },
 }
