@@ -157,6 +157,12 @@ impl Disk {
         self.shared.state().write_file(name, bytes);
     }
 
+    /// The files, and what each would have, if the power went now and took all that was not synced.
+    #[must_use]
+    pub fn left_by_a_crash(&self) -> Vec<(String, Vec<u8>)> {
+        self.shared.state().left_by_a_crash()
+    }
+
     /// Removes a file, at once and for good; to be used while no database has it open.
     pub fn remove_file(&self, name: &str) {
         self.shared.state().remove_file(name);

@@ -261,6 +261,13 @@ impl State {
         self.files.get(name).map(|node| node.seen.clone())
     }
 
+    pub(crate) fn left_by_a_crash(&self) -> Vec<(String, Vec<u8>)> {
+        let durable = |(name, node): (&String, &Node)| Some((name.clone(), node.durable.clone()?));
+        let mut files: BTreeMap<String, Vec<u8>> = self.doomed.clone();
+        files.extend(self.files.iter().filter_map(durable));
+        files.into_iter().collect()
+    }
+
     pub(crate) fn write_file(&mut self, name: &str, bytes: &[u8]) {
         self.doomed.remove(name);
         self.files.insert(name.to_owned(), Node::durable(bytes.to_vec()));

@@ -32,6 +32,21 @@ fn what_was_synced_survives_every_crash() {
 }
 
 #[test]
+fn what_a_crash_would_leave_is_what_it_leaves() {
+    let disk = Disk::new(1);
+    let connection = open(&disk).unwrap();
+    insert(&connection).unwrap();
+    connection.pragma_update(None, "synchronous", "off").unwrap();
+    insert(&connection).unwrap();
+    let foretold = disk.left_by_a_crash();
+    assert_ne!(disk.read_file("/test.db-wal"), foretold.last().map(|(_, bytes)| bytes.clone()));
+    disk.crash(Unsynced::Lost);
+    let left: Vec<_> =
+        disk.files().into_iter().map(|name| (name.clone(), disk.read_file(&name).unwrap())).collect();
+    assert_eq!(left, foretold);
+}
+
+#[test]
 fn what_was_not_synced_is_lost_with_the_power_only() {
     for (unsynced, expected) in [(Unsynced::Kept, 1), (Unsynced::Lost, 0)] {
         let disk = Disk::new(1);
