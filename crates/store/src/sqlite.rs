@@ -183,7 +183,20 @@ fn tune(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<()
 }
 
 fn use_log(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    // The switch is committed after its answer was given, when the statement ends. To stop at the answer
+    // would miss an error there, and leave a database in which the deletion of a journal is the commit,
+    // which `synchronous=full` does not make durable.
+    let mut statement = connection.prepare("PRAGMA journal_mode=wal")?;
+    let mut answers = statement.query([])?;
+    let mut mode = String::new();
+    while let Some(answer) = answers.next()? {
+        mode = answer.get(0)?;
+    }
+    if mode != "wal" {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        let text = format!("the journal mode stays {mode}");
+        return Err(rusqlite::Error::SqliteFailure(code, Some(text)));
+    }
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
