@@ -11,9 +11,10 @@ use crate::{Batch, Store};
 use fixtures::{Fixture, Memory, SqliteFile, SqliteOnDisk};
 use geartrain_core::{Op, Record, Ticket, UnixTime};
 use geartrain_proto::Priority;
+use std::fmt;
 
 /// A record that owns its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Job {
     number: u64,
     place: u64,
@@ -25,6 +26,14 @@ pub(crate) struct Job {
     not_before: i64,
     attempts: u32,
     submitted: UnixTime,
+}
+
+/// Short, since a claim that fails shows whole queues.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, place, attempts, workload, .. } = self;
+        write!(f, "{number} at {place}, {attempts} attempts, {} bytes", workload.len())
+    }
 }
 
 impl Job {

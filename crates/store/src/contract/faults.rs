@@ -76,6 +76,33 @@ fn a_store_recovers_from_every_failed_write_and_sync() {
     assert!(refused > 100, "only {refused} batches failed");
 }
 
+/// Opens a new store although something fails meanwhile; a server that does not start is started again.
+fn open_in_spite_of(fixture: &SqliteOnDisk, fault: Fault, at: u64) -> SqliteStore {
+    fixture.disk.fail_after_ops(at, fault);
+    let store = fixture.try_open();
+    fixture.disk.set_full(false);
+    store
+        .or_else(|_| fixture.try_open())
+        .unwrap_or_else(|error| panic!("{fault:?} at operation {at}: {error}"))
+}
+
+#[test]
+fn a_fault_while_a_store_is_created_costs_nothing_later() {
+    let (opening, _) = ops(2048);
+    assert!(opening > 5, "{opening} operations");
+    for fault in [Fault::Io, Fault::SyncIo, Fault::Full] {
+        for at in 0..opening {
+            let fixture = SqliteOnDisk::with_checkpoint_pages(at, 2048);
+            let mut store = open_in_spite_of(&fixture, fault, at);
+            let told = format!("{fault:?} at operation {at}");
+            let (expected, _) = drive(&fixture, &mut store, &told);
+            fixture.disk.crash(Unsynced::Lost);
+            drop(store);
+            assert_eq!(loaded(&mut fixture.try_open().unwrap()), expected, "{told}");
+        }
+    }
+}
+
 #[test]
 fn a_full_disk_is_named_and_recovers_when_there_is_space() {
     let fixture = SqliteOnDisk::new(1);
