@@ -1,0 +1,270 @@
+//! Putting a server together, and taking it apart.
+//!
+//! From: a [`Config`], bound [`Listeners`] and an open store.
+//! To: threads that serve until [`Server::stop`].
+//! Never: leaves a thread behind.
+
+use crate::clock::Clock;
+use crate::config::{Config, HttpListen};
+use crate::connection::{self, Accepted};
+use crate::hub::{Hub, Watch};
+use crate::listen::{self, Address, Dealer, Listeners};
+use crate::log::Log;
+use crate::output::Output;
+use crate::persist::{self, Persist};
+use crate::shared::{Connections, Health, Shared};
+use crate::{http, timer};
+use geartrain_core::{Core, Durability, SettingsError};
+use geartrain_store::{Store, StoreError};
+use parking_lot::{Condvar, Mutex};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+/// Why a server cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The queue cannot be told to behave like this.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The system gave no thread or event queue.
+    #[error("could not start a thread: {0}")]
+    Thread(io::Error),
+    /// The address for HTTP was asked for and cannot be used.
+    #[error("could not listen on {address} for HTTP: {error}")]
+    Http {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    addresses: Vec<Address>,
+    http: Option<SocketAddr>,
+    phase: watch::Sender<Phase>,
+    threads: Vec<JoinHandle<()>>,
+    store: Option<JoinHandle<Result<(), StoreError>>>,
+}
+
+/// How far the server is on its way to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// No new connections.
+    Draining,
+    Ending,
+}
+
+impl Server {
+    /// Starts serving; requests that need the stored jobs wait until they are loaded.
+    ///
+    /// # Errors
+    /// When the settings are unusable, threads cannot be had, or a required HTTP address is taken.
+    pub fn start(
+        config: Config,
+        listeners: Listeners,
+        store: Option<Box<dyn Store>>,
+        log: Log,
+    ) -> Result<Self, StartError> {
+        let addresses = listeners.addresses().to_vec();
+        let http = bind_http(config.http, &log)?;
+        let shared = Arc::new(share(&config, store.as_deref(), log)?);
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let mut server = Self {
+            shared: Arc::clone(&shared),
+            addresses,
+            http: http.as_ref().and_then(|listener| listener.local_addr().ok()),
+            phase,
+            threads: Vec::new(),
+            store: None,
+        };
+        let mut dealt = Vec::new();
+        for number in 0..config.threads.max(1) {
+            let (sender, receiver) = unbounded_channel();
+            dealt.push(sender);
+            let (shared, phases) = (Arc::clone(&shared), phases.clone());
+            server.spawn(&format!("serve-{number}"), |runtime| {
+                runtime.block_on(serve_connections(shared, receiver, phases));
+            })?;
+        }
+        let control = Control { shared: Arc::clone(&shared), config, dealer: Dealer::new(dealt), phases };
+        if let Some(store) = store {
+            let persist = Persist::new(shared, store, control.config.store_when);
+            server.store = Some(
+                thread::Builder::new()
+                    .name("store".to_owned())
+                    .spawn(move || persist.run())
+                    .map_err(StartError::Thread)?,
+            );
+        }
+        server.spawn("control", |runtime| runtime.block_on(control.run(listeners, http)))?;
+        Ok(server)
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce(Runtime) + Send + 'static) -> Result<(), StartError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(runtime));
+        self.threads.push(thread.map_err(StartError::Thread)?);
+        Ok(())
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Where it serves HTTP.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.health.lock().clone()
+    }
+
+    /// Waits until the stored jobs are loaded, or cannot be.
+    pub async fn loaded(&self) -> Health {
+        loop {
+            match self.health() {
+                Health::Loading => self.shared.loaded.notified().await,
+                health
+                @ (Health::Ready | Health::StoreFailed(_) | Health::LoadFailed(_) | Health::Ending) => {
+                    return health;
+                }
+            }
+        }
+    }
+
+    /// Takes no more connections, and waits until only stored jobs remain; those it has are served on.
+    pub async fn drain(&self) {
+        self.watch(Watch::OnlyStored).await;
+    }
+
+    /// Takes no more connections and hands out no more jobs, and waits until none runs.
+    pub async fn finish_running(&self) {
+        self.shared.run(|_, hub| hub.core.stop_assigning());
+        self.watch(Watch::NoneRunning).await;
+    }
+
+    async fn watch(&self, watch: Watch) {
+        self.phase.send_replace(Phase::Draining);
+        *self.shared.health.lock() = Health::Ending;
+        self.shared.run(|_, hub| hub.watch = watch);
+        self.shared.drained.notified().await;
+    }
+
+    /// Ends: connections are closed, and what is acknowledged or done is on disk afterwards.
+    ///
+    /// # Errors
+    /// When the store could not be written; what could not be acknowledged was not.
+    pub fn stop(mut self) -> Result<(), StoreError> {
+        self.phase.send_replace(Phase::Ending);
+        for thread in self.threads.drain(..) {
+            // It has panicked: the process is about to end anyway.
+            thread.join().ok();
+        }
+        persist::stop(&self.shared);
+        self.store.take().map_or(Ok(()), |store| store.join().unwrap_or(Ok(())))
+    }
+}
+
+fn share(config: &Config, store: Option<&dyn Store>, log: Log) -> Result<Shared, SettingsError> {
+    let mut settings = config.settings.clone();
+    if let Some(store) = store {
+        settings.durability = Durability::Stored;
+        settings.next_number = store.opening().next_number;
+    }
+    let core = Core::new(settings)?;
+    let output = Output::new(config.output_bytes_max, log.clone());
+    let health = if store.is_some() { Health::Loading } else { Health::Ready };
+    Ok(Shared {
+        hub: Mutex::new(Hub::new(core, output, store.is_some())),
+        clock: Clock::new(),
+        log,
+        body_bytes_max: config.body_bytes_max,
+        connections: Connections::new(config.connections_max),
+        health: Mutex::new(health),
+        store_wake: Condvar::new(),
+        timer_wake: Notify::new(),
+        drained: Notify::new(),
+        loaded: Notify::new(),
+    })
+}
+
+fn bind_http(listen: HttpListen, log: &Log) -> Result<Option<TcpListener>, StartError> {
+    match listen {
+        HttpListen::Off => Ok(None),
+        HttpListen::Required(address) => {
+            listen::free_address(address).map(Some).map_err(|error| StartError::Http { address, error })
+        }
+        HttpListen::IfFree(address) => Ok(listen::free_address(address)
+            .inspect_err(|error| {
+                log.talk(format_args!("no health over HTTP, {address} cannot be used: {error}"));
+            })
+            .ok()),
+    }
+}
+
+/// Serves the connections dealt to one thread, until the server ends.
+async fn serve_connections(
+    shared: Arc<Shared>,
+    mut dealt: UnboundedReceiver<Accepted>,
+    mut phases: watch::Receiver<Phase>,
+) {
+    loop {
+        tokio::select! {
+            accepted = dealt.recv() => match accepted {
+                Some(accepted) => drop(tokio::spawn(connection::serve(Arc::clone(&shared), accepted))),
+                None => break,
+            },
+            () = reached(&mut phases, Phase::Ending) => return,
+        }
+    }
+    reached(&mut phases, Phase::Ending).await;
+}
+
+async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
+    // An error means that the server was dropped: that is its end as well.
+    phases.wait_for(|now| *now >= phase).await.ok();
+}
+
+/// What accepts, keeps time and answers HTTP.
+struct Control {
+    shared: Arc<Shared>,
+    config: Config,
+    dealer: Dealer,
+    phases: watch::Receiver<Phase>,
+}
+
+impl Control {
+    async fn run(mut self, listeners: Listeners, http: Option<TcpListener>) {
+        let mut accepting = JoinSet::new();
+        for listener in listeners.listeners {
+            let (shared, dealer) = (Arc::clone(&self.shared), self.dealer.clone());
+            accepting.spawn(listen::accept(shared, listener, self.config.keepalive, dealer));
+        }
+        tokio::spawn(timer::run(Arc::clone(&self.shared)));
+        if let Some(http) = http {
+            tokio::spawn(http::serve(Arc::clone(&self.shared), http));
+        }
+        reached(&mut self.phases, Phase::Draining).await;
+        accepting.shutdown().await;
+        reached(&mut self.phases, Phase::Ending).await;
+    }
+}
