@@ -1,0 +1,81 @@
+//! While the stored jobs are loaded the port answers.
+
+use crate::peer::submit;
+use crate::world::World;
+use geartrain_core::{Record, UnixTime};
+use geartrain_proto::{Priority, Request, Response, SubmitMode};
+use geartrain_server::{Config, Health};
+use geartrain_store::{Batch, LoadReport, Opening, Store, StoreError};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// A store that loads one job each time the test says so.
+#[derive(Debug)]
+struct Slow {
+    steps: Receiver<()>,
+}
+
+fn slow() -> (Sender<()>, Box<dyn Store>) {
+    let (sender, steps) = channel();
+    (sender, Box::new(Slow { steps }))
+}
+
+impl Store for Slow {
+    fn opening(&self) -> Opening {
+        Opening { next_number: 1_000_000, jobs: 1000, ..Opening::default() }
+    }
+
+    fn load(&mut self, each: &mut dyn FnMut(Record<'_>)) -> Result<LoadReport, StoreError> {
+        let mut number = 0;
+        while self.steps.recv().is_ok() {
+            // A chunk after which the lock is let go.
+            for _ in 0..256 {
+                number += 1;
+                each(Record {
+                    number,
+                    place: number,
+                    function: b"reverse",
+                    unique: b"",
+                    priority: Priority::Normal,
+                    workload: b"abc",
+                    reducer: None,
+                    not_before: 0,
+                    attempts: 0,
+                    submitted: UnixTime::default(),
+                });
+            }
+        }
+        Ok(LoadReport { loaded: number, set_aside: 0 })
+    }
+
+    fn commit(&mut self, _batch: &Batch) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn text_and_echo_are_answered_meanwhile_and_submits_wait() {
+    let (steps, store) = slow();
+    let world = World::with(Config::default(), Some(store));
+    assert_eq!(world.server().health(), Health::Loading);
+    let (mut asker, mut client) = (world.connect(), world.connect());
+    asker.expect_alive();
+    asker.send_bytes(b"version\r\n");
+    assert_eq!(asker.line(), "OK 1.1.20\n");
+    steps.send(()).unwrap();
+    crate::world::wait_until("the first jobs show", || {
+        world.connect().listing("status") == ["reverse\t256\t0\t0"]
+    });
+    client.send(&[submit("reverse", SubmitMode::Background, b"new"), Request::Echo { data: b"behind" }]);
+    client.expect_silence(Duration::from_millis(100));
+    steps.send(()).unwrap();
+    drop(steps);
+    client.body_of(geartrain_proto::PacketKind::JobCreated);
+    client.expect(&Response::Echo { data: b"behind" });
+    assert_eq!(world.server().health(), Health::Ready);
+    assert_eq!(asker.listing("status"), ["reverse\t513\t0\t0"]);
+}
