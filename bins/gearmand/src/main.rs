@@ -1,3 +1,69 @@
 //! The Geartrain job server.
 
-fn main() {}
+mod cli;
+mod daemon;
+mod file;
+mod generate;
+mod log;
+mod process;
+mod queue;
+mod raw;
+mod resolve;
+mod serve;
+
+use anyhow::Result;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&mut std::io::stderr(), format!("gearmand: {error:#}\n").as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let raw = cli::read(&arguments)?;
+    if let Some(what) = raw.generate {
+        say(&mut std::io::stdout(), &generate::generate(what)?);
+        return Ok(());
+    }
+    if raw.check_args {
+        return resolve::resolve(raw).map(drop);
+    }
+    if raw.help {
+        say(&mut std::io::stdout(), cli::help().as_bytes());
+        return Ok(());
+    }
+    if raw.version {
+        say(&mut std::io::stdout(), version().as_bytes());
+        return Ok(());
+    }
+    let mut resolved = resolve::resolve(raw)?;
+    let readiness = if resolved.process.daemon {
+        match daemon::detach(&arguments)? {
+            daemon::Side::Parent => return Ok(()),
+            daemon::Side::Child(readiness) => Some(readiness),
+        }
+    } else {
+        None
+    };
+    process::prepare(&mut resolved)?;
+    serve::serve(resolved, readiness)
+}
+
+/// A blank line comes first, as scripts that parse it expect.
+fn version() -> String {
+    let (version, package) = (resolve::VERSION, env!("CARGO_PKG_VERSION"));
+    let home = env!("CARGO_PKG_REPOSITORY");
+    format!("\ngearmand {version} (Geartrain {package}) - {home}\n")
+}
+
+/// Writes to a stream that may be closed or full, in which case nobody wants to know.
+fn say(stream: &mut dyn Write, text: &[u8]) {
+    stream.write_all(text).and_then(|()| stream.flush()).unwrap_or_default();
+}

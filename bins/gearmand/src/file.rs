@@ -1,0 +1,193 @@
+//! The configuration file: TOML with one key for each option, or the reference server's list of options.
+//!
+//! From: `--config-file`, or `/etc/gearmand.conf`. To: options as the command line has them.
+//! Never: takes a key that is no option.
+
+use anyhow::{Context, Result, bail};
+use clap::{ArgAction, Command};
+use std::io::ErrorKind;
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// One option of the file.
+#[derive(Debug)]
+pub(crate) struct FileOption {
+    /// Name of its field.
+    pub(crate) id: String,
+    /// File and line, for errors.
+    pub(crate) place: String,
+    long: String,
+    value: Option<String>,
+}
+
+impl FileOption {
+    /// The option as one argument.
+    pub(crate) fn argument(&self) -> String {
+        match &self.value {
+            Some(value) => format!("--{}={value}", self.long),
+            None => format!("--{}", self.long),
+        }
+    }
+}
+
+/// Reads the file; `None` when there is none.
+pub(crate) fn read(command: &Command, path: &Path) -> Result<Option<Vec<FileOption>>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("Could not open configuration file {}", path.display()));
+        }
+    };
+    let reader = Reader { command, path, text: &text };
+    if reader.is_list() { reader.read_list().map(Some) } else { reader.read_toml().map(Some) }
+}
+
+struct Reader<'a> {
+    command: &'a Command,
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    /// Whether the file has the reference's format: options with their dashes.
+    fn is_list(&self) -> bool {
+        let mut lines = self.text.lines().map(str::trim_start);
+        lines
+            .find(|line| !line.is_empty() && !line.starts_with('#'))
+            .is_some_and(|line| line.starts_with('-'))
+    }
+
+    /// Words that are neither option nor value are passed over, as the reference does.
+    fn read_list(&self) -> Result<Vec<FileOption>> {
+        let mut options = Vec::new();
+        for (index, line) in self.text.lines().enumerate() {
+            let place = self.place(index + 1);
+            let mut words = line.split([' ', '\r']).filter(|word| !word.is_empty());
+            while let Some(word) = words.next() {
+                if word.starts_with('#') {
+                    break;
+                }
+                let Some(name) = word.strip_prefix('-') else { continue };
+                options.push(self.list_option(name, &place, &mut words)?);
+            }
+        }
+        Ok(options)
+    }
+
+    fn list_option<'w>(
+        &self,
+        word: &str,
+        place: &str,
+        rest: &mut impl Iterator<Item = &'w str>,
+    ) -> Result<FileOption> {
+        let (found, attached) = match word.strip_prefix('-') {
+            Some(long) => {
+                let (long, value) =
+                    long.split_once('=').map_or((long, None), |(long, value)| (long, Some(value)));
+                (self.find_long(long), value)
+            }
+            None => {
+                let mut letters = word.chars();
+                let short = letters.next();
+                let value = Some(letters.as_str()).filter(|value| !value.is_empty());
+                (self.command.get_arguments().find(|arg| arg.get_short() == short && short.is_some()), value)
+            }
+        };
+        let Some(arg) = found else { bail!("{place}: unrecognised option '-{word}'") };
+        let value = if takes_value(arg) { attached.or_else(|| rest.next()) } else { attached };
+        Ok(option(arg, place.to_owned(), value.map(str::to_owned)))
+    }
+
+    fn read_toml(&self) -> Result<Vec<FileOption>> {
+        let table = match DeTable::parse(self.text) {
+            Ok(table) => table.into_inner(),
+            Err(error) => {
+                let line = error.span().map_or(1, |span| self.line(span.start));
+                bail!("{}: {}", self.place(line), error.message());
+            }
+        };
+        let mut options = Vec::new();
+        for (key, value) in &table {
+            let place = self.place(self.line(key.span().start));
+            let name: &str = key.get_ref();
+            let Some(arg) = self.find_long(name) else {
+                bail!("{place}: unknown key '{name}'{}", self.hint(name))
+            };
+            self.toml_option(arg, &place, value, &mut options)?;
+        }
+        options.sort_by_key(|option| option.id != "listen");
+        Ok(options)
+    }
+
+    fn toml_option(
+        &self,
+        arg: &clap::Arg,
+        place: &str,
+        value: &Spanned<DeValue<'_>>,
+        options: &mut Vec<FileOption>,
+    ) -> Result<()> {
+        let name = arg.get_long().unwrap_or_default();
+        let mut push = |value| options.push(option(arg, place.to_owned(), value));
+        match value.get_ref() {
+            DeValue::Boolean(true) if !takes_value(arg) => push(None),
+            DeValue::Boolean(false) if !takes_value(arg) => {}
+            _ if !takes_value(arg) => bail!("{place}: '{name}' is true or false"),
+            DeValue::String(text) => push(Some(text.to_string())),
+            DeValue::Integer(number) => push(Some(number.as_str().replace('_', ""))),
+            DeValue::Array(values) if matches!(arg.get_action(), ArgAction::Append) => {
+                for value in values {
+                    self.toml_option(arg, place, value, options)?;
+                }
+            }
+            DeValue::Boolean(_)
+            | DeValue::Float(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => {
+                bail!("{place}: '{name}' takes a string or a number");
+            }
+        }
+        Ok(())
+    }
+
+    /// The option of this name, unless it makes no sense in a file.
+    fn find_long(&self, long: &str) -> Option<&clap::Arg> {
+        self.command.get_arguments().find(|arg| arg.get_long() == Some(long) && is_key(arg))
+    }
+
+    fn hint(&self, name: &str) -> String {
+        let longs =
+            self.command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
+        longs
+            .map(|long| (strsim::osa_distance(long, &name.replace('_', "-")), long))
+            .min()
+            .filter(|(distance, _)| *distance <= 3)
+            .map(|(_, long)| format!(" (hint: did you mean '{long}'?)"))
+            .unwrap_or_default()
+    }
+
+    fn place(&self, line: usize) -> String {
+        format!("{}:{line}", self.path.display())
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    }
+}
+
+/// Whether an option can stand in a file.
+pub(crate) fn is_key(arg: &clap::Arg) -> bool {
+    !["config_file", "help", "version", "check_args", "generate"].contains(&arg.get_id().as_str())
+}
+
+fn takes_value(arg: &clap::Arg) -> bool {
+    arg.get_action().takes_values()
+}
+
+fn option(arg: &clap::Arg, place: String, value: Option<String>) -> FileOption {
+    let long = arg.get_long().unwrap_or_default().to_owned();
+    FileOption { id: arg.get_id().to_string(), place, long, value }
+}

@@ -1,0 +1,135 @@
+//! Files made from the options: manual page, completions, reference, sample configuration.
+
+use crate::{cli, file};
+use clap::{Arg, Command, ValueEnum};
+use clap_complete::Shell;
+use std::fmt::Write;
+
+/// What can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Generated {
+    Man,
+    CompletionBash,
+    CompletionZsh,
+    CompletionFish,
+    Reference,
+    SampleConfig,
+}
+
+/// One of the files.
+pub(crate) fn generate(what: Generated) -> anyhow::Result<Vec<u8>> {
+    let mut command = cli::command();
+    let mut out = Vec::new();
+    let mut complete = |shell| clap_complete::generate(shell, &mut command, "gearmand", &mut out);
+    match what {
+        Generated::CompletionBash => complete(Shell::Bash),
+        Generated::CompletionZsh => complete(Shell::Zsh),
+        Generated::CompletionFish => complete(Shell::Fish),
+        Generated::Man => clap_mangen::Man::new(command).section("8").render(&mut out)?,
+        Generated::Reference => out = reference(&command)?.into_bytes(),
+        Generated::SampleConfig => out = sample(&command)?.into_bytes(),
+    }
+    Ok(out)
+}
+
+/// The options that a person sees, under their headings in their order.
+fn sections(command: &Command) -> Vec<(&str, Vec<&Arg>)> {
+    let mut sections: Vec<(&str, Vec<&Arg>)> = Vec::new();
+    for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+        let heading = arg.get_help_heading().unwrap_or("Other");
+        match sections.iter_mut().find(|(name, _)| *name == heading) {
+            Some((_, args)) => args.push(arg),
+            None => sections.push((heading, vec![arg])),
+        }
+    }
+    sections
+}
+
+fn reference(command: &Command) -> Result<String, std::fmt::Error> {
+    let mut out = String::from(
+        "# Options of gearmand\n\nMade from the program by `cargo xtask generate`.\n\n\
+         An option stands on the command line as here, in the configuration file by its long name without the \
+         dashes,\nand in the environment as the variable. The command line counts before the file, the file before \
+         the\nenvironment. Wrong usage ends the program with exit status 1, before anything is opened.\n",
+    );
+    for (heading, args) in sections(command) {
+        write!(out, "\n## {heading}\n\n| option | variable | default | meaning |\n|---|---|---|---|\n")?;
+        for arg in args {
+            let short = arg.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
+            let variable = arg.get_env().map(|name| format!("`{}`", name.display())).unwrap_or_default();
+            let default = default(arg).map(|value| format!("`{value}`")).unwrap_or_default();
+            writeln!(out, "| {short}`--{}` | {variable} | {default} | {} |", usage(arg), help(arg))?;
+        }
+    }
+    Ok(out)
+}
+
+fn sample(command: &Command) -> Result<String, std::fmt::Error> {
+    let mut out = String::from(
+        "# Sample configuration of gearmand: gearmand --config-file gearmand.toml\n\
+         # Made from the program by `cargo xtask generate`. Every line that is commented out shows the default,\n\
+         # or an example where there is none.\n",
+    );
+    for (heading, args) in sections(command) {
+        let args: Vec<_> = args.into_iter().filter(|arg| file::is_key(arg)).collect();
+        if !args.is_empty() {
+            write!(out, "\n# {heading}\n")?;
+        }
+        for arg in args {
+            write!(out, "\n# {}\n# {} = {}\n", help(arg), long(arg), example(arg))?;
+        }
+    }
+    Ok(out)
+}
+
+fn example(arg: &Arg) -> String {
+    if !arg.get_action().takes_values() {
+        return "false".to_owned();
+    }
+    let value = default(arg).unwrap_or_else(|| {
+        match arg.get_id().as_str() {
+            "port" => "4730",
+            "job_retries" => "0",
+            "worker_wakeup" => "1",
+            "threads" => "2",
+            "file_descriptors" => "65536",
+            "connections_max" => "20000",
+            "http_listen" => "127.0.0.1:8730",
+            "socket" => "/run/gearmand/socket",
+            "libsqlite3_db" => "/var/lib/gearmand/queue.sqlite3",
+            "job_handle_prefix" => "H:host",
+            "function_order" => "last-registered",
+            "queue_type" => "libsqlite3",
+            "user" => "gearman",
+            "pid_file" => "/run/gearmand/gearmand.pid",
+            "log_file" => "/var/log/gearmand.log",
+            _ => "127.0.0.1",
+        }
+        .to_owned()
+    });
+    let is_number = value.parse::<i64>().is_ok();
+    match (arg.get_action(), is_number) {
+        (clap::ArgAction::Append, _) => format!("[\"{value}\", \"::1\"]"),
+        (_, true) => value,
+        (_, false) => format!("\"{value}\""),
+    }
+}
+
+fn long(arg: &Arg) -> &str {
+    arg.get_long().unwrap_or_default()
+}
+
+fn usage(arg: &Arg) -> String {
+    let names = arg.get_value_names().filter(|_| arg.get_action().takes_values());
+    let value = names.and_then(|names| names.first()).map(|name| format!(" {name}")).unwrap_or_default();
+    format!("{}{value}", long(arg))
+}
+
+fn default(arg: &Arg) -> Option<String> {
+    let value = arg.get_default_values().first().filter(|_| arg.get_action().takes_values())?;
+    Some(value.to_string_lossy().into_owned())
+}
+
+fn help(arg: &Arg) -> String {
+    arg.get_help().map(|help| help.to_string().replace('\n', " ").replace('|', "\\|")).unwrap_or_default()
+}

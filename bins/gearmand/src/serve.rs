@@ -1,0 +1,200 @@
+//! From a configuration to a server that runs, and to its end.
+
+use crate::daemon::Readiness;
+use crate::process::PidFile;
+use crate::resolve::Resolved;
+use crate::{log, queue};
+use anyhow::{Result, bail};
+use geartrain_server::{Address, Health, Level, Listeners, Log, Server};
+use geartrain_store::{Opening, Store};
+use std::time::Duration;
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+
+/// Serves until a signal ends it.
+pub(crate) fn serve(resolved: Resolved, readiness: Option<Readiness>) -> Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // First of all, so that no signal is lost while the server starts.
+        let mut signals = Signals::new()?;
+        let log = log::open(&resolved.log)?;
+        abort_on_panic(&log);
+        let (server, pid_file) = start(&resolved, &log)?;
+        let outcome = run(&server, &mut signals, &log, readiness, resolved.process.shutdown_grace).await;
+        sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
+        let outcome = match outcome {
+            // Nothing was acknowledged yet, and loading is not worth waiting for.
+            Ok(()) if server.health() == Health::Loading => Ok(()),
+            Ok(()) => server.stop().map_err(Into::into),
+            Err(error) => Err(error),
+        };
+        log.line(Level::Info, format_args!("Shutdown complete"));
+        drop(pid_file);
+        log.flush();
+        outcome
+    })
+}
+
+/// A broken invariant must not go on with broken state: what is on disk is whole.
+fn abort_on_panic(log: &Log) {
+    let log = log.clone();
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        print(info);
+        log.line(Level::Fatal, format_args!("this is a bug, the server ends: {info}"));
+        log.flush();
+        std::process::abort();
+    }));
+}
+
+fn start(resolved: &Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
+    let mut addresses = Vec::new();
+    for place in &resolved.listen {
+        addresses.extend(place.addresses()?);
+    }
+    // A queue that cannot be used is to be noticed before the port is bound, unless its folder is named
+    // after a port that is not known yet.
+    let known = port(&addresses).filter(|port| *port != 0);
+    let early = known.map(|port| queue::open(&resolved.queue, port)).transpose()?;
+    let listeners = Listeners::bind(&addresses, resolved.backlog)?;
+    let store = match early {
+        Some(store) => store,
+        None => queue::open(&resolved.queue, port(listeners.addresses()).unwrap_or(0))?,
+    };
+    let opening = store.as_deref().map(Store::opening);
+    let pid_file = resolved.process.pid_file.as_deref().map(PidFile::write).transpose()?;
+    let server = Server::start(resolved.server.clone(), listeners, store, log.clone())?;
+    introduce(&server, opening.as_ref(), log);
+    Ok((server, pid_file))
+}
+
+/// The first port; 0 when there are only sockets in the file system.
+fn port(addresses: &[Address]) -> Option<u16> {
+    addresses.iter().find_map(|address| match address {
+        Address::Tcp(address) => Some(address.port()),
+        Address::Unix(_) => None,
+    })
+}
+
+fn introduce(server: &Server, opening: Option<&Opening>, log: &Log) {
+    let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
+    log.talk(format_args!("listening on {}", addresses.join(", ")));
+    if let Some(http) = server.http_address() {
+        log.talk(format_args!("health on http://{http}/readyz"));
+    }
+    match opening {
+        None => log.talk(format_args!("the queue is in memory only: background jobs end with this process")),
+        Some(opening) => {
+            let Opening { location, jobs, imported, set_aside, .. } = opening;
+            log.talk(format_args!("the queue is in {location}, with {jobs} stored jobs"));
+            if *imported > 0 {
+                log.talk(format_args!("{imported} jobs were taken over from the reference server's table"));
+            }
+            if *set_aside > 0 {
+                log.line(
+                    Level::Error,
+                    format_args!("{set_aside} rows could not be taken over, and were set aside"),
+                );
+            }
+        }
+    }
+    let (pid, level) = (std::process::id(), log.level().name());
+    log.line(Level::Info, format_args!("Starting up with pid {pid}, verbose is set to {level}"));
+}
+
+/// The signals that mean something.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    drain: Signal,
+    reopen: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    End,
+    Drain,
+    Reopen,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            drain: signal(SignalKind::user_defined1())?,
+            reopen: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.drain.recv() => Asked::Drain,
+            _ = self.reopen.recv() => Asked::Reopen,
+        }
+    }
+
+    /// The next signal that ends the server one way or the other; the log is reopened on the way.
+    async fn next_end(&mut self, log: &Log) -> Asked {
+        loop {
+            match self.next().await {
+                Asked::Reopen => log.reopen(),
+                asked @ (Asked::End | Asked::Drain) => return asked,
+            }
+        }
+    }
+}
+
+/// Waits for the end, and for what has to be waited for before it.
+async fn run(
+    server: &Server,
+    signals: &mut Signals,
+    log: &Log,
+    readiness: Option<Readiness>,
+    grace: Duration,
+) -> Result<()> {
+    let asked = tokio::select! {
+        asked = signals.next_end(log) => asked,
+        asked = async {
+            be_ready(server, log, readiness).await?;
+            Ok::<Asked, anyhow::Error>(std::future::pending().await)
+        } => asked?,
+    };
+    match asked {
+        Asked::Drain => {
+            log.talk(format_args!("taking no more connections, ending once only stored jobs remain"));
+            tokio::select! {
+                () = server.drain() => {}
+                () = next_stop(signals, log) => {}
+            }
+        }
+        Asked::End if !grace.is_zero() => {
+            log.talk(format_args!("waiting up to {} s for running jobs", grace.as_secs()));
+            tokio::select! {
+                // Running jobs whose time is up run again after the next start.
+                _ = timeout(grace, server.finish_running()) => {}
+                () = next_stop(signals, log) => {}
+            }
+        }
+        Asked::End | Asked::Reopen => {}
+    }
+    Ok(())
+}
+
+async fn next_stop(signals: &mut Signals, log: &Log) {
+    while signals.next_end(log).await != Asked::End {}
+}
+
+async fn be_ready(server: &Server, log: &Log, readiness: Option<Readiness>) -> Result<()> {
+    if let Health::LoadFailed(reason) = server.loaded().await {
+        bail!("the stored jobs could not be loaded: {reason}");
+    }
+    sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    log.flush();
+    readiness.map_or(Ok(()), Readiness::tell)
+}
