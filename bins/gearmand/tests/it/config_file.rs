@@ -1,0 +1,155 @@
+//! The configuration file, in both formats.
+
+use crate::peer::Peer;
+use crate::process::{Gearmand, run_in};
+use std::fs;
+use tempfile::TempDir;
+
+fn folder_with(text: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("gearmand.conf"), text).unwrap();
+    folder
+}
+
+/// Looks at options with this file.
+fn check(text: &str) -> String {
+    run_in(folder_with(text).path(), &["--check-args", "--config-file=gearmand.conf"])
+}
+
+#[test]
+fn every_option_can_stand_in_a_file() {
+    let folder = folder_with(
+        "port = 0\nlisten = [\"127.0.0.1\", \"::1\"]\nqueue-type = \"builtin\"\nhttp-listen = \"none\"\n\
+         log-file = \"stderr\"\nexceptions = true\nround-robin = false\nthreads = 1\njob-retries = 3\n",
+    );
+    let mut command = crate::process::command(folder.path());
+    let server = Gearmand::spawn(folder, command.arg("--config-file=gearmand.conf"));
+    assert_eq!(server.addresses.len(), 2);
+    server.connect().expect_alive();
+}
+
+#[test]
+fn the_references_format_is_read_and_the_command_line_counts_more() {
+    let folder = folder_with(
+        "# a comment\n--listen=127.0.0.9 -p 1\n-q builtin\n --http-listen none --exceptions\n-lnone\nport=4730\n",
+    );
+    let mut command = crate::process::command(folder.path());
+    command.args(["--config-file", "gearmand.conf", "-p0", "-lstderr"]);
+    let server = Gearmand::spawn(folder, &mut command);
+    assert!(server.addresses[0].starts_with("127.0.0.9:"), "{:?}", server.addresses);
+    Peer::connect(server.address()).expect_alive();
+}
+
+#[test]
+fn the_file_counts_more_than_the_environment() {
+    let folder = folder_with("port = 99999\n");
+    let mut command = crate::process::command(folder.path());
+    command.args(["--check-args", "--config-file=gearmand.conf"]).env("GEARMAND_PORT", "4731");
+    assert_eq!(command.output().unwrap().status.code(), Some(1));
+    let mut command = crate::process::command(folder.path());
+    let from_environment = command.arg("--check-args").env("GEARMAND_PORT", "99999").output().unwrap();
+    assert_eq!(from_environment.status.code(), Some(1));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error() {
+    let folder = folder_with("port = 4731\n");
+    insta::assert_snapshot!(run_in(folder.path(), &["--config-file=missing"]), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: Could not open configuration file.
+    ");
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    insta::assert_snapshot!(run_in(folder.path(), &["--config-file=folder"]), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: Could not open configuration file folder: Is a directory (os error 21)
+    ");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_key_that_was_meant() {
+    insta::assert_snapshot!(check("port = 4731\n\nlisen = \"127.0.0.1\"\n"), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: gearmand.conf:3: unknown key 'lisen' (hint: did you mean 'listen'?)
+    ");
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_its_line() {
+    insta::assert_snapshot!(check("port = 4731\nthreads = \"many\"\n"), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: gearmand.conf:2: the argument ('many') for option '--threads' is invalid
+    ");
+}
+
+#[test]
+fn a_flag_takes_true_or_false() {
+    insta::assert_snapshot!(check("exceptions = \"yes\"\n"), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: gearmand.conf:1: 'exceptions' is true or false
+    ");
+}
+
+#[test]
+fn a_table_is_no_value() {
+    insta::assert_snapshot!(check("[port]\nnumber = 4730\n"), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: gearmand.conf:1: 'port' takes a string or a number
+    ");
+}
+
+#[test]
+fn what_is_not_toml_is_refused_with_its_line() {
+    insta::assert_snapshot!(check("port = 4731\nthreads = = 3\n"), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: gearmand.conf:2: extra `=`, expected nothing
+    ");
+}
+
+#[test]
+fn a_key_given_twice_is_refused() {
+    insta::assert_snapshot!(check("port = 4731\nport = 4732\n"), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: gearmand.conf:2: duplicate key
+    ");
+}
+
+#[test]
+fn an_unknown_option_of_the_references_format_is_refused_with_its_line() {
+    insta::assert_snapshot!(check("--port=4731\n--threads 2 --x\n"), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: gearmand.conf:2: unrecognised option '--x'
+    ");
+}
+
+#[test]
+fn every_line_of_the_sample_configuration_is_accepted() {
+    let sample =
+        crate::process::command(std::path::Path::new("/")).args(["--generate", "sample-config"]).output();
+    let sample = String::from_utf8(sample.unwrap().stdout).unwrap();
+    let is_key = |line: &&str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let keys: Vec<&str> = sample.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_key).collect();
+    assert!(keys.len() > 30, "{keys:?}");
+    insta::assert_snapshot!(check(&keys.join("\n")), @r"
+    exit 0
+    -- stdout
+    -- stderr
+    ");
+}
