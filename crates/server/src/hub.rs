@@ -2,7 +2,7 @@
 //!
 //! From: whoever read a batch of packets, the timer, the thread of the store.
 //! To: [`crate::flush`], with the bytes of every connection that the batch touched.
-//! Never: does IO, or waits, while it is locked.
+//! Never: does IO, or waits, while it is locked (I3): what is to be written leaves it as [`Write`]s.
 
 use crate::flush::Write;
 use crate::output::Output;

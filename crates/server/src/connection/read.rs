@@ -141,8 +141,10 @@ impl Connection {
     fn poll_read_own(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<io::Result<usize>> {
         let start = self.unread.len();
         let (least, most) = UNREAD_GROWTH_BYTES;
-        if self.unread.capacity() - start < least {
-            self.unread.reserve_exact(start.clamp(least, most.max(start / 2)));
+        if self.unread.capacity() == start {
+            // Never more than the packet has (I2), and never because it was announced.
+            let growth = start.clamp(least, most.max(start / 2));
+            self.unread.reserve_exact(growth.min(self.needed.saturating_sub(start)).max(1));
         }
         let len = ready!(self.reader.poll_append(cx, &mut self.unread))?;
         if len > 0 && self.unread.len() >= self.needed {
