@@ -105,7 +105,6 @@ impl Core {
         }
         while let Some(number) = self.timers.pop_deadline(now) {
             let key = self.jobs.find(number).expect("a job with a deadline lives");
-            self.detach(key);
             self.give_back(now, key, GivenBack::TimedOut, out);
         }
         // Limits that are set here lie in the future, so the loop ends.
