@@ -78,7 +78,7 @@ fn check_source(name: &str, text: &str, findings: &mut String) -> Result<()> {
     if lines > FILE_LINES_MAX {
         writeln!(findings, "{name} has {lines} lines, over {FILE_LINES_MAX}: split it by idea")?;
     }
-    let is_test = name.contains("/tests/");
+    let is_test = name.contains("/tests/") || name.ends_with("/tests.rs");
     if !is_test && !text.starts_with("//!") {
         writeln!(findings, "{name} does not say what it is: it has no module documentation")?;
     }
