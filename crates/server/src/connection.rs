@@ -18,6 +18,7 @@ use std::future::poll_fn;
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::task::{Context, Poll, ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -164,6 +165,7 @@ impl Connection {
         self.mode = mode;
         if mode == Mode::Reading && self.link.backlog() > OUTPUT_PAUSE_BYTES {
             self.link.set_paused(true);
+            fence(Ordering::SeqCst);
             // Looked at again, since what was written before the mark was set resumed nobody.
             if self.link.backlog() > OUTPUT_PAUSE_BYTES / 2 {
                 self.mode = Mode::Paused;

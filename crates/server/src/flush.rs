@@ -10,6 +10,7 @@ use crate::shared::Shared;
 use geartrain_core::ConnId;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 /// Bytes for one connection, and the turn to write them.
 #[derive(Debug)]
@@ -103,6 +104,8 @@ pub(crate) async fn drain(shared: Arc<Shared>, conn: ConnId, link: Arc<Link>) {
 }
 
 fn resume_if_small(link: &Link) {
+    // Either this sees the mark, or who set it sees the smaller backlog: see `Connection::set_mode`.
+    fence(Ordering::SeqCst);
     if link.is_paused() && link.backlog() <= OUTPUT_PAUSE_BYTES / 2 {
         link.request(Requests::RESUME);
     }
