@@ -133,7 +133,7 @@ pub(crate) struct Raw {
     #[arg(long, env = "GEARMAND_STORE_QUEUE_ON_SHUTDOWN", help_heading = "Queue")]
     pub(crate) store_queue_on_shutdown: bool,
 
-    /// Threads that serve connections; 0: one for each core. Default: cores, at most 4
+    /// Threads that serve connections; 0: one for each core. Default: half the cores, 1 to 4
     #[arg(short, long, value_name = "N", env = "GEARMAND_THREADS", help_heading = "Limits")]
     pub(crate) threads: Option<u32>,
 

@@ -229,11 +229,12 @@ fn within<T: PartialOrd + std::fmt::Display>(value: T, min: T, max: T, name: &st
     Ok(value)
 }
 
-/// Threads that serve connections. More than four did not help on any machine measured.
+/// Threads that serve connections: by default half the cores, up to four. On two cores one thread did more
+/// than two at less cost (docs/decisions/0004); the other core is for the store, the clients and the workers.
 fn threads(given: Option<u32>) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     match given {
-        None => cores.min(4),
+        None => (cores / 2).clamp(1, 4),
         Some(0) => cores,
         Some(count) => usize::try_from(count).unwrap_or(cores).min(256),
     }

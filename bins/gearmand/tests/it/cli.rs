@@ -268,7 +268,7 @@ fn the_help_names_every_option() {
 
     Limits:
       -t, --threads <N>               Threads that serve connections; 0: one for each core. Default:
-                                      cores, at most 4
+                                      half the cores, 1 to 4
       -f, --file-descriptors <N>      File descriptors to allow the process; default: as many as the
                                       system permits
           --connections-max <N>       Connections open at once; default: what fits under the file
