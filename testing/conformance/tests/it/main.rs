@@ -1,0 +1,4 @@
+//! All talks, held with each server.
+
+#[cfg(test)]
+mod talks;

@@ -1,0 +1,21 @@
+//! What the fuzz targets do with their bytes.
+//!
+//! Each function takes any bytes and panics when a promise does not hold. `fuzz/` feeds them by coverage, the
+//! tests of this crate with the seeds in `fuzz/seeds` and some thousand random inputs.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a harness that panics, or stops at what it does not know, has found something"
+)]
+
+mod admin_line;
+mod decode;
+mod model;
+mod queue_model;
+mod store_recovery;
+
+pub use admin_line::admin_line;
+pub use decode::decode;
+pub use queue_model::queue_model;
+pub use store_recovery::store_recovery;

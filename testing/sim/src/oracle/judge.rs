@@ -1,0 +1,301 @@
+//! Judging one input: what its sender got for it, and what holds afterwards.
+
+use super::account::content_of;
+use super::{Cause, Oracle, Sleep, State, handle_text};
+use crate::output::{Effect, Note};
+use geartrain_core::ConnId;
+use geartrain_proto::{AdminCommand, GrabKind, Handle, Request, Response, Step, SubmitMode, decode_response};
+
+impl Oracle {
+    /// Judges what one input caused; returns the handle of a background job that the last packet to the
+    /// sender acknowledges.
+    pub(crate) fn judge(&mut self, cause: Cause<'_>, effects: &[Effect]) -> Option<Vec<u8>> {
+        self.before(cause);
+        let owned = self.owned_report(cause);
+        for effect in effects {
+            self.enter(cause, effect);
+        }
+        let acknowledged = match cause {
+            Cause::Request(conn, request) => self.judge_request(conn, request, owned, effects),
+            Cause::Admin(command) => {
+                self.judge_admin(command, effects);
+                None
+            }
+            Cause::Closed(conn) => {
+                self.judge_closed(conn);
+                None
+            }
+            Cause::Malformed | Cause::Timeout | Cause::StoreFailed | Cause::Committed => None,
+        };
+        self.check_results(effects);
+        self.check_wakes();
+        acknowledged
+    }
+
+    /// What the input itself changes, before its effects.
+    fn before(&mut self, cause: Cause<'_>) {
+        let Cause::Request(conn, request) = cause else { return };
+        let Some(peer) = self.conns.get_mut(&conn) else { return };
+        match request {
+            Request::CanDo { function } | Request::CanDoTimeout { function, .. } => {
+                peer.abilities.insert(function.as_bytes().to_vec());
+                self.functions.insert(function.as_bytes().to_vec());
+            }
+            Request::CantDo { function } => {
+                peer.abilities.remove(function.as_bytes());
+            }
+            Request::ResetAbilities => peer.abilities.clear(),
+            Request::PreSleep => peer.sleep = Sleep::Sleeping,
+            Request::Grab(_) => peer.sleep = Sleep::Awake,
+            Request::Option { name } if name.eq_ignore_ascii_case(b"exceptions") => peer.exceptions = true,
+            Request::Submit(submit) => {
+                self.functions.insert(submit.function.as_bytes().to_vec());
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a worker's report is about a job that it runs.
+    fn owned_report(&self, cause: Cause<'_>) -> bool {
+        let Cause::Request(conn, request) = cause else { return false };
+        let handle = match request {
+            Request::WorkStatus { handle, .. }
+            | Request::WorkComplete { handle, .. }
+            | Request::WorkFail { handle }
+            | Request::WorkException { handle, .. }
+            | Request::WorkData { handle, .. }
+            | Request::WorkWarning { handle, .. } => handle,
+            _ => return false,
+        };
+        self.jobs.get(handle.as_bytes()).is_some_and(|job| job.state == State::Running(conn))
+    }
+
+    fn judge_request(
+        &mut self,
+        conn: ConnId,
+        request: &Request<'_>,
+        owned: bool,
+        effects: &[Effect],
+    ) -> Option<Vec<u8>> {
+        let replies: Vec<Response<'_>> = replies(conn, effects).collect();
+        let silent_fail = match request {
+            Request::WorkFail { handle } => {
+                let peer = self.conns.get(&conn);
+                peer.is_some_and(|peer| peer.exception_for.as_deref() == Some(handle.as_bytes()))
+            }
+            _ => false,
+        };
+        self.remember_exception(conn, request, owned);
+        match (request, replies.as_slice()) {
+            (Request::Submit(submit), [Response::JobCreated { handle }]) => {
+                return self.judge_created(conn, submit, *handle, effects);
+            }
+            (Request::Submit(_), [Response::Error { code: b"QUEUE_ERROR", .. }]) => self.counts.refused += 1,
+            (Request::Grab(_), [Response::NoJob]) => self.judge_no_job(conn),
+            (Request::Grab(kind), [assigned]) => self.judge_assignment(conn, *kind, assigned),
+            (
+                Request::CanDo { .. }
+                | Request::CanDoTimeout { .. }
+                | Request::CantDo { .. }
+                | Request::ResetAbilities
+                | Request::PreSleep
+                | Request::SetClientId { .. },
+                [],
+            ) => {}
+            (Request::Echo { data }, [Response::Echo { data: back }]) => assert_eq!(data, back, "I11: echo"),
+            (Request::Option { name }, [Response::Option { name: back }]) => assert_eq!(name, back, "I11"),
+            (Request::GetStatus { handle }, [Response::StatusRes { handle: back, status }]) => {
+                assert_eq!(handle, back, "I11: status of another job");
+                let job = self.jobs.get(handle.as_bytes());
+                let running = job.is_some_and(|job| matches!(job.state, State::Running(_)));
+                assert_eq!((status.known, status.running), (job.is_some(), running), "status of {handle}");
+            }
+            (
+                Request::GetStatusUnique { unique },
+                [Response::StatusResUnique { unique: back, status, .. }],
+            ) => {
+                assert_eq!(unique, back, "I11: status of another unique");
+                let named = !unique.is_absent() && !unique.is_workload();
+                let known = named && self.jobs.values().any(|job| job.content.unique == unique.as_bytes());
+                assert_eq!(status.known, known, "status of unique {unique}");
+            }
+            (Request::WorkFail { .. }, []) if owned || silent_fail => {}
+            (
+                Request::WorkStatus { .. }
+                | Request::WorkComplete { .. }
+                | Request::WorkException { .. }
+                | Request::WorkData { .. }
+                | Request::WorkWarning { .. },
+                [],
+            ) if owned => {}
+            (
+                Request::WorkStatus { .. }
+                | Request::WorkComplete { .. }
+                | Request::WorkFail { .. }
+                | Request::WorkException { .. }
+                | Request::WorkData { .. }
+                | Request::WorkWarning { .. },
+                [Response::Error { code: b"JOB_NOT_FOUND", .. }],
+            ) if !owned && !silent_fail => {}
+            (Request::AllYours, [Response::Error { code: b"INVALID_COMMAND", .. }]) => {}
+            (request, replies) => panic!("I11: {request:?} was answered by {replies:?}"),
+        }
+        None
+    }
+
+    fn remember_exception(&mut self, conn: ConnId, request: &Request<'_>, owned: bool) {
+        let Some(peer) = self.conns.get_mut(&conn) else { return };
+        peer.exception_for = match request {
+            Request::WorkException { handle, .. } if owned => Some(handle.as_bytes().to_vec()),
+            _ => None,
+        };
+    }
+
+    fn judge_created(
+        &mut self,
+        conn: ConnId,
+        submit: &geartrain_proto::Submit<'_>,
+        handle: Handle<'_>,
+        effects: &[Effect],
+    ) -> Option<Vec<u8>> {
+        let handle = handle.as_bytes();
+        let twin_or_new = effects.iter().any(|effect| {
+            matches!(effect,
+                Effect::Note(Note::Accepted { handle: noted, .. } | Note::Coalesced { handle: noted })
+                    if noted == handle)
+        });
+        assert!(twin_or_new, "JOB_CREATED names {}, which was neither made nor joined", handle_text(handle));
+        let content = content_of(submit);
+        let life = self.ever.get(handle).expect("a job that was made or joined");
+        assert_eq!(life.content.function, content.function, "JOB_CREATED names a job of another function");
+        if submit.mode != SubmitMode::Foreground {
+            return Some(handle.to_vec());
+        }
+        let peer = self.conns.get_mut(&conn).expect("requests come from open connections");
+        *peer.awaits.entry(handle.to_vec()).or_default() += 1;
+        None
+    }
+
+    fn judge_no_job(&self, conn: ConnId) {
+        let Some(peer) = self.conns.get(&conn) else { return };
+        for (handle, job) in &self.jobs {
+            let gettable = Self::is_ready(job) && peer.abilities.contains(&job.content.function);
+            assert!(!gettable, "a worker got NO_JOB though {} waits for it", handle_text(handle));
+        }
+    }
+
+    fn judge_assignment(&self, conn: ConnId, kind: GrabKind, assigned: &Response<'_>) {
+        let (handle, function, unique, reducer, workload) = match *assigned {
+            Response::JobAssign { handle, function, workload } if kind == GrabKind::Plain => {
+                (handle, function, None, None, workload)
+            }
+            Response::JobAssignUniq { handle, function, unique, workload } if kind != GrabKind::Plain => {
+                (handle, function, Some(unique), None, workload)
+            }
+            Response::JobAssignAll { handle, function, unique, reducer, workload }
+                if kind == GrabKind::All =>
+            {
+                (handle, function, Some(unique), Some(reducer), workload)
+            }
+            ref other => panic!("I11: {kind:?} was answered by {other:?}"),
+        };
+        let name = handle_text(handle.as_bytes());
+        let job =
+            self.jobs.get(handle.as_bytes()).unwrap_or_else(|| panic!("{name} is assigned but not there"));
+        assert_eq!(job.state, State::Running(conn), "I4: {name} runs on the worker that got it");
+        let content = &job.content;
+        assert_eq!(function.as_bytes(), content.function, "function of {name}");
+        assert_eq!(workload, content.workload, "workload of {name}");
+        assert!(unique.is_none_or(|unique| unique.as_bytes() == content.unique), "unique of {name}");
+        if kind == GrabKind::All {
+            let expected = content.reducer.as_deref().filter(|reducer| !reducer.is_empty());
+            assert_eq!(reducer, expected, "reducer of {name}");
+        }
+    }
+
+    fn judge_closed(&mut self, conn: ConnId) {
+        self.conns.remove(&conn);
+        for (handle, job) in &self.jobs {
+            assert_ne!(job.state, State::Running(conn), "I8: {} ran on it", handle_text(handle));
+        }
+    }
+
+    fn judge_admin(&mut self, command: &AdminCommand<'_>, effects: &[Effect]) {
+        let mut texts = effects.iter().filter_map(|effect| match effect {
+            Effect::Text { text, .. } => Some(text.as_slice()),
+            _ => None,
+        });
+        let (Some(text), None) = (texts.next(), texts.next()) else {
+            panic!("I11: a text command has one answer");
+        };
+        match command {
+            AdminCommand::Status => self.check_status(text),
+            AdminCommand::PriorityStatus => self.check_priority_status(text),
+            AdminCommand::ShowJobs => self.check_show_jobs(text),
+            AdminCommand::CancelJob(handle) => {
+                let known = self.is_over(handle.as_bytes()) && text == b"OK\r\n";
+                assert!(known || text == b"ERR UNKNOWN_JOB\r\n", "I11: cancel job");
+                assert!(!self.jobs.contains_key(handle.as_bytes()), "a cancelled job is still there");
+            }
+            AdminCommand::CreateFunction(name) => {
+                self.functions.insert(name.as_bytes().to_vec());
+            }
+            AdminCommand::DropFunction { function, .. } if text == b"OK\r\n" => {
+                let left = self.jobs.values().any(|job| job.content.function == function.as_bytes());
+                assert!(!left, "jobs of a dropped function are left");
+                self.functions.remove(function.as_bytes());
+            }
+            _ => {}
+        }
+    }
+
+    /// Each submit that waits gets exactly one result when its job ends, and none before.
+    fn check_results(&self, effects: &[Effect]) {
+        for effect in effects {
+            let Effect::Note(Note::Ended { handle, .. }) = effect else { continue };
+            let name = handle_text(handle);
+            for peer in self.conns.values() {
+                assert!(!peer.awaits.contains_key(handle), "{name} ended and a client was not told");
+            }
+        }
+    }
+
+    /// I10, from outside: a ready job and an able sleeper imply a NOOP that was not answered yet.
+    fn check_wakes(&self) {
+        for (handle, job) in &self.jobs {
+            if !Self::is_ready(job) {
+                continue;
+            }
+            let able = || self.conns.values().filter(|peer| peer.abilities.contains(&job.content.function));
+            let sleeps = able().any(|peer| peer.sleep == Sleep::Sleeping);
+            let woken = able().any(|peer| peer.sleep == Sleep::Woken);
+            assert!(!sleeps || woken, "I10: {} waits and all its workers sleep", handle_text(handle));
+        }
+    }
+}
+
+/// The answers to a connection: all that it was sent, but for what comes unasked.
+fn replies(conn: ConnId, effects: &[Effect]) -> impl Iterator<Item = Response<'_>> {
+    effects.iter().filter_map(move |effect| {
+        let (Effect::Send { conn: to, packet } | Effect::Hold { conn: to, packet }) = effect else {
+            return None;
+        };
+        if *to != conn {
+            return None;
+        }
+        let Step::Complete { message: Ok(response), .. } = decode_response(packet, u32::MAX) else {
+            panic!("I11: core sent what is no packet");
+        };
+        let unasked = matches!(
+            response,
+            Response::Noop
+                | Response::WorkStatus { .. }
+                | Response::WorkComplete { .. }
+                | Response::WorkFail { .. }
+                | Response::WorkException { .. }
+                | Response::WorkData { .. }
+                | Response::WorkWarning { .. }
+        );
+        (!unasked).then_some(response)
+    })
+}

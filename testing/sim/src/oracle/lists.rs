@@ -1,0 +1,68 @@
+//! The text lists against the account: each number is the sum over the jobs.
+
+use super::{Job, Oracle, State, handle_text};
+use geartrain_proto::Priority;
+use std::collections::BTreeMap;
+
+impl Oracle {
+    pub(super) fn check_status(&self, text: &[u8]) {
+        let mut expected = String::new();
+        for function in self.functions.iter() {
+            let jobs = || self.jobs.values().filter(|job| job.content.function == *function);
+            let running = jobs().filter(|job| matches!(job.state, State::Running(_))).count();
+            let row = format!(
+                "{}\t{}\t{running}\t{}\n",
+                function.escape_ascii(),
+                jobs().count(),
+                self.workers(function)
+            );
+            expected.push_str(&row);
+        }
+        assert_eq!(sorted(text), sorted((expected + ".\n").as_bytes()), "counters of status");
+    }
+
+    pub(super) fn check_priority_status(&self, text: &[u8]) {
+        let mut expected = String::new();
+        for function in self.functions.iter() {
+            let waiting = |priority: Priority| {
+                let is_it = |job: &&Job| {
+                    job.content.function == *function
+                        && job.content.priority == priority
+                        && !matches!(job.state, State::Running(_))
+                };
+                self.jobs.values().filter(is_it).count()
+            };
+            let [high, normal, low] = Priority::ALL.map(waiting);
+            let row =
+                format!("{}\t{high}\t{normal}\t{low}\t{}\n", function.escape_ascii(), self.workers(function));
+            expected.push_str(&row);
+        }
+        assert_eq!(sorted(text), sorted((expected + ".\n").as_bytes()), "counters of prioritystatus");
+    }
+
+    /// Every live job is listed with its attempts, and none else.
+    pub(super) fn check_show_jobs(&self, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        let mut listed = BTreeMap::new();
+        for row in text.lines().filter(|row| *row != ".") {
+            let mut columns = row.split('\t');
+            listed.insert(columns.next().unwrap_or_default().to_owned(), columns.next().map(str::to_owned));
+        }
+        let expected: BTreeMap<String, Option<String>> = self
+            .jobs
+            .iter()
+            .map(|(handle, job)| (handle_text(handle), Some(job.attempts.to_string())))
+            .collect();
+        assert_eq!(listed, expected, "rows of show jobs");
+    }
+
+    fn workers(&self, function: &[u8]) -> usize {
+        self.conns.values().filter(|peer| peer.abilities.contains(function)).count()
+    }
+}
+
+fn sorted(text: &[u8]) -> Vec<String> {
+    let mut rows: Vec<String> = String::from_utf8_lossy(text).lines().map(str::to_owned).collect();
+    rows.sort();
+    rows
+}

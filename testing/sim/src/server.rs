@@ -1,0 +1,302 @@
+//! The server of the simulation: real `core`, real store, and what the real server has around them, done in
+//! small steps that anything may happen between.
+//!
+//! From: bytes that the fake network delivers. To: bytes for it.
+//! Never: decides when something happens; the world does.
+
+use crate::oracle::{Cause, Oracle};
+use crate::output::{Effect, Output};
+use crate::plan::{Plan, StoreKind};
+use geartrain_core::{ConnId, Core, Durability, Now, Settings};
+use geartrain_disk::Disk;
+use geartrain_proto::{Message, Step, decode_message};
+use geartrain_store::{Batch, Locking, MemoryStore, SqliteOptions, SqliteStore, Store, StoreError};
+use std::collections::BTreeMap;
+
+/// Where the database lies on the fake disk.
+pub(crate) const DATABASE: &str = "/queue.db";
+
+/// Largest body the server takes.
+const BODY_BYTES_MAX: u32 = 1 << 20;
+
+/// What outlives the server.
+#[derive(Debug)]
+pub(crate) enum Media {
+    Disk(Disk),
+    Memory(MemoryStore),
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) core: Core,
+    pub(crate) out: Output,
+    pub(crate) conns: BTreeMap<u32, Conn>,
+    store: Box<dyn Store>,
+    pub(crate) commit: Commit,
+    pub(crate) output_bytes_max: usize,
+}
+
+/// The server's side of a connection, by the number of its link.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) id: ConnId,
+    unread: Vec<u8>,
+    /// The peer sends no more: closed when all its answers are out.
+    pub(crate) ends: bool,
+}
+
+/// What the thread of the store does.
+pub(crate) enum Commit {
+    /// Waits for changes.
+    Idle,
+    /// Has taken changes, not yet written them.
+    Taken(Batch),
+    /// Has written them, or not; `core` does not know yet.
+    Written(Batch, Result<(), StoreError>),
+    /// The store failed: this is to be written once it is open again.
+    Failed(Batch),
+}
+
+impl Media {
+    pub(crate) fn new(plan: &Plan, seed: u64) -> Self {
+        match plan.store {
+            StoreKind::Sqlite => Media::Disk(Disk::new(seed)),
+            StoreKind::Memory => Media::Memory(MemoryStore::new()),
+        }
+    }
+
+    pub(crate) fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        Ok(match self {
+            Media::Disk(disk) => Box::new(open_on(disk)?),
+            Media::Memory(memory) => Box::new(memory.clone()),
+        })
+    }
+}
+
+pub(crate) fn open_on(disk: &Disk) -> Result<SqliteStore, StoreError> {
+    let options = SqliteOptions {
+        vfs: Some(disk.vfs_name().to_owned()),
+        lock: Locking::None,
+        ..SqliteOptions::default()
+    };
+    SqliteStore::open(DATABASE, options)
+}
+
+impl Server {
+    /// Starts on what is stored; `None` when the store cannot be opened, read or written now.
+    pub(crate) fn start(plan: &Plan, media: &Media, now: Now, oracle: &mut Oracle) -> Option<Self> {
+        let mut store = media.open().ok()?;
+        let settings = Settings {
+            job_retries: plan.job_retries,
+            wakeup: plan.wakeup,
+            function_order: plan.function_order,
+            exceptions: plan.exceptions,
+            durability: Durability::Stored,
+            next_number: store.opening().next_number,
+            hash_seed: 7,
+            ..Settings::default()
+        };
+        let prefix = settings.handle_prefix.clone();
+        let mut core = Core::new(settings).expect("the settings are good");
+        let mut out = Output::default();
+        let mut records = Vec::new();
+        let loaded = store.load(&mut |record| {
+            core.load(now, record);
+            let handle = format!("{prefix}:{}", record.number).into_bytes();
+            records.push((handle, OwnedRecord::new(&record)));
+        });
+        let report = loaded.ok()?;
+        core.handle_loaded(&mut out);
+        store.commit(&out.batch).ok()?;
+        let upto = out.batch.last_ticket();
+        // Only now is it sure that this start happens; the oracle must not believe one that does not.
+        assert_eq!(report.set_aside, 0, "records that were written are read");
+        assert_eq!(report.loaded, records.len() as u64, "all records are given out");
+        for (handle, record) in &records {
+            let record = record.record();
+            oracle.loaded(handle, &record, now.unix.seconds() >= record.not_before);
+        }
+        oracle.all_loaded();
+        out.batch.clear();
+        core.handle_committed(upto, &mut out);
+        core.check_all();
+        Some(Self {
+            core,
+            out,
+            conns: BTreeMap::new(),
+            store,
+            commit: Commit::Idle,
+            output_bytes_max: plan.output_bytes_max,
+        })
+    }
+
+    pub(crate) fn connect(&mut self, link: u32, exceptions: bool, oracle: &mut Oracle) {
+        let descriptor = i32::try_from(link).unwrap_or(i32::MAX);
+        let id = self.core.handle_connected(descriptor, "127.0.0.1");
+        oracle.connected(id, exceptions);
+        self.conns.insert(link, Conn { id, unread: Vec::new(), ends: false });
+    }
+
+    /// Bytes of a peer: every whole message among them is handled.
+    pub(crate) fn receive(&mut self, now: Now, link: u32, bytes: &[u8], oracle: &mut Oracle) {
+        let Some(conn) = self.conns.get_mut(&link) else { return };
+        conn.unread.extend_from_slice(bytes);
+        let id = conn.id;
+        let mut unread = std::mem::take(&mut conn.unread);
+        let mut start = 0;
+        loop {
+            let rest = unread.get(start..).unwrap_or_default();
+            let Step::Complete { consumed, message } = decode_message(rest, BODY_BYTES_MAX) else { break };
+            start += consumed;
+            match message {
+                Ok(Message::Request(request)) => {
+                    self.core.handle_request(now, id, &request, &mut self.out);
+                    let acknowledged = self.judge(now, Cause::Request(id, &request), oracle);
+                    if let Some(handle) = acknowledged {
+                        self.out.mark_acknowledgement(id, &handle);
+                    }
+                }
+                Ok(Message::Admin(command)) => {
+                    self.core.handle_admin(id, &command, &mut self.out);
+                    self.judge(now, Cause::Admin(&command), oracle);
+                }
+                Err(error) => {
+                    self.core.handle_malformed(id, &error, &mut self.out);
+                    self.judge(now, Cause::Malformed, oracle);
+                }
+            }
+            if !self.conns.contains_key(&link) {
+                return;
+            }
+        }
+        unread.drain(..start);
+        if let Some(conn) = self.conns.get_mut(&link) {
+            conn.unread = unread;
+        }
+    }
+
+    /// Lets the oracle judge what the last input caused, and follows the requests to close.
+    fn judge(&mut self, now: Now, cause: Cause<'_>, oracle: &mut Oracle) -> Option<Vec<u8>> {
+        let effects = std::mem::take(&mut self.out.effects);
+        let acknowledged = oracle.judge(cause, &effects);
+        self.core.check_all();
+        for effect in &effects {
+            if let Effect::Close { conn } = effect
+                && let Some(ending) = self.conns.values_mut().find(|ending| ending.id == *conn)
+            {
+                ending.ends = true;
+            }
+        }
+        self.bound_outputs(now, oracle);
+        acknowledged
+    }
+
+    /// Closes connections whose peers do not read: what waits for them is over the limit.
+    fn bound_outputs(&mut self, now: Now, oracle: &mut Oracle) {
+        let over = |conn: &Conn| {
+            let lane = self.out.lanes.get(&conn.id);
+            lane.is_some_and(|lane| lane.buffer.len() > self.output_bytes_max)
+        };
+        let stuck: Vec<u32> =
+            self.conns.iter().filter(|(_, conn)| over(conn)).map(|(link, _)| *link).collect();
+        for link in stuck {
+            self.close(now, link, oracle);
+        }
+    }
+
+    /// The connection is gone.
+    pub(crate) fn close(&mut self, now: Now, link: u32, oracle: &mut Oracle) {
+        let Some(conn) = self.conns.remove(&link) else { return };
+        self.out.lanes.remove(&conn.id);
+        self.core.handle_closed(now, conn.id, &mut self.out);
+        self.judge(now, Cause::Closed(conn.id), oracle);
+    }
+
+    pub(crate) fn timeout(&mut self, now: Now, oracle: &mut Oracle) {
+        self.core.handle_timeout(now, &mut self.out);
+        self.judge(now, Cause::Timeout, oracle);
+        let again = self.core.poll_timeout(now);
+        assert!(again.is_none_or(|again| again > now.moment), "a timeout that was handled is still due");
+    }
+
+    /// One step of the thread of the store; `false` when it has nothing to do.
+    pub(crate) fn store_step(&mut self, now: Now, oracle: &mut Oracle) -> bool {
+        match std::mem::replace(&mut self.commit, Commit::Idle) {
+            Commit::Idle if self.out.batch.is_empty() => return false,
+            Commit::Idle => self.commit = Commit::Taken(std::mem::take(&mut self.out.batch)),
+            Commit::Taken(batch) => {
+                let result = self.store.commit(&batch);
+                self.commit = Commit::Written(batch, result);
+            }
+            Commit::Written(batch, Ok(())) => {
+                oracle.counts.commits += 1;
+                self.core.handle_committed(batch.last_ticket(), &mut self.out);
+                self.judge(now, Cause::Committed, oracle);
+            }
+            Commit::Written(mut batch, Err(_)) => {
+                oracle.counts.commits_failed += 1;
+                batch.append(&std::mem::take(&mut self.out.batch));
+                self.core.handle_store_failed(batch.last_ticket(), &mut self.out);
+                self.judge(now, Cause::StoreFailed, oracle);
+                self.commit = Commit::Failed(batch.failed_followup());
+            }
+            Commit::Failed(mut owed) => {
+                owed.append(&std::mem::take(&mut self.out.batch));
+                if self.store.reopen().and_then(|()| self.store.commit(&owed)).is_ok() {
+                    self.core.handle_committed(owed.last_ticket(), &mut self.out);
+                    self.core.handle_store_ready();
+                    self.judge(now, Cause::Committed, oracle);
+                } else {
+                    self.commit = Commit::Failed(owed);
+                }
+            }
+        }
+        true
+    }
+}
+
+/// A record that outlives the call that gave it.
+struct OwnedRecord {
+    number: u64,
+    place: u64,
+    function: Vec<u8>,
+    unique: Vec<u8>,
+    priority: geartrain_proto::Priority,
+    workload: Vec<u8>,
+    reducer: Option<Vec<u8>>,
+    not_before: i64,
+    attempts: u32,
+    submitted: geartrain_core::UnixTime,
+}
+
+impl OwnedRecord {
+    fn new(record: &geartrain_core::Record<'_>) -> Self {
+        Self {
+            number: record.number,
+            place: record.place,
+            function: record.function.to_vec(),
+            unique: record.unique.to_vec(),
+            priority: record.priority,
+            workload: record.workload.to_vec(),
+            reducer: record.reducer.map(<[u8]>::to_vec),
+            not_before: record.not_before,
+            attempts: record.attempts,
+            submitted: record.submitted,
+        }
+    }
+
+    fn record(&self) -> geartrain_core::Record<'_> {
+        geartrain_core::Record {
+            number: self.number,
+            place: self.place,
+            function: &self.function,
+            unique: &self.unique,
+            priority: self.priority,
+            workload: &self.workload,
+            reducer: self.reducer.as_deref(),
+            not_before: self.not_before,
+            attempts: self.attempts,
+            submitted: self.submitted,
+        }
+    }
+}
