@@ -32,7 +32,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })?;
     step("unit, contract, simulation, conformance and command line tests", || {
         run_cargo(["build", "--workspace", "--bins", "--quiet"])?;
-        run_cargo(["test", "--workspace", "--quiet", "--no-fail-fast"])
+        // Without it the conversations are not held with a reference server that is missing.
+        let mut tests = cargo(["test", "--workspace", "--quiet", "--no-fail-fast"]);
+        shell::run(tests.env("GEARTRAIN_REFERENCE_REQUIRED", "1"))
     })?;
     step("documentation", || {
         let mut command = cargo(["doc", "--workspace", "--no-deps", "--quiet"]);

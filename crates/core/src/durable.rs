@@ -12,7 +12,7 @@ use crate::persist::{Op, Record};
 use crate::settings::Durability;
 use crate::timers::future_second;
 use geartrain_proto::{ErrorCode, Function, Response, Unique};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many numbers are reserved at once: a restart may leave a gap of this many.
 const NUMBERS_RESERVED: u64 = 1 << 20;
@@ -147,16 +147,29 @@ impl Core {
     pub fn handle_store_failed(&mut self, upto: Ticket, out: &mut dyn Outbox) {
         self.writing.ready = false;
         let failed = self.writing.take_failed(upto);
+        // A submit that joined a record may stand behind later ones when that record is durable, or its
+        // job has run: only those whose record is still being written are refused.
+        let refused: BTreeSet<u64> = failed
+            .iter()
+            .map(|pending| pending.number)
+            .filter(|number| self.writing.is_writing(*number))
+            .collect();
         let error =
             Response::Error { code: ErrorCode::QueueError.as_str().as_bytes(), text: NOT_WRITTEN.as_bytes() };
         for Pending { ticket, number, conn } in failed {
-            if self.conns.get(conn).is_some() {
+            if self.conns.get(conn).is_none() {
+                continue;
+            }
+            if refused.contains(&number) {
                 out.refuse(conn, ticket, error);
+            } else {
+                out.release(conn, ticket);
             }
-            if self.writing.by_number.remove(&number).is_some() {
-                let key = self.jobs.find(number).expect("a job whose record is being written lives");
-                self.unkeep(key, out);
-            }
+        }
+        for number in refused {
+            self.writing.by_number.remove(&number);
+            let key = self.jobs.find(number).expect("a job whose record is being written lives");
+            self.unkeep(key, out);
         }
     }
 

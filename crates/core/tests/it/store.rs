@@ -94,6 +94,18 @@ fn what_the_store_refused_is_refused_and_foreground_jobs_go_on() {
 }
 
 #[test]
+fn a_submit_that_joined_a_durable_record_is_not_refused_with_later_ones() {
+    let mut world = stored(0);
+    let client = world.connect();
+    world.submit(client, "f", "u", Background);
+    world.submit(client, "f", "v", Background);
+    world.submit(client, "f", "u", Background);
+    assert_eq!(world.committed(2), ["release 2"]);
+    assert_eq!(world.store_failed(3), ["refuse 3 ERROR", "release 2"]);
+    assert_eq!(world.core.jobs(), 1);
+}
+
+#[test]
 fn a_job_that_runs_while_its_record_is_refused_still_gives_its_result() {
     let mut world = stored(0);
     let (client, worker) = (world.connect(), world.connect());

@@ -52,6 +52,7 @@ fn nothing_acknowledged_is_lost_in_the_next_five_hundred_worlds() {
     assert_eventful(&check(500..1000));
 }
 
+/// I1: nothing but the seed decides what `proto`, `core` and the store do.
 #[test]
 fn a_seed_is_the_same_world_each_time() {
     for seed in 0..30 {
