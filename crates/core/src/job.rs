@@ -6,10 +6,10 @@
 
 use crate::function::FunctionKey;
 use crate::ids::{ConnId, Moment};
+use crate::index::Index;
 use crate::line::Line;
 use foldhash::fast::FixedState;
 use geartrain_proto::{Priority, Unique};
-use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::num::NonZeroU32;
 
@@ -161,13 +161,16 @@ impl Job {
     }
 }
 
+/// How many slots stay when the queue runs empty.
+const SLOTS_KEPT: usize = 1 << 16;
+
 /// All jobs that wait or run.
 #[derive(Debug)]
 pub(crate) struct Jobs {
     slots: Vec<Option<Job>>,
     vacant: Vec<u32>,
-    by_number: HashTable<u32>,
-    by_unique: HashTable<u32>,
+    by_number: Index<JobKey>,
+    by_unique: Index<JobKey>,
     lines: Vec<Line>,
     /// Functions with ready jobs, in no order that shows.
     ready: Vec<FunctionKey>,
@@ -181,8 +184,8 @@ impl Jobs {
         Self {
             slots: Vec::new(),
             vacant: Vec::new(),
-            by_number: HashTable::new(),
-            by_unique: HashTable::new(),
+            by_number: Index::new(),
+            by_unique: Index::new(),
             lines: Vec::new(),
             ready: Vec::new(),
             hash: FixedState::with_seed(hash_seed),
@@ -245,8 +248,7 @@ impl Jobs {
     }
 
     pub(crate) fn find(&self, number: u64) -> Option<JobKey> {
-        let is_it = |index: &u32| self.get(JobKey::of(*index)).number == number;
-        self.by_number.find(self.hash.hash_one(number), is_it).map(|index| JobKey::of(*index))
+        self.by_number.find(self.hash.hash_one(number), |key| self.get(*key).number == number)
     }
 
     /// The live job that a submit with this unique joins (I5).
@@ -258,11 +260,10 @@ impl Jobs {
     ) -> Option<JobKey> {
         let identity = Identity::new(unique, workload)?;
         let hash = identity.hash(function, &self.hash);
-        let is_it = |index: &u32| {
-            let job = self.get(JobKey::of(*index));
+        self.by_unique.find(hash, |key| {
+            let job = self.get(*key);
             job.function == function && Identity::new(job.unique(), job.workload()) == Some(identity)
-        };
-        self.by_unique.find(hash, is_it).map(|index| JobKey::of(*index))
+        })
     }
 
     /// Puts a new job at the end of its line, or among those that wait for their time.
@@ -347,7 +348,18 @@ impl Jobs {
         let job =
             self.slots.get_mut(key.index()).and_then(Option::take).expect("a key in use names a live job");
         self.in_memory_only -= usize::from(job.kept != Kept::Stored);
+        if self.len() == 0 && self.slots.len() > SLOTS_KEPT {
+            self.release_memory();
+        }
         job
+    }
+
+    /// Gives back what a long backlog took, now that it is gone.
+    fn release_memory(&mut self) {
+        self.slots = Vec::new();
+        self.vacant = Vec::new();
+        self.by_number = Index::new();
+        self.by_unique = Index::new();
     }
 
     pub(crate) fn set_kept(&mut self, key: JobKey, kept: Kept) {
@@ -405,26 +417,23 @@ impl Jobs {
     fn index(&mut self, key: JobKey) {
         let Self { slots, by_number, by_unique, hash, .. } = self;
         let job_at =
-            |index: u32| slots.get(index as usize).and_then(Option::as_ref).expect("indexed jobs live");
-        let job = job_at(key.slot());
-        let number_hash = |job: &Job| hash.hash_one(job.number);
-        by_number.insert_unique(number_hash(job), key.slot(), |index| number_hash(job_at(*index)));
+            |key: &JobKey| slots.get(key.index()).and_then(Option::as_ref).expect("indexed jobs live");
+        let job = job_at(&key);
+        by_number.insert(hash.hash_one(job.number), key, |key| hash.hash_one(job_at(key).number));
         if let Some(unique_hash) = job.identity_hash(hash) {
-            by_unique.insert_unique(unique_hash, key.slot(), |index| {
-                job_at(*index).identity_hash(hash).expect("only jobs with an identity are indexed by it")
-            });
+            let hash_of = |key: &JobKey| job_at(key).identity_hash(hash);
+            by_unique.insert(unique_hash, key, |key| hash_of(key).expect("it is indexed by its identity"));
         }
     }
 
     fn unindex(&mut self, key: JobKey) {
         let job = self.get(key);
         let (number_hash, unique_hash) = (self.hash.hash_one(job.number), job.identity_hash(&self.hash));
-        let by_number = self.by_number.find_entry(number_hash, |index| *index == key.slot());
-        by_number.expect("every job is indexed by its number").remove();
+        let mut is_whole = self.by_number.remove(number_hash, key);
         if let Some(unique_hash) = unique_hash {
-            let by_unique = self.by_unique.find_entry(unique_hash, |index| *index == key.slot());
-            by_unique.expect("every job with an identity is indexed by it").remove();
+            is_whole &= self.by_unique.remove(unique_hash, key);
         }
+        assert!(is_whole, "every job is indexed by its number, and by its identity if it has one");
     }
 
     /// Links a job to the end of its queue.

@@ -58,6 +58,7 @@ mod function;
 mod grab;
 mod handle;
 mod ids;
+mod index;
 mod job;
 mod line;
 mod outbox;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod limits;
+mod long_backlog;
 mod many_abilities;
 mod store;
 mod world;
