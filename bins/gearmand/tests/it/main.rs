@@ -19,5 +19,6 @@ mod listen;
 #[allow(dead_code, reason = "the file is shared with the server's tests, and each uses a part of it")]
 mod peer;
 mod process;
+mod reference;
 mod signals;
 mod streams;

@@ -1,0 +1,187 @@
+//! A queue that a real reference server wrote, taken over with all its jobs.
+
+use crate::peer::{Peer, encode};
+use crate::process::{Gearmand, wait_until};
+use geartrain_proto::{
+    Function, GrabKind, Handle, PacketKind, Priority, Request, Submit, SubmitMode, Unique,
+};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket, sockopt,
+};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+const REFERENCE: &str = "/usr/sbin/gearmand";
+const FILE: &str = "--libsqlite3-db=queue.db";
+/// A second far behind the end of this test.
+const FAR_SECOND: i64 = 4_000_000_000;
+
+/// The reference server on a port of its own, killed when dropped.
+#[derive(Debug)]
+struct Reference {
+    process: Child,
+    address: SocketAddr,
+    /// Bound but not listened on: nobody else is given the port, and the server can still take it.
+    _held: OwnedFd,
+}
+
+impl Reference {
+    fn start(folder: &Path) -> Self {
+        let held = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        setsockopt(&held, sockopt::ReuseAddr, &true).unwrap();
+        bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        let port = getsockname::<SockaddrIn>(held.as_raw_fd()).unwrap().port();
+        let process = Command::new(REFERENCE)
+            .args(["-q", "libsqlite3", FILE, "-L127.0.0.1", "-lstderr", "-Ppid"])
+            .arg(format!("-p{port}"))
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("cannot start {REFERENCE}: {error} (hint: `cargo xtask test` installs it)")
+            });
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut reference = Self { process, address, _held: held };
+        wait_until("the reference server answers", || {
+            let ended = reference.process.try_wait().unwrap();
+            assert!(ended.is_none(), "the reference server ended: {ended:?}");
+            TcpStream::connect(address).is_ok()
+        });
+        reference
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// A background job as it was submitted.
+#[derive(Debug, Clone)]
+struct Job {
+    unique: Vec<u8>,
+    priority: Priority,
+    workload: Vec<u8>,
+}
+
+fn job(unique: &[u8], priority: Priority, workload: &[u8]) -> Job {
+    Job { unique: unique.to_vec(), priority, workload: workload.to_vec() }
+}
+
+/// What is hard to carry over, in the order in which it has to be delivered.
+fn jobs() -> Vec<Job> {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let large: Vec<u8> = (0_u32..300_000).flat_map(u32::to_be_bytes).collect();
+    vec![
+        job(b"high-1", Priority::High, b"\0begins and ends with NUL\0"),
+        job(b"high-2", Priority::High, &large),
+        job(b"not UTF-8: \xff\xfe", Priority::Normal, &every_byte),
+        job(b"it's \"quoted\"; --", Priority::Normal, b"text"),
+        job(b"-", Priority::Normal, b"the workload is the unique"),
+        job(b"", Priority::Normal, b"no unique"),
+        job(b"12345", Priority::Normal, b"67890"),
+        job("\u{e9}\u{20ac}".as_bytes(), Priority::Normal, "\u{e9}\u{20ac}".as_bytes()),
+        job(&[b'u'; 63], Priority::Normal, b"the longest unique that it keeps whole"),
+        job(b"low-1", Priority::Low, b""),
+        job(b"low-2", Priority::Low, b"\xff\xfe\0\r\n"),
+    ]
+}
+
+fn submit_job<'a>(job: &'a Job, mode: SubmitMode) -> Request<'a> {
+    Request::Submit(Submit {
+        function: "resize".into(),
+        unique: Unique::new(&job.unique),
+        priority: job.priority,
+        mode,
+        reducer: None,
+        workload: &job.workload,
+    })
+}
+
+/// Has the reference server write the jobs, and ends it as a crash would.
+fn let_the_reference_write(folder: &Path, jobs: &[Job], soon: i64) {
+    let reference = Reference::start(folder);
+    let mut peer = Peer::connect(reference.address);
+    let mut created = |request: Request<'_>| {
+        peer.send(&[request]);
+        peer.body_of(PacketKind::JobCreated);
+    };
+    // The last first among the priorities: the order of the rows must not be the order of the jobs.
+    for priority in [Priority::Low, Priority::Normal, Priority::High] {
+        let of_priority = jobs.iter().filter(|job| job.priority == priority);
+        of_priority.for_each(|job| created(submit_job(job, SubmitMode::Background)));
+    }
+    for (unique, second) in [("soon", soon), ("far", FAR_SECOND)] {
+        let later = job(unique.as_bytes(), Priority::Normal, b"later");
+        created(submit_job(&later, SubmitMode::Epoch(second)));
+    }
+}
+
+fn unix_second() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+/// Grabs a job and completes it: its unique and workload, or `None` when there is none.
+fn work(peer: &mut Peer) -> Option<(Vec<u8>, Vec<u8>)> {
+    peer.send(&[Request::Grab(GrabKind::Unique)]);
+    let (kind, body) = peer.packet();
+    if kind == PacketKind::NoJob {
+        return None;
+    }
+    assert_eq!(kind, PacketKind::JobAssignUniq);
+    let parts: Vec<&[u8]> = body.splitn(4, |byte| *byte == 0).collect();
+    assert_eq!(parts[1], b"resize");
+    peer.send(&[Request::WorkComplete { handle: Handle::new(parts[0]), result: b"" }]);
+    Some((parts[2].to_vec(), parts[3].to_vec()))
+}
+
+#[test]
+fn all_jobs_that_the_reference_server_wrote_are_delivered() {
+    let folder = TempDir::new().unwrap();
+    let (jobs, soon) = (jobs(), unix_second() + 3);
+    let_the_reference_write(folder.path(), &jobs, soon);
+
+    let arguments = ["-q", "libsqlite3", FILE];
+    let mut server = Gearmand::start_in(folder, &arguments);
+    let taken = format!("{} jobs were taken over", jobs.len() + 2);
+    server.wait_for_line(&format!("gearmand: {taken} from the reference server's table"));
+    let mut peer = server.connect();
+    peer.send(&[Request::CanDo { function: Function::from("resize") }]);
+    for expected in &jobs {
+        let (unique, workload) = work(&mut peer).expect("each job is there");
+        assert!(
+            unique == expected.unique && workload == expected.workload,
+            "expected {}, got {} with {} bytes",
+            expected.unique.escape_ascii(),
+            unique.escape_ascii(),
+            workload.len()
+        );
+    }
+
+    // The next one wakes its worker in its second, and not before.
+    while unix_second() < soon {
+        match work(&mut peer) {
+            None => peer.send_bytes(&encode(&[Request::PreSleep])),
+            Some((unique, _)) => panic!("{} was given before its second", unique.escape_ascii()),
+        }
+        peer.body_of(PacketKind::Noop);
+    }
+    assert_eq!(work(&mut peer).unwrap(), (b"soon".to_vec(), b"later".to_vec()));
+    assert!(work(&mut peer).is_none());
+    assert_eq!(peer.listing("show unique jobs"), ["far"]);
+
+    // What was done is gone from the file as well, and what was taken over is not taken twice.
+    peer.expect_alive();
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+    let server = Gearmand::start_in(server.kill(), &arguments);
+    assert_eq!(server.connect().listing("show unique jobs"), ["far"]);
+}
