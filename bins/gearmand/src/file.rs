@@ -60,19 +60,18 @@ impl Reader<'_> {
             .is_some_and(|line| line.starts_with('-'))
     }
 
-    /// Words that are neither option nor value are passed over, as the reference does.
+    /// Words that are neither option nor value are passed over, and a value may stand on the line after its
+    /// option, as the reference has it.
     fn read_list(&self) -> Result<Vec<FileOption>> {
         let mut options = Vec::new();
-        for (index, line) in self.text.lines().enumerate() {
-            let place = self.place(index + 1);
-            let mut words = line.split([' ', '\r']).filter(|word| !word.is_empty());
-            while let Some(word) = words.next() {
-                if word.starts_with('#') {
-                    break;
-                }
-                let Some(name) = word.strip_prefix('-') else { continue };
-                options.push(self.list_option(name, &place, &mut words)?);
-            }
+        let lines = self.text.lines().enumerate();
+        let mut words = lines.flat_map(|(index, line)| {
+            let words = line.split_ascii_whitespace().take_while(|word| !word.starts_with('#'));
+            words.map(move |word| (index + 1, word))
+        });
+        while let Some((line, word)) = words.next() {
+            let Some(name) = word.strip_prefix('-') else { continue };
+            options.push(self.list_option(name, &self.place(line), &mut words)?);
         }
         Ok(options)
     }
@@ -81,7 +80,7 @@ impl Reader<'_> {
         &self,
         word: &str,
         place: &str,
-        rest: &mut impl Iterator<Item = &'w str>,
+        rest: &mut impl Iterator<Item = (usize, &'w str)>,
     ) -> Result<FileOption> {
         let (found, attached) = match word.strip_prefix('-') {
             Some(long) => {
@@ -97,7 +96,8 @@ impl Reader<'_> {
             }
         };
         let Some(arg) = found else { bail!("{place}: unrecognised option '-{word}'") };
-        let value = if takes_value(arg) { attached.or_else(|| rest.next()) } else { attached };
+        let value =
+            if takes_value(arg) { attached.or_else(|| rest.next().map(|(_, word)| word)) } else { attached };
         Ok(option(arg, place.to_owned(), value.map(str::to_owned)))
     }
 

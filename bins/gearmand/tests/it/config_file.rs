@@ -31,7 +31,7 @@ fn every_option_can_stand_in_a_file() {
 #[test]
 fn the_references_format_is_read_and_the_command_line_counts_more() {
     let folder = folder_with(
-        "# a comment\n--listen=127.0.0.9 -p 1\n-q builtin\n --http-listen none --exceptions\n-lnone\nport=4730\n",
+        "# a comment --frob\n--listen\n127.0.0.9 -p 1\r\n-q builtin # --frob\n --http-listen none --exceptions\n-lnone\nport=4730\n",
     );
     let mut command = crate::process::command(folder.path());
     command.args(["--config-file", "gearmand.conf", "-p0", "-lstderr"]);
