@@ -6,9 +6,10 @@
 use crate::file::{self, FileOption};
 use crate::raw::Raw;
 use anyhow::{Result, anyhow, bail};
+use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -36,11 +37,14 @@ pub(crate) fn help() -> String {
     command().render_help().to_string()
 }
 
-/// The options; -1 is a value, and the variables are named once, at the end of the help.
+/// The options; -1 is a value, a variable may say 1 or yes for true, and the variables are named once, at
+/// the end of the help.
 pub(crate) fn command() -> Command {
     Raw::command().mut_args(|arg| {
         let takes_value = arg.get_action().takes_values();
-        arg.hide_env(true).allow_negative_numbers(takes_value)
+        let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
+        let arg = arg.hide_env(true).allow_negative_numbers(takes_value);
+        if is_flag { arg.value_parser(BoolishValueParser::new()) } else { arg }
     })
 }
 

@@ -195,6 +195,18 @@ fn check_args_says_nothing_about_good_options() {
 }
 
 #[test]
+fn a_variable_switches_a_flag_on_or_off() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let exit = |value| {
+        let mut command = crate::process::command(folder.path());
+        command.arg("--check-args").env("GEARMAND_EXCEPTIONS", value).output().unwrap().status.code()
+    };
+    let values = ["1", "true", "yes", "0", "false", "maybe", ""];
+    let exits: Vec<_> = values.into_iter().map(|value| exit(value).unwrap()).collect();
+    assert_eq!(exits, [0, 0, 0, 0, 0, 1, 1]);
+}
+
+#[test]
 fn the_version_comes_behind_a_blank_line() {
     insta::assert_snapshot!(run(&[&["--version"], &["-V"]]), @r"
     $ gearmand --version
