@@ -188,7 +188,7 @@ impl Core {
     }
 
     pub(crate) fn refuse(conn: ConnId, code: ErrorCode, text: &str, out: &mut dyn Outbox) {
-        out.note(Event::Refused { code, text });
+        out.note(Event::Refused { conn, code, text });
         out.send(conn, Response::Error { code: code.as_str().as_bytes(), text: text.as_bytes() });
     }
 

@@ -1,5 +1,6 @@
 //! What happens in the queue, for logs and metrics: each line and each counter comes from one of these.
 
+use crate::ids::ConnId;
 use geartrain_proto::{ErrorCode, Function, Handle, Unique};
 
 /// Why a worker lost a job it had.
@@ -52,8 +53,8 @@ pub enum Event<'a> {
     GivenBack { handle: Handle<'a>, function: Function<'a>, reason: GivenBack, attempts: u32 },
     /// A job is gone.
     Ended { handle: Handle<'a>, function: Function<'a>, how: Ended },
-    /// A request was answered with `ERROR`.
-    Refused { code: ErrorCode, text: &'a str },
+    /// A request of this connection was answered with `ERROR`.
+    Refused { conn: ConnId, code: ErrorCode, text: &'a str },
     /// A sleeping worker was sent `NOOP`.
     Woken,
 }

@@ -9,7 +9,7 @@ mod read;
 
 use crate::flush;
 use crate::limits::{LINGER, LINGER_BYTES_MAX, OUTPUT_PAUSE_BYTES, OWING_MAX};
-use crate::link::{Link, Requests, Writer};
+use crate::link::{Link, Requests, Who, Writer};
 use crate::shared::Shared;
 use geartrain_core::ConnId;
 use nagle::Nagle;
@@ -70,18 +70,17 @@ struct Connection {
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted) {
-    let Ok((reader, writer, descriptor, address)) = register(accepted) else {
+    let Ok((reader, writer, who)) = register(accepted) else {
         shared.connections.leave();
         return;
     };
-    let link = Arc::new(Link::new(writer));
+    let link = Arc::new(Link::new(who, writer));
     let conn = {
         let mut hub = shared.hub.lock();
-        let conn = hub.core.handle_connected(descriptor, &address);
+        let conn = hub.core.handle_connected(who.descriptor, &who.address());
         hub.out.add(conn, Arc::clone(&link));
         conn
     };
-    drop(address);
     let mut connection = Connection {
         shared,
         conn,
@@ -102,19 +101,19 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     connection.finish(end).await;
 }
 
-type Registered = (Reader, Writer, i32, String);
+type Registered = (Reader, Writer, Who);
 
 fn register(accepted: Accepted) -> std::io::Result<Registered> {
     Ok(match accepted {
         Accepted::Tcp(stream, address) => {
             let descriptor = stream.as_raw_fd();
             let (reader, writer) = TcpStream::from_std(stream)?.into_split();
-            (Reader::Tcp(reader), Writer::Tcp(writer), descriptor, address.to_string())
+            (Reader::Tcp(reader), Writer::Tcp(writer), Who { descriptor, address: Some(address) })
         }
         Accepted::Unix(stream) => {
             let descriptor = stream.as_raw_fd();
             let (reader, writer) = UnixStream::from_std(stream)?.into_split();
-            (Reader::Unix(reader), Writer::Unix(writer), descriptor, "unix".to_owned())
+            (Reader::Unix(reader), Writer::Unix(writer), Who { descriptor, address: None })
         }
     })
 }

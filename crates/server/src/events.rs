@@ -3,11 +3,12 @@
 //! From: [`geartrain_core::Outbox::note`], and the parts of the server. To: [`crate::log::Log`].
 //! Never: costs more than a comparison when nobody wants the line.
 
+use crate::link::Who;
 use crate::log::{Level, Log};
-use geartrain_core::{ConnId, Ended, Event, GivenBack};
+use geartrain_core::{Ended, Event, GivenBack};
 
-/// Writes the line of an event of the queue.
-pub(crate) fn note(log: &Log, event: &Event<'_>) {
+/// Writes the line of an event of the queue; `who` is the connection of a refused request.
+pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
     match event {
         Event::Accepted { function, unique, not_before, .. } => {
             if log.takes(Level::Notice) {
@@ -15,8 +16,10 @@ pub(crate) fn note(log: &Log, event: &Event<'_>) {
                 log.line(Level::Notice, format_args!("accepted,{function},{unique},{not_before}"));
             }
         }
-        Event::Refused { code, text } => {
-            log.line(Level::Warning, format_args!("refused,{},{text}", code.as_str()));
+        Event::Refused { code, text, .. } => {
+            if let Some(who) = who {
+                log.line(Level::Warning, format_args!("{who} was refused: {}, {text}", code.as_str()));
+            }
         }
         Event::GivenBack { handle, function, reason, attempts } => {
             if log.takes(Level::Info) {
@@ -55,13 +58,12 @@ fn ended(log: &Log, handle: &[u8], function: &[u8], how: Ended) {
 }
 
 /// A connection took too little of what was sent to it.
-pub(crate) fn output_over_limit(log: &Log, conn: ConnId, bytes_max: usize) {
+pub(crate) fn output_over_limit(log: &Log, who: Who, bytes_max: usize) {
     log.line(
         Level::Warning,
         format_args!(
-            "connection {} is closed: it has not read {bytes_max} bytes that were sent to it \
-             (hint: raise output-bytes-max)",
-            conn.slot()
+            "{who} is closed: it has not read {bytes_max} bytes that were sent to it \
+             (hint: raise output-bytes-max)"
         ),
     );
 }

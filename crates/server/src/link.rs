@@ -8,11 +8,33 @@
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use socket2::SockRef;
+use std::fmt;
 use std::io;
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::task::Waker;
 use tokio::net::{tcp, unix};
+
+/// Who is on the other side, as the text command `workers` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Who {
+    pub(crate) descriptor: i32,
+    /// `None` for a socket in the file system.
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Who {
+    /// The address alone.
+    pub(crate) fn address(&self) -> String {
+        self.address.map_or_else(|| "unix".to_owned(), |address| address.to_string())
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "connection {} of {}", self.descriptor, self.address())
+    }
+}
 
 /// The sending half of a socket.
 #[derive(Debug)]
@@ -50,6 +72,7 @@ impl Requests {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Link {
+    who: Who,
     writer: Writer,
     turn: AtomicU8,
     requests: AtomicU8,
@@ -73,8 +96,9 @@ pub(crate) struct Unsent {
 }
 
 impl Link {
-    pub(crate) fn new(writer: Writer) -> Self {
+    pub(crate) fn new(who: Who, writer: Writer) -> Self {
         Self {
+            who,
             writer,
             turn: AtomicU8::new(IDLE),
             requests: AtomicU8::new(0),
@@ -84,6 +108,10 @@ impl Link {
             unsent_len: AtomicUsize::new(0),
             unsent: Mutex::new(None),
         }
+    }
+
+    pub(crate) fn who(&self) -> Who {
+        self.who
     }
 
     /// Takes the turn to write, or tells its holder to look for more. To be called with the hub locked.

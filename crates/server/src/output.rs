@@ -155,7 +155,7 @@ impl Output {
             slot.end = End::Aborted;
             slot.buf = Outbuf::new();
             self.closing_some = true;
-            events::output_over_limit(&self.log, conn, self.bytes_max);
+            events::output_over_limit(&self.log, slot.link.who(), self.bytes_max);
             return None;
         }
         Some(&mut slot.buf)
@@ -229,6 +229,11 @@ impl Outbox for Output {
     }
 
     fn note(&mut self, event: Event<'_>) {
-        events::note(&self.log, &event);
+        let who = if let Event::Refused { conn, .. } = event {
+            self.slot(conn).map(|slot| slot.link.who())
+        } else {
+            None
+        };
+        events::note(&self.log, &event, who);
     }
 }

@@ -170,6 +170,23 @@ fn log_lines_have_the_references_shape() {
 }
 
 #[test]
+fn who_was_refused_is_logged_as_the_list_of_workers_names_it() {
+    let mut server = Gearmand::start(&["--queue-type=builtin", "--verbose=WARNING"]);
+    let mut client = server.connect();
+    let row = client.listing("workers").remove(0);
+    let descriptor = row.split(' ').next().unwrap();
+    client.send(&[Request::Option { name: b"nonsense" }]);
+    client.body_of(PacketKind::Error);
+    let expected = format!(
+        " [  main ] connection {descriptor} of 127.0.0.1 was refused: UNKNOWN_OPTION, \
+         Server does not recognize given option"
+    );
+    wait_until("the refusal is logged", || server.said().iter().any(|line| line.ends_with(&expected)));
+    server.signal(Signal::SIGTERM);
+    server.wait();
+}
+
+#[test]
 fn the_process_id_file_is_there_when_the_port_answers_and_gone_at_the_end() {
     let mut server = Gearmand::start(&["--queue-type=builtin", "-P", "gearmand.pid"]);
     let path = server.folder.path().join("gearmand.pid");
