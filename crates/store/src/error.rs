@@ -15,7 +15,7 @@ pub enum StoreError {
         location: String,
     },
     /// Another server uses the same file.
-    #[error("the store at {location} is in use by another server{}; hint: stop it or choose another file", holder(*pid))]
+    #[error("the store at {location} is in use by another server{} (hint: stop it or choose another file)", holder(*pid))]
     InUse {
         /// Where it lies.
         location: String,
@@ -23,7 +23,7 @@ pub enum StoreError {
         pid: Option<u32>,
     },
     /// The folder that should hold the file does not exist.
-    #[error("the folder {folder} for the store does not exist; hint: create it")]
+    #[error("the folder {folder} for the store does not exist (hint: create it)")]
     FolderMissing {
         /// The folder.
         folder: String,
@@ -42,7 +42,7 @@ pub enum StoreError {
     },
     /// The database belongs to another program.
     #[error(
-        "the database {location} belongs to another program ({found}); it was left as it is; hint: choose another file"
+        "the database {location} belongs to another program ({found}); it was left as it is (hint: choose another file)"
     )]
     Foreign {
         /// Where it lies.
@@ -52,7 +52,7 @@ pub enum StoreError {
     },
     /// The database was written by a later release.
     #[error(
-        "the database {location} has format {found}, this server knows formats up to {known}; it was left as it is; hint: use the release that wrote it"
+        "the database {location} has format {found}, this server knows formats up to {known}; it was left as it is (hint: use the release that wrote it)"
     )]
     NewerFormat {
         /// Where it lies.
@@ -64,7 +64,7 @@ pub enum StoreError {
     },
     /// The name chosen for the view is taken by something that is not a queue.
     #[error(
-        "the name {name} in the database {location} cannot be used for the queue: {reason}; hint: choose another table name"
+        "the name {name} in the database {location} cannot be used for the queue: {reason} (hint: choose another table name)"
     )]
     ViewName {
         /// Where it lies.
@@ -76,7 +76,7 @@ pub enum StoreError {
     },
     /// The disk is full, or a quota is used up.
     #[error(
-        "the disk of the store at {location} is full while {doing}; hint: free some space, the server recovers by itself"
+        "the disk of the store at {location} is full while {doing} (hint: free some space, the server recovers by itself)"
     )]
     Full {
         /// Where it lies.
@@ -85,7 +85,7 @@ pub enum StoreError {
         doing: &'static str,
     },
     /// Somebody else holds the database's write lock for too long.
-    #[error("the database {location} is locked by another program while {doing}; hint: end its transaction")]
+    #[error("the database {location} is locked by another program while {doing} (hint: end its transaction)")]
     Busy {
         /// Where it lies.
         location: String,
@@ -94,7 +94,7 @@ pub enum StoreError {
     },
     /// The database contradicts itself.
     #[error(
-        "the database {location} is damaged: {reason}, while {doing}; hint: keep a copy of it, then save its rows as docs/store-format.md says"
+        "the database {location} is damaged: {reason}, while {doing} (hint: keep a copy of it, then save its rows as docs/store-format.md says)"
     )]
     Damaged {
         /// Where it lies.
@@ -106,7 +106,7 @@ pub enum StoreError {
     },
     /// The operating system refused to read, write or sync.
     #[error(
-        "the store at {location} failed while {doing}: {reason}; hint: check the disk and the rights on the file and its folder"
+        "the store at {location} failed while {doing}: {reason} (hint: check the disk and the rights on the file and its folder)"
     )]
     Io {
         /// Where it lies.
