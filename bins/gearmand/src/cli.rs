@@ -50,7 +50,9 @@ pub(crate) fn command() -> Command {
 
 fn read_file(command: &Command, given: &ArgMatches) -> Result<Vec<FileOption>> {
     match given.get_one::<std::path::PathBuf>("config_file") {
-        Some(path) => file::read(command, path)?.ok_or_else(|| anyhow!("Could not open configuration file.")),
+        Some(path) => file::read(command, path)?.ok_or_else(|| {
+            anyhow!("Could not open configuration file {}: it does not exist", path.display())
+        }),
         None => Ok(file::read(command, Path::new(CONFIG_FILE))?.unwrap_or_default()),
     }
 }

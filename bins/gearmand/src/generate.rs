@@ -16,6 +16,18 @@ pub(crate) enum Generated {
     SampleConfig,
 }
 
+/// What the manual page says beyond the help.
+const MORE: &str = "\
+Signals: SIGTERM and SIGINT end the server at once, after --shutdown-grace; SIGUSR1 closes the port and ends it \
+once only stored jobs remain; SIGHUP opens the log file anew. What was acknowledged is on disk whichever comes.
+
+Exit status: 0 after a signal that asks for the end, and for --help, --version and a good --check-args; 1 for wrong \
+usage, an unusable path or port, or a queue that cannot be loaded or stored.
+
+Every option can stand in the configuration file by its long name (port = 4730), and in the environment \
+(GEARMAND_PORT). The command line counts before the file, the file before the environment. $STATE_DIRECTORY is the \
+folder of the queue when no file is named.";
+
 /// One of the files.
 pub(crate) fn generate(what: Generated) -> anyhow::Result<Vec<u8>> {
     let mut command = cli::command();
@@ -25,7 +37,13 @@ pub(crate) fn generate(what: Generated) -> anyhow::Result<Vec<u8>> {
         Generated::CompletionBash => complete(Shell::Bash),
         Generated::CompletionZsh => complete(Shell::Zsh),
         Generated::CompletionFish => complete(Shell::Fish),
-        Generated::Man => clap_mangen::Man::new(command).section("8").render(&mut out)?,
+        Generated::Man => {
+            let source = concat!("Geartrain ", env!("CARGO_PKG_VERSION"));
+            clap_mangen::Man::new(command.after_long_help(MORE))
+                .section("8")
+                .source(source)
+                .render(&mut out)?;
+        }
         Generated::Reference => out = reference(&command)?.into_bytes(),
         Generated::SampleConfig => out = sample(&command)?.into_bytes(),
     }

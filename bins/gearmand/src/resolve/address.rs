@@ -21,7 +21,7 @@ pub(crate) enum ListenAt {
 }
 
 pub(super) fn listen(port: Option<&str>, given: &[String], socket: Option<&Path>) -> Result<Vec<ListenAt>> {
-    let port = port.map_or(Ok(PORT_DEFAULT), parse_port)?;
+    let port = port.map_or(Ok(PORT_DEFAULT), |text| parse_port(text, text, "port"))?;
     let mut places = given.iter().map(|text| parse(text, port)).collect::<Result<Vec<_>>>()?;
     if places.is_empty() {
         places.push(ListenAt::Everywhere { port });
@@ -44,21 +44,21 @@ fn parse(text: &str, port: u16) -> Result<ListenAt> {
         None if text.is_empty() => Ok(ListenAt::Everywhere { port }),
         None => Ok(ListenAt::Host { host: text.to_owned(), port }),
         Some((host, own)) if !host.is_empty() && !own.contains(':') => {
-            Ok(ListenAt::Host { host: host.to_owned(), port: parse_port(own)? })
+            Ok(ListenAt::Host { host: host.to_owned(), port: parse_port(own, text, "listen")? })
         }
         Some(_) => bail!("the argument ('{text}') for option '--listen' is invalid"),
     }
 }
 
-fn parse_port(text: &str) -> Result<u16> {
+/// The port in `text`; `whole` is what was given for `option`, for errors.
+fn parse_port(text: &str, whole: &str, option: &str) -> Result<u16> {
     // Kubernetes puts such an address in GEARMAND_PORT when a service has the name gearmand.
     let port = text.strip_prefix("tcp://").and_then(|address| address.rsplit(':').next()).unwrap_or(text);
+    let invalid = |reason| anyhow!("the argument ('{whole}') for option '--{option}' is invalid{reason}");
     if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return port.parse().map_err(|_| {
-            anyhow!("the argument ('{text}') for option '--port' is invalid (range 0 to 65535)")
-        });
+        return port.parse().map_err(|_| invalid(" (range 0 to 65535)"));
     }
-    service_port(port).ok_or_else(|| anyhow!("the argument ('{text}') for option '--port' is invalid"))
+    service_port(port).ok_or_else(|| invalid(""))
 }
 
 /// The port of a service by name.

@@ -40,7 +40,7 @@ fn options_that_do_not_exist_are_refused_in_the_references_words() {
 
 #[test]
 fn values_that_are_missing_wrong_or_too_many_are_refused() {
-    insta::assert_snapshot!(run(&[&["--port"], &["--threads=abc"], &["-tx"], &["-j", "abc"], &["--job-retries=-5"], &["-p", "1", "-p", "2"], &["--exceptions=1"], &["--verbose=LOUD"], &["-p", "99999"], &["-p", "nosuch"], &["-L", "::::"], &["--http-listen=x"], &["--keepalive-idle=0"], &["--body-bytes-max=1"], &["--compat=3"], &["--function-order=x"], &["--hashtable-buckets=0"], &["--job-handle-prefix=a b"], &["--connections-max=100000000"]]), @r#"
+    insta::assert_snapshot!(run(&[&["--port"], &["--threads=abc"], &["-tx"], &["-j", "abc"], &["--job-retries=-5"], &["-p", "1", "-p", "2"], &["--exceptions=1"], &["--verbose=LOUD"], &["-p", "99999"], &["-p", "nosuch"], &["-L", "::::"], &["-L", "127.0.0.1:x"], &["--http-listen=x"], &["--keepalive-idle=0"], &["--body-bytes-max=1"], &["--compat=3"], &["--function-order=x"], &["--hashtable-buckets=0"], &["--job-handle-prefix=a b"], &["--connections-max=100000000"]]), @r#"
     $ gearmand --port
     exit 1
     -- stdout
@@ -96,6 +96,11 @@ fn values_that_are_missing_wrong_or_too_many_are_refused() {
     -- stdout
     -- stderr
     gearmand: the argument ('::::') for option '--listen' is invalid
+    $ gearmand -L 127.0.0.1:x
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: the argument ('127.0.0.1:x') for option '--listen' is invalid
     $ gearmand --http-listen=x
     exit 1
     -- stdout
@@ -237,9 +242,10 @@ fn the_help_names_every_option() {
 
     Listening:
       -p, --port <PORT>                   Port to listen on, or the name of a service; default: 4730
-      -L, --listen <ADDRESS>              Address or host name to listen on; may be given several times,
-                                          `unix:PATH` is a socket in the file system; default: all
-                                          addresses
+      -L, --listen <ADDRESS>              Address or host name to listen on, with a port of its own
+                                          (host:port, [::1]:port) or without; may be given several
+                                          times, `unix:PATH` is a socket in the file system; default:
+                                          all addresses
           --socket <PATH>                 Path of a socket in the file system to listen on, beside the
                                           addresses
       -b, --backlog <N>                   Connections that may wait to be accepted [default: 1024]

@@ -58,7 +58,7 @@ fn a_file_that_cannot_be_read_is_an_error() {
     exit 1
     -- stdout
     -- stderr
-    gearmand: Could not open configuration file.
+    gearmand: Could not open configuration file missing: it does not exist
     ");
     fs::create_dir(folder.path().join("folder")).unwrap();
     insta::assert_snapshot!(run_in(folder.path(), &["--config-file=folder"]), @r"
