@@ -160,3 +160,27 @@ fn prepare(stream: &TcpStream, keepalive: &Keepalive) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    #[test]
+    fn vanished_peers_are_noticed_as_configured() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let seconds = Duration::from_secs;
+        let keepalive =
+            Keepalive { idle: seconds(7), interval: seconds(3), count: 5, user_timeout: seconds(11) };
+        prepare(&stream, &keepalive).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(7));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(3));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 5);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(seconds(11)));
+    }
+}
