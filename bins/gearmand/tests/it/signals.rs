@@ -200,7 +200,9 @@ fn the_process_id_file_is_there_when_the_port_answers_and_gone_at_the_end() {
 
 #[test]
 fn other_signals_end_it_as_usual() {
-    let mut server = Gearmand::start(&["--queue-type=builtin"]);
-    server.signal(Signal::SIGKILL);
-    assert_eq!(server.wait().signal(), Some(9));
+    for signal in [Signal::SIGABRT, Signal::SIGUSR2, Signal::SIGQUIT] {
+        let mut server = Gearmand::start(&["--queue-type=builtin"]);
+        server.signal(signal);
+        assert_eq!(server.wait().signal(), Some(signal as i32));
+    }
 }
