@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<()> {
     }
     check_packet_table(&mut findings)?;
     check_invariants(&mut findings)?;
+    check_differences(&mut findings)?;
     if !findings.is_empty() {
         bail!("not tidy:\n{findings}");
     }
@@ -128,6 +129,33 @@ fn check_invariants(findings: &mut String) -> Result<()> {
         let is_named = |separator: &str| sources.contains(&format!("{name}{separator}"));
         if ![":", " ", ")", ",", "."].into_iter().any(is_named) {
             writeln!(findings, "no code or test names invariant {name}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Each test and conversation that docs/compatibility.md names is there.
+fn check_differences(findings: &mut String) -> Result<()> {
+    let mut sources = String::new();
+    for path in rust_files(&root())? {
+        sources.push_str(&fs::read_to_string(&path)?);
+    }
+    for line in read("docs/compatibility.md")?.lines().filter(|line| line.starts_with("| ")) {
+        let tests = line.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        if let Some((file, titles)) = tests.strip_prefix('`').and_then(|tests| tests.split_once("` > ")) {
+            let talk = read(&format!("testing/conformance/talks/{file}.talk"))?;
+            for title in titles.split("; ") {
+                if !talk.contains(&format!("== {title}\n")) {
+                    writeln!(findings, "docs/compatibility.md names a talk that is not in {file}: {title}")?;
+                }
+            }
+            continue;
+        }
+        for test in tests.split('`').filter(|word| word.contains("::")) {
+            let name = test.rsplit("::").next().unwrap_or_default();
+            if !sources.contains(&format!("fn {name}(")) {
+                writeln!(findings, "docs/compatibility.md names a test that is not there: {test}")?;
+            }
         }
     }
     Ok(())
