@@ -1,5 +1,5 @@
 complete -c gearmand -s p -l port -d 'Port to listen on, or the name of a service; default: 4730' -r
-complete -c gearmand -s L -l listen -d 'Address or host name to listen on, with a port of its own (host:port, [::1]:port) or without; may be given several times, `unix:PATH` is a socket in the file system; default: all addresses' -r
+complete -c gearmand -s L -l listen -d 'Address or host name to listen on, with a port of its own (`host:port`, `[::1]:port`) or without; may be given several times, `unix:PATH` is a socket in the file system; default: all addresses' -r
 complete -c gearmand -l socket -d 'Path of a socket in the file system to listen on, beside the addresses' -r -F
 complete -c gearmand -s b -l backlog -d 'Connections that may wait to be accepted' -r
 complete -c gearmand -l http-listen -d 'Address for /livez and /readyz, or `none`; default: 127.0.0.1:8730 if it is free' -r

@@ -25,7 +25,7 @@ pub(crate) struct Raw {
     #[arg(short, long, value_name = "PORT", env = "GEARMAND_PORT", help_heading = "Listening")]
     pub(crate) port: Option<String>,
 
-    /// Address or host name to listen on, with a port of its own (host:port, [::1]:port) or without; may be
+    /// Address or host name to listen on, with a port of its own (`host:port`, `[::1]:port`) or without; may be
     /// given several times, `unix:PATH` is a socket in the file system; default: all addresses
     #[arg(short = 'L', long, value_name = "ADDRESS", env = "GEARMAND_LISTEN", help_heading = "Listening")]
     pub(crate) listen: Vec<String>,

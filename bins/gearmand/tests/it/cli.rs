@@ -243,7 +243,7 @@ fn the_help_names_every_option() {
     Listening:
       -p, --port <PORT>                   Port to listen on, or the name of a service; default: 4730
       -L, --listen <ADDRESS>              Address or host name to listen on, with a port of its own
-                                          (host:port, [::1]:port) or without; may be given several
+                                          (`host:port`, `[::1]:port`) or without; may be given several
                                           times, `unix:PATH` is a socket in the file system; default:
                                           all addresses
           --socket <PATH>                 Path of a socket in the file system to listen on, beside the
