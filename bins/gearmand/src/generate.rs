@@ -79,6 +79,19 @@ fn reference(command: &Command) -> Result<String, std::fmt::Error> {
             writeln!(out, "| {short}`--{}` | {variable} | {default} | {} |", usage(arg), help(arg))?;
         }
     }
+    let foreign: Vec<_> = command
+        .get_arguments()
+        .filter(|arg| arg.is_hide_set() && file::is_key(arg))
+        .filter(|arg| !["ssl", "protocol"].contains(&arg.get_id().as_str()))
+        .map(|arg| format!("`--{}`", long(arg)))
+        .collect();
+    write!(
+        out,
+        "\n## Of the reference, not in this build\n\n`--ssl`, `--protocol` (`-r`) and the queue types that need the \
+         options below are refused with the reason; where\nnothing uses them the options are taken: {}.\n\n\
+         `--check-args` looks at options and configuration file only, and exits 0 or 1.\n",
+        foreign.join(", ")
+    )?;
     Ok(out)
 }
 
