@@ -1,7 +1,7 @@
-//! A queue that a real reference server wrote, taken over with all its jobs.
+//! Beside a real reference server: its options, and a queue that it wrote.
 
 use crate::peer::{Peer, encode};
-use crate::process::{Gearmand, wait_until};
+use crate::process::{Gearmand, run_in, wait_until};
 use geartrain_proto::{
     Function, GrabKind, Handle, PacketKind, Priority, Request, Submit, SubmitMode, Unique,
 };
@@ -62,6 +62,31 @@ impl Drop for Reference {
         self.process.kill().ok();
         self.process.wait().ok();
     }
+}
+
+#[test]
+fn every_option_of_the_reference_server_is_known_and_takes_what_it_takes_there() {
+    let help = Command::new(REFERENCE).arg("--help").output().unwrap_or_else(|error| {
+        panic!("cannot start {REFERENCE}: {error} (hint: `cargo xtask test` installs it)")
+    });
+    let help = [help.stdout, help.stderr].concat();
+    let folder = TempDir::new().unwrap();
+    let mut options = 0;
+    for line in String::from_utf8(help).unwrap().lines().filter(|line| line.starts_with("  -")) {
+        let takes_value = line.contains(" arg");
+        let words = line.split(' ').filter(|word| word.starts_with('-'));
+        for option in words.take(1 + usize::from(line.contains("[ --"))) {
+            options += 1;
+            let arguments = ["--check-args", option, "1"];
+            let said = run_in(folder.path(), &arguments[..2 + usize::from(takes_value)]);
+            for complaint in ["unrecognised option", "is missing", "cannot be specified"] {
+                assert!(!said.contains(complaint), "{option}: {said}");
+            }
+            let refused = ["--protocol", "-r", "--queue-type", "-q", "--config-file", "--verbose", "--ssl"];
+            assert!(said.starts_with("exit 0") || refused.contains(&option), "{option}: {said}");
+        }
+    }
+    assert!(options > 60, "only {options} options were found in the help");
 }
 
 /// A background job as it was submitted.
