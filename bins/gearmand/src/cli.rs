@@ -18,18 +18,37 @@ const CONFIG_FILE: &str = "/etc/gearmand.conf";
 /// Reads all options: the command line counts before the file, the file before the environment.
 pub(crate) fn read(arguments: &[OsString]) -> Result<Raw> {
     let command = command();
-    let given = parse(&command, arguments)?;
-    let options = read_file(&command, &given)?;
-    let mut all: Vec<OsString> = arguments.first().cloned().into_iter().collect();
+    let options = file_options(&command, arguments)?;
     for option in &options {
-        if given.value_source(&option.id) != Some(ValueSource::CommandLine) {
-            check(&command, option)?;
-            all.push(option.argument().into());
-        }
+        check(&command, option)?;
     }
-    all.extend(arguments.iter().skip(1).cloned());
-    let matches = parse(&command, &all)?;
-    Ok(Raw::from_arg_matches(&matches)?)
+    join(&command, arguments, &options)
+}
+
+/// Where in the file the one option stands without which `is_good` would be.
+pub(crate) fn place_of_fault(arguments: &[OsString], is_good: impl Fn(Raw) -> bool) -> Option<String> {
+    let command = command();
+    let options = file_options(&command, arguments).ok()?;
+    (0..options.len()).find_map(|index| {
+        let mut others = options.clone();
+        let option = others.remove(index);
+        is_good(join(&command, arguments, &others).ok()?).then_some(option.place)
+    })
+}
+
+/// The options of the file that the command line leaves as they are.
+fn file_options(command: &Command, arguments: &[OsString]) -> Result<Vec<FileOption>> {
+    let given = parse(command, arguments)?;
+    let mut options = read_file(command, &given)?;
+    options.retain(|option| given.value_source(&option.id) != Some(ValueSource::CommandLine));
+    Ok(options)
+}
+
+fn join(command: &Command, arguments: &[OsString], options: &[FileOption]) -> Result<Raw> {
+    let (name, typed) = arguments.split_at(arguments.len().min(1));
+    let from_file = options.iter().map(|option| option.argument().into());
+    let all: Vec<OsString> = name.iter().cloned().chain(from_file).chain(typed.iter().cloned()).collect();
+    Ok(Raw::from_arg_matches(&parse(command, &all)?)?)
 }
 
 /// The help text.

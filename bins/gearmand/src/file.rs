@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// One option of the file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FileOption {
     /// Name of its field.
     pub(crate) id: String,

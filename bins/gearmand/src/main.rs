@@ -12,6 +12,7 @@ mod resolve;
 mod serve;
 
 use anyhow::Result;
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -33,7 +34,7 @@ fn run() -> Result<()> {
         return Ok(());
     }
     if raw.check_args {
-        return resolve::resolve(raw).map(drop);
+        return resolve(raw, &arguments).map(drop);
     }
     if raw.help {
         say(&mut std::io::stdout(), cli::help().as_bytes());
@@ -43,7 +44,7 @@ fn run() -> Result<()> {
         say(&mut std::io::stdout(), version().as_bytes());
         return Ok(());
     }
-    let mut resolved = resolve::resolve(raw)?;
+    let mut resolved = resolve(raw, &arguments)?;
     let readiness = if resolved.process.daemon {
         match daemon::detach(&arguments)? {
             daemon::Side::Parent => return Ok(()),
@@ -54,6 +55,16 @@ fn run() -> Result<()> {
     };
     process::prepare(&mut resolved)?;
     serve::serve(resolved, readiness)
+}
+
+/// What the options mean; an error that comes from the configuration file has its line.
+fn resolve(raw: raw::Raw, arguments: &[OsString]) -> Result<resolve::Resolved> {
+    resolve::resolve(raw).map_err(|error| {
+        match cli::place_of_fault(arguments, |raw| resolve::resolve(raw).is_ok()) {
+            Some(place) => error.context(place),
+            None => error,
+        }
+    })
 }
 
 /// A blank line comes first, as scripts that parse it expect.

@@ -90,6 +90,21 @@ fn a_wrong_value_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_value_without_meaning_is_refused_with_its_line_unless_the_command_line_has_another() {
+    let folder = folder_with("job-retries = -1\nport = 70000\ncompat = \"2.0\"\n");
+    insta::assert_snapshot!(run_in(folder.path(), &["--check-args", "--config-file=gearmand.conf"]), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearmand: gearmand.conf:2: the argument ('70000') for option '--port' is invalid (range 0 to 65535)
+    ");
+    let good = run_in(folder.path(), &["--check-args", "--config-file=gearmand.conf", "-p1"]);
+    assert!(good.starts_with("exit 0"), "{good}");
+    let bad = run_in(folder.path(), &["--check-args", "--config-file=gearmand.conf", "-p1", "--verbose=x"]);
+    assert!(bad.ends_with("gearmand: Invalid value for --verbose supplied\n"), "{bad}");
+}
+
+#[test]
 fn a_flag_takes_true_or_false() {
     insta::assert_snapshot!(check("exceptions = \"yes\"\n"), @r"
     exit 1
