@@ -70,8 +70,7 @@ fn resolve(raw: raw::Raw, arguments: &[OsString]) -> Result<resolve::Resolved> {
 /// A blank line comes first, as scripts that parse it expect.
 fn version() -> String {
     let (version, package) = (resolve::VERSION, env!("CARGO_PKG_VERSION"));
-    let home = env!("CARGO_PKG_REPOSITORY");
-    format!("\ngearmand {version} (Geartrain {package}) - {home}\n")
+    format!("\ngearmand {version} (Geartrain {package})\n")
 }
 
 /// Writes to a stream that may be closed or full, in which case nobody wants to know.

@@ -218,13 +218,13 @@ fn the_version_comes_behind_a_blank_line() {
     exit 0
     -- stdout
 
-    gearmand 1.1.20 (Geartrain 0.1.0) - https://github.com/geartrain/geartrain
+    gearmand 1.1.20 (Geartrain 0.1.0)
     -- stderr
     $ gearmand -V
     exit 0
     -- stdout
 
-    gearmand 1.1.20 (Geartrain 0.1.0) - https://github.com/geartrain/geartrain
+    gearmand 1.1.20 (Geartrain 0.1.0)
     -- stderr
     ");
 }
