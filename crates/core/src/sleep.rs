@@ -23,12 +23,26 @@ impl Core {
     /// finding nobody asleep (I10).
     pub(crate) fn pre_sleep(&mut self, now: Now, conn: ConnId, out: &mut dyn Outbox) {
         match self.select(conn) {
-            Some(function) if self.assigning => self.send_noop(now, conn, function, out),
+            Some(function) if self.assigning => self.wake_who_asks(now, conn, function, out),
             Some(_) | None => {
                 self.set_sleep(conn, Sleep::Sleeping);
                 self.list_sleeper(conn);
             }
         }
+    }
+
+    /// Tells a worker that asks of a ready job.
+    ///
+    /// One that was woken before and has not grabbed may go on like this for ever: it gets no new time for
+    /// the same function, and what it was woken for before is left to others (I10).
+    fn wake_who_asks(&mut self, now: Now, conn: ConnId, function: FunctionKey, out: &mut dyn Outbox) {
+        let Some(before) = self.conns.get(conn).map(|peer| peer.sleep) else { return };
+        if matches!(before, Sleep::Woken { function: woken_for, .. } if woken_for == function) {
+            out.note(Event::Woken);
+            return out.send(conn, Response::Noop);
+        }
+        self.send_noop(now, conn, function, out);
+        self.wake_instead_of(now, before, out);
     }
 
     pub(crate) fn set_sleep(&mut self, conn: ConnId, sleep: Sleep) {

@@ -5,4 +5,5 @@ mod limits;
 mod long_backlog;
 mod many_abilities;
 mod store;
+mod wakes;
 mod world;
