@@ -107,12 +107,11 @@ impl Output {
                 slot.dirty = false;
                 if slot.end == End::Aborted {
                     slot.link.request(Requests::ABORT);
-                } else if slot.has_work() {
-                    if slot.link.begin() {
-                        writes.push(slot.take());
-                    } else {
-                        slot.link.set_queued(slot.buf.len());
-                    }
+                } else if slot.has_work() && slot.link.begin() {
+                    writes.push(slot.take());
+                } else {
+                    // Answers that wait for the disk count as well: who goes on sending is not read.
+                    slot.link.set_queued(slot.buf.len());
                 }
             }
         }
@@ -235,5 +234,38 @@ impl Outbox for Output {
             None
         };
         events::note(&self.log, &event, who);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Who, Writer};
+    use crate::log::{Level, LogTarget};
+    use geartrain_core::{Core, Settings};
+    use geartrain_proto::Handle;
+    use tokio::net::UnixStream;
+    use tokio::runtime::Builder;
+
+    #[test]
+    fn answers_that_wait_for_the_disk_count_as_backlog() {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let _entered = runtime.enter();
+        let (stream, _peer) = UnixStream::pair().expect("a pair of sockets");
+        let who = Who { descriptor: 7, address: None };
+        let link = Arc::new(Link::new(who, Writer::Unix(stream.into_split().1)));
+        let mut out =
+            Output::new(1 << 20, Log::open(Level::Fatal, LogTarget::Nowhere, false).expect("a log"));
+        let conn = Core::new(Settings::default()).expect("a queue").handle_connected(7, "unix");
+        out.add(conn, Arc::clone(&link));
+        let mut writes = Vec::new();
+        out.hold(conn, Ticket::new(1), Response::JobCreated { handle: Handle::from("H:host:1") });
+        out.collect(&mut writes);
+        assert!(writes.is_empty(), "nothing can be written yet");
+        assert_eq!(link.backlog(), 20);
+        out.release(conn, Ticket::new(1));
+        out.collect(&mut writes);
+        assert_eq!(writes.len(), 1);
+        assert_eq!(link.backlog(), 0);
     }
 }
