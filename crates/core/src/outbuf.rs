@@ -14,6 +14,11 @@ pub struct Outbuf {
     bytes: Vec<u8>,
     /// Answers that wait for their ticket, first one first. Offsets count from the start of `bytes`.
     held: VecDeque<Held>,
+    /// Packets that go out in the place of others, first one first.
+    instead: VecDeque<Instead>,
+    /// Bytes that replacing will add and take away, all of `instead` together.
+    added: usize,
+    removed: usize,
 }
 
 #[derive(Debug)]
@@ -24,17 +29,29 @@ struct Held {
     free: bool,
 }
 
+/// A packet, and the bytes that it replaces when they are taken. To replace them at once would move all
+/// that is behind them for every answer of a large batch that failed.
+#[derive(Debug)]
+struct Instead {
+    start: usize,
+    end: usize,
+    packet: Vec<u8>,
+}
+
+/// Room for held answers that is kept while none is held.
+const HELD_KEPT: usize = 64;
+
 impl Outbuf {
     /// An empty buffer; it takes no memory until something is put in.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), held: VecDeque::new() }
+        Self { bytes: Vec::new(), held: VecDeque::new(), instead: VecDeque::new(), added: 0, removed: 0 }
     }
 
     /// Bytes in the buffer, held ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.added - self.removed
     }
 
     /// Whether nothing is in the buffer.
@@ -52,7 +69,18 @@ impl Outbuf {
     /// How many bytes may be written now.
     #[must_use]
     pub fn ready_len(&self) -> usize {
+        self.len_as_sent(self.ready_end())
+    }
+
+    /// Up to where in `bytes` nothing is held.
+    fn ready_end(&self) -> usize {
         self.held.front().map_or(self.bytes.len(), |first| first.start)
+    }
+
+    /// Length of the bytes up to `end` once refused answers among them are replaced.
+    fn len_as_sent(&self, end: usize) -> usize {
+        let replaced = self.instead.iter().take_while(|instead| instead.end <= end);
+        replaced.fold(end, |len, instead| len + instead.packet.len() - (instead.end - instead.start))
     }
 
     /// Appends a packet.
@@ -82,46 +110,61 @@ impl Outbuf {
 
     /// Puts `response` in the place of the packet that waits for `ticket`, and frees it.
     pub fn refuse(&mut self, ticket: Ticket, response: &Response<'_>) {
-        let Some(index) = self.held.iter().position(|held| held.ticket == ticket && !held.free) else {
-            return;
-        };
+        let refused = self.held.iter_mut().find(|held| held.ticket == ticket && !held.free);
+        let Some(refused) = refused else { return };
+        refused.free = true;
+        let (start, end) = (refused.start, refused.end);
         let mut packet = Vec::new();
         response.encode(&mut packet);
-        let mut held = self.held.iter_mut().skip(index);
-        if let Some(refused) = held.next() {
-            let (old_len, new_len) = (refused.end - refused.start, packet.len());
-            self.bytes.splice(refused.start..refused.end, packet);
-            refused.end = refused.start + new_len;
-            refused.free = true;
-            for later in held {
-                later.start = later.start + new_len - old_len;
-                later.end = later.end + new_len - old_len;
-            }
-        }
+        self.added += packet.len();
+        self.removed += end - start;
+        let at = self.instead.partition_point(|instead| instead.start < start);
+        self.instead.insert(at, Instead { start, end, packet });
         self.drop_free();
     }
 
     /// Takes all that may be written now out of the buffer, and leaves `spare` in its place when that
     /// saves an allocation. `spare` must be empty.
     pub fn take_ready(&mut self, spare: Vec<u8>) -> Vec<u8> {
-        if self.held.is_empty() {
-            return std::mem::replace(&mut self.bytes, spare);
-        }
-        let ready = self.ready_len();
+        let ready = self.ready_end();
         let mut rest = spare;
-        rest.extend_from_slice(self.bytes.get(ready..).unwrap_or_default());
+        if !self.held.is_empty() {
+            rest.extend_from_slice(self.bytes.get(ready..).unwrap_or_default());
+        }
         for held in &mut self.held {
             held.start -= ready;
             held.end -= ready;
         }
         let mut taken = std::mem::replace(&mut self.bytes, rest);
         taken.truncate(ready);
-        taken
+        if self.instead.is_empty() { taken } else { self.replace_refused(&taken) }
+    }
+
+    /// The bytes that were taken, refused answers replaced.
+    fn replace_refused(&mut self, taken: &[u8]) -> Vec<u8> {
+        let (mut replaced, mut done) = (Vec::with_capacity(taken.len()), 0);
+        while let Some(instead) = self.instead.pop_front_if(|instead| instead.end <= taken.len()) {
+            replaced.extend_from_slice(taken.get(done..instead.start).unwrap_or_default());
+            replaced.extend_from_slice(&instead.packet);
+            self.added -= instead.packet.len();
+            self.removed -= instead.end - instead.start;
+            done = instead.end;
+        }
+        replaced.extend_from_slice(taken.get(done..).unwrap_or_default());
+        for instead in &mut self.instead {
+            instead.start -= taken.len();
+            instead.end -= taken.len();
+        }
+        self.instead.shrink_to_fit();
+        replaced
     }
 
     fn drop_free(&mut self) {
         while self.held.front().is_some_and(|held| held.free) {
             self.held.pop_front();
+        }
+        if self.held.is_empty() {
+            self.held.shrink_to(HELD_KEPT);
         }
     }
 }
@@ -171,5 +214,39 @@ mod tests {
         assert_eq!(out.take_ready(Vec::new()), encoded(&[created("a"), error]));
         out.release(Ticket::new(3));
         assert_eq!(out.take_ready(Vec::new()), encoded(&[created("c"), Response::NoJob]));
+    }
+
+    #[test]
+    fn refused_answers_are_replaced_where_they_stood_in_any_order() {
+        let error = Response::Error { code: b"QUEUE_ERROR", text: b"no" };
+        let mut out = Outbuf::new();
+        for (ticket, handle) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
+            out.hold(Ticket::new(ticket), &created(handle));
+        }
+        out.refuse(Ticket::new(4), &error);
+        out.refuse(Ticket::new(2), &error);
+        out.release(Ticket::new(1));
+        assert_eq!(out.len(), encoded(&[created("a"), error, created("c"), error]).len());
+        assert_eq!(out.ready_len(), encoded(&[created("a"), error]).len());
+        assert_eq!(out.take_ready(Vec::new()), encoded(&[created("a"), error]));
+        out.put(&Response::Noop);
+        out.release(Ticket::new(3));
+        assert_eq!(out.take_ready(Vec::new()), encoded(&[created("c"), error, Response::Noop]));
+        assert!(out.is_empty() && !out.is_holding());
+    }
+
+    /// Moving all that is behind each of them would take minutes.
+    #[test]
+    fn a_large_batch_is_refused_in_one_go() {
+        const ANSWERS: u64 = 200_000;
+        let error = Response::Error { code: b"QUEUE_ERROR", text: b"a text that is longer than the answer" };
+        let mut out = Outbuf::new();
+        (0..ANSWERS).for_each(|ticket| out.hold(Ticket::new(ticket), &created("a")));
+        for ticket in 0..ANSWERS {
+            out.refuse(Ticket::new(ticket), &error);
+            assert!(out.len() >= out.bytes.len(), "the text is longer");
+        }
+        assert_eq!(out.take_ready(Vec::new()), encoded(&vec![error; 200_000]));
+        assert!(out.held.capacity() <= HELD_KEPT, "what they took goes back");
     }
 }
