@@ -1,7 +1,7 @@
 //! Taking stored jobs back into the queue, while connections are already open.
 //!
 //! From: [`Store::load`]. To: [`geartrain_core::Core::load`].
-//! Never: keeps connections from asking for `version` or `status` for longer than a chunk takes.
+//! Never: keeps connections from asking for `version` or `status` while the disk is read.
 
 use crate::limits::{LOAD_CHUNK, LOAD_LOG_EVERY};
 use crate::log::Level;
@@ -15,25 +15,23 @@ use std::time::Instant;
 pub(crate) fn load(shared: &Shared, store: &mut dyn Store) -> Result<(), StoreError> {
     let (started, jobs) = (Instant::now(), store.opening().jobs);
     let now = shared.clock.now();
-    let mut guard = None;
     let (mut loaded, mut in_chunk, mut logged) = (0_u64, 0, started);
     let outcome = store.load(&mut |record| {
-        guard.get_or_insert_with(|| shared.hub.lock()).core.load(now, record);
+        // Not kept from one record to the next: the store reads the disk in between (I3).
+        let mut hub = shared.hub.lock();
+        hub.core.load(now, record);
         loaded += 1;
         in_chunk += 1;
         if in_chunk == LOAD_CHUNK {
             in_chunk = 0;
-            if let Some(guard) = guard.take() {
-                // Not handed over, the lock would be taken again before anyone wakes up.
-                MutexGuard::unlock_fair(guard);
-            }
+            // Not handed over, the lock would be taken again before anyone wakes up.
+            MutexGuard::unlock_fair(hub);
             if logged.elapsed() >= LOAD_LOG_EVERY {
                 logged = Instant::now();
                 shared.log.talk(format_args!("loaded {loaded} of {jobs} stored jobs"));
             }
         }
     });
-    drop(guard);
     let report = outcome.inspect_err(|error| fail(shared, error))?;
     reserve_numbers(shared, store)?;
     shared.run(|_, hub| {

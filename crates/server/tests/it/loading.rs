@@ -9,15 +9,16 @@ use geartrain_store::{Batch, LoadReport, Opening, Store, StoreError};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// A store that loads one job each time the test says so.
+/// A store that loads some jobs each time the test says so.
 #[derive(Debug)]
 struct Slow {
     steps: Receiver<()>,
+    jobs_a_step: u32,
 }
 
-fn slow() -> (Sender<()>, Box<dyn Store>) {
+fn slow(jobs_a_step: u32) -> (Sender<()>, Box<dyn Store>) {
     let (sender, steps) = channel();
-    (sender, Box::new(Slow { steps }))
+    (sender, Box::new(Slow { steps, jobs_a_step }))
 }
 
 impl Store for Slow {
@@ -28,8 +29,7 @@ impl Store for Slow {
     fn load(&mut self, each: &mut dyn FnMut(Record<'_>)) -> Result<LoadReport, StoreError> {
         let mut number = 0;
         while self.steps.recv().is_ok() {
-            // A chunk after which the lock is let go.
-            for _ in 0..256 {
+            for _ in 0..self.jobs_a_step {
                 number += 1;
                 each(Record {
                     number,
@@ -59,7 +59,7 @@ impl Store for Slow {
 
 #[test]
 fn text_and_echo_are_answered_meanwhile_and_submits_wait() {
-    let (steps, store) = slow();
+    let (steps, store) = slow(256);
     let world = World::with(Config::default(), Some(store));
     assert_eq!(world.server().health(), Health::Loading);
     let (mut asker, mut client) = (world.connect(), world.connect());
@@ -78,4 +78,16 @@ fn text_and_echo_are_answered_meanwhile_and_submits_wait() {
     client.expect(&Response::Echo { data: b"behind" });
     assert_eq!(world.server().health(), Health::Ready);
     assert_eq!(asker.listing("status"), ["reverse\t513\t0\t0"]);
+}
+
+#[test]
+fn a_disk_that_is_slow_within_a_chunk_keeps_nobody_waiting() {
+    let (steps, store) = slow(1);
+    let world = World::with(Config::default(), Some(store));
+    steps.send(()).unwrap();
+    crate::world::wait_until("the first job shows", || {
+        world.connect().listing("status") == ["reverse\t1\t0\t0"]
+    });
+    drop(steps);
+    world.wait_until("the queue is loaded", |server| server.health() == Health::Ready);
 }
