@@ -240,7 +240,8 @@ impl Core {
     }
 
     /// Lets the store forget a job that ended (I7). Where its record is not written yet, its client need
-    /// not wait any longer: the job has run.
+    /// not wait any longer: the job has run. A job that is buried is owed to a person, and its client waits
+    /// until that is durable (I6).
     pub(crate) fn forget_record(&mut self, job: &Job, how: Ended, out: &mut dyn Outbox) {
         if !job.kept().has_record() {
             return;
@@ -257,6 +258,7 @@ impl Core {
         };
         out.persist(self.writing.next_ticket(), op);
         if let Some((ticket, conn)) = self.writing.by_number.remove(&number)
+            && how != Ended::RetriesSpent
             && self.conns.get(conn).is_some()
         {
             out.release(conn, ticket);

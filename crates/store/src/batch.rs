@@ -156,7 +156,7 @@ impl Batch {
     /// that came and went within the batch need nothing. The follow-up carries the batch's last
     /// ticket.
     ///
-    /// A client is answered when its job is buried, written or not. So a record that was put and
+    /// A job that is buried has run and failed, which a person is to find. So a record that was put and
     /// buried is put and buried again; and where the `Bury` comes in a later batch, which is to be
     /// appended, the follow-up still has the record, to bury it instead of deleting it.
     #[must_use]

@@ -76,6 +76,18 @@ fn a_job_given_back_keeps_its_attempts_and_its_new_place() {
 }
 
 #[test]
+fn a_job_that_is_buried_before_its_record_is_written_is_answered_when_it_is() {
+    let mut world = stored(1);
+    let (client, worker) = (world.connect(), world.connect());
+    world.can_do(worker, "f");
+    world.submit(client, "f", "", Background);
+    world.grab(worker);
+    assert_eq!(world.close(worker), [""; 0], "neither the job nor its burial is on disk");
+    assert_eq!(world.take_persisted(), [op(2, "put 1"), op(3, "bury 1 after 1")]);
+    assert_eq!(world.committed(3), ["release 2"]);
+}
+
+#[test]
 fn what_the_store_refused_is_refused_and_foreground_jobs_go_on() {
     let mut world = stored(0);
     let (client, waiting) = (world.connect(), world.connect());
