@@ -74,10 +74,11 @@ impl PidFile {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}", std::process::id()));
         let new = PathBuf::from(name);
+        // Left by a process of the same number that was killed; a link that somebody put there goes as well.
+        fs::remove_file(&new).ok();
         let written = fs::OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o744)
             .open(&new)
             .and_then(|mut file| writeln!(file, "{}", std::process::id()))

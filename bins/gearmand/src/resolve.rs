@@ -77,7 +77,7 @@ pub(crate) fn resolve(raw: Raw) -> Result<Resolved> {
     let server = Config {
         threads: threads(raw.threads),
         connections_max: raw.connections_max.unwrap_or(usize::MAX),
-        body_bytes_max: within(raw.body_bytes_max, 64, 1 << 30, "body-bytes-max")?,
+        body_bytes_max: within(raw.body_bytes_max, 64, BODY_BYTES_MAX_LIMIT, "body-bytes-max")?,
         output_bytes_max: within(raw.output_bytes_max, 1024, usize::MAX, "output-bytes-max")?,
         keepalive: keepalive(&raw)?,
         settings: settings(&raw, compat, level)?,
@@ -228,6 +228,10 @@ fn within<T: PartialOrd + std::fmt::Display>(value: T, min: T, max: T, name: &st
     }
     Ok(value)
 }
+
+/// Largest value of `--body-bytes-max`: SQLite stores nothing over a thousand million bytes, and one job that
+/// cannot be stored would fail the batch of all others.
+const BODY_BYTES_MAX_LIMIT: u32 = 900_000_000;
 
 /// Threads that serve connections: by default half the cores, up to four. On two cores one thread did more
 /// than two at less cost (docs/decisions/0004); the other core is for the store, the clients and the workers.

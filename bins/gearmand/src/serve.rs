@@ -25,7 +25,7 @@ pub(crate) fn serve(resolved: Resolved, readiness: Option<Readiness>) -> Result<
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
         let outcome = match outcome {
             // Nothing was acknowledged yet, and loading is not worth waiting for.
-            Ok(()) if server.health() == Health::Loading => Ok(()),
+            Ok(()) if server.is_loading() => Ok(()),
             Ok(()) => server.stop().map_err(Into::into),
             Err(error) => Err(error),
         };

@@ -42,7 +42,7 @@ impl Core {
     }
 
     fn list_status(&self) -> Vec<u8> {
-        list(self.functions.iter(), |(key, entry), row| {
+        list(self.settings.limits.list_bytes_max, self.functions.iter(), |(key, entry), row| {
             let line = self.jobs.line(key);
             push_name(row, entry.name().as_bytes());
             push_columns(row, &[line.total(), line.running(), entry.workers]);
@@ -50,7 +50,7 @@ impl Core {
     }
 
     fn list_priority_status(&self) -> Vec<u8> {
-        list(self.functions.iter(), |(key, entry), row| {
+        list(self.settings.limits.list_bytes_max, self.functions.iter(), |(key, entry), row| {
             let line = self.jobs.line(key);
             let [high, normal, low] = Priority::ALL.map(|priority| line.waiting(priority));
             push_name(row, entry.name().as_bytes());
@@ -59,7 +59,7 @@ impl Core {
     }
 
     fn list_workers(&self) -> Vec<u8> {
-        list(self.conns.iter(), |(_, peer), row| {
+        list(self.settings.limits.list_bytes_max, self.conns.iter(), |(_, peer), row| {
             let id: &[u8] = if peer.client_id.is_empty() { b"-" } else { &peer.client_id };
             push(row, format_args!("{} {} ", peer.descriptor, peer.address));
             push_name(row, id);
@@ -76,7 +76,7 @@ impl Core {
 
     /// The third column is the reference's mark of jobs that nobody waits for: such jobs are gone here.
     fn list_jobs(&self) -> Vec<u8> {
-        list(self.jobs_by_number(), |key, row| {
+        list(self.settings.limits.list_bytes_max, self.jobs_by_number(), |key, row| {
             let job = self.jobs.get(key);
             let background = u8::from(job.kept() != Kept::ByClients);
             row.extend_from_slice(self.handles.text(job.number()).as_handle().as_bytes());
@@ -85,7 +85,7 @@ impl Core {
     }
 
     fn list_unique_jobs(&self) -> Vec<u8> {
-        list(self.jobs_by_number(), |key, row| {
+        list(self.settings.limits.list_bytes_max, self.jobs_by_number(), |key, row| {
             push_name(row, self.jobs.get(key).unique().as_bytes());
             row.push(b'\n');
         })
@@ -138,11 +138,19 @@ impl Core {
     }
 }
 
-/// A list: its rows, then a full stop.
-fn list<T>(items: impl Iterator<Item = T>, mut push_row: impl FnMut(T, &mut Vec<u8>)) -> Vec<u8> {
+/// A list: its rows, then a full stop. One that grows over `bytes_max` is refused.
+fn list<T>(
+    bytes_max: usize,
+    items: impl Iterator<Item = T>,
+    mut push_row: impl FnMut(T, &mut Vec<u8>),
+) -> Vec<u8> {
     let mut reply = Vec::new();
     for item in items {
         push_row(item, &mut reply);
+        if reply.len() > bytes_max {
+            return format!("ERR LIST_TOO_LARGE The list is over the limit of {bytes_max} bytes\r\n")
+                .into_bytes();
+        }
     }
     reply.extend_from_slice(b".\n");
     reply

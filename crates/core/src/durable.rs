@@ -201,6 +201,9 @@ impl Core {
     /// Hands a job's record to the store; its client waits for the ticket.
     pub(crate) fn put_record(&mut self, now: Now, conn: ConnId, key: JobKey, out: &mut dyn Outbox) -> Ticket {
         self.jobs.set_kept(key, Kept::Writing);
+        // A job that was given back stands behind those that were submitted since.
+        let was_given_back = self.jobs.get(key).attempts() > 0;
+        let place = was_given_back.then(|| self.take_number(out));
         let ticket = self.writing.next_ticket();
         let job = self.jobs.get(key);
         let number = job.number();
@@ -212,7 +215,7 @@ impl Core {
             ticket,
             Op::Put(Record {
                 number,
-                place: number,
+                place: place.unwrap_or(number),
                 function: self.functions.name(job.function()).as_bytes(),
                 unique: job.unique().as_bytes(),
                 priority: job.priority(),

@@ -54,6 +54,8 @@ pub struct Limits {
     pub waiters_max: usize,
     /// Jobs that wait or run, all functions together. Default 4,000,000,000.
     pub jobs_max: usize,
+    /// Bytes of the answer to a text command; a longer list is refused with `ERR`. Default 1 GiB.
+    pub list_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +65,7 @@ impl Default for Limits {
             abilities_max: 100_000,
             waiters_max: 100_000,
             jobs_max: 4_000_000_000,
+            list_bytes_max: 1 << 30,
         }
     }
 }

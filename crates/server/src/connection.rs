@@ -95,8 +95,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let mut end = poll_fn(|cx| connection.poll_end(cx)).await;
     if end == End::Owing {
         connection.end_after_output();
-        let rest = poll_fn(|cx| connection.poll_end(cx));
-        end = timeout(OWING_MAX, rest).await.unwrap_or(End::Aborted);
+        end = connection.serve_owed().await;
     }
     connection.finish(end).await;
 }
@@ -157,6 +156,18 @@ impl Connection {
             }
         }
         Poll::Pending
+    }
+
+    /// Waits until all that is owed is written; a peer that stops reading is given up.
+    async fn serve_owed(&mut self) -> End {
+        loop {
+            let backlog = self.link.backlog();
+            match timeout(OWING_MAX, poll_fn(|cx| self.poll_end(cx))).await {
+                Ok(end) => return end,
+                Err(_) if self.link.backlog() < backlog => {}
+                Err(_) => return End::Aborted,
+            }
+        }
     }
 
     /// Decides whether the connection is read on.

@@ -6,7 +6,7 @@
 //! From: a supervisor's probe. To: `200` or `503`, with the reason as text.
 //! Never: touches the queue's lock.
 
-use crate::limits::{HTTP_CONNECTIONS_MAX, HTTP_HEADER_TIMEOUT};
+use crate::limits::{HTTP_CONNECTION_TIMEOUT, HTTP_CONNECTIONS_MAX, HTTP_HEADER_TIMEOUT};
 use crate::shared::{Health, Shared};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -19,7 +19,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 type Body = http_body_util::Full<Bytes>;
 
@@ -43,8 +43,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) -> io::Res
                 .timer(TokioTimer::new())
                 .header_read_timeout(HTTP_HEADER_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), service);
-            // A peer that speaks no HTTP, or too slowly, is closed; that is all it needs.
-            connection.await.ok();
+            // A peer that speaks no HTTP, too slowly or for too long is closed; that is all it needs.
+            timeout(HTTP_CONNECTION_TIMEOUT, connection).await.ok();
             drop(permit);
         });
     }

@@ -7,6 +7,10 @@
 use crate::flush::Write;
 use crate::output::Output;
 use geartrain_core::{ConnId, Core, Moment, Now};
+use std::time::Duration;
+
+/// By how much the timer must be early before it is set anew.
+const TIMER_TOLERANCE: Duration = Duration::from_millis(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -64,7 +68,8 @@ impl Hub {
             after.wake_store = true;
         }
         if let Some(next) = self.core.poll_timeout(now)
-            && self.timer_at.is_none_or(|at| next < at)
+            // Times of the calendar are known to a millisecond, and would seem nearer at every look.
+            && self.timer_at.is_none_or(|at| next.after(TIMER_TOLERANCE) < at)
         {
             self.timer_at = Some(next);
             after.wake_timer = true;

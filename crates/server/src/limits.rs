@@ -37,7 +37,7 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// Most bytes that are read and dropped in [`LINGER`].
 pub(crate) const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How long a peer that sends nothing more may take to read the rest of its answers.
+/// How long a peer that sends nothing more may read none of the rest of its answers.
 pub(crate) const OWING_MAX: Duration = Duration::from_secs(60);
 
 /// Pause after an accept that failed for want of descriptors or memory.
@@ -66,7 +66,10 @@ pub(crate) const LOAD_LOG_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const LOG_LINES_MAX: usize = 8192;
 
 /// HTTP connections served at once.
-pub(crate) const HTTP_CONNECTIONS_MAX: usize = 64;
+pub(crate) const HTTP_CONNECTIONS_MAX: usize = 16;
 
 /// Time an HTTP peer has for the head of its request.
 pub(crate) const HTTP_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time an HTTP peer has for all its requests, and to read the answers.
+pub(crate) const HTTP_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);

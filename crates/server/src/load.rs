@@ -38,7 +38,7 @@ pub(crate) fn load(shared: &Shared, store: &mut dyn Store) -> Result<(), StoreEr
         hub.loading = false;
         hub.out.resume_all();
     });
-    *shared.health.lock() = Health::Ready;
+    shared.set_health(Health::Ready);
     shared.timer_wake.notify_one();
     shared.loaded.notify_one();
     let loaded = report.loaded;
@@ -64,6 +64,6 @@ fn reserve_numbers(shared: &Shared, store: &mut dyn Store) -> Result<(), StoreEr
 }
 
 fn fail(shared: &Shared, error: &StoreError) {
-    *shared.health.lock() = Health::LoadFailed(error.to_string());
+    shared.set_health(Health::LoadFailed(error.to_string()));
     shared.loaded.notify_one();
 }

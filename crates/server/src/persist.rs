@@ -33,17 +33,36 @@ pub(crate) struct Persist {
     /// Taken from the hub, on its way to the store.
     work: Batch,
     /// What waits for the shutdown, with [`StoreWhen::AtShutdown`].
-    later: Batch,
-    /// Length of `later` when it was last folded.
-    later_folded: usize,
+    later: Owed,
 }
 
-/// Changes kept for the shutdown before they are first folded into each other.
+/// Changes that wait for long, so that those of one job are folded into each other now and then.
+#[derive(Debug, Default)]
+struct Owed {
+    batch: Batch,
+    /// Its length when it was last folded.
+    folded_len: usize,
+}
+
+/// Changes that are kept before they are first folded into each other.
 const FOLD_MIN: usize = 4096;
+
+impl Owed {
+    fn append(&mut self, later: &Batch) {
+        self.batch.append(later);
+        if self.batch.len() > FOLD_MIN.max(self.folded_len * 2) {
+            let mut folded = Batch::new();
+            let ticket = self.batch.last_ticket();
+            self.batch.iter_net().for_each(|op| folded.push(ticket, op));
+            self.folded_len = folded.len();
+            self.batch = folded;
+        }
+    }
+}
 
 impl Persist {
     pub(crate) fn new(shared: Arc<Shared>, store: Box<dyn Store>, when: StoreWhen) -> Self {
-        Self { shared, store, when, work: Batch::new(), later: Batch::new(), later_folded: 0 }
+        Self { shared, store, when, work: Batch::new(), later: Owed::default() }
     }
 
     /// Loads what is stored, then stores until the server ends. The outcome is that of the last commit.
@@ -54,7 +73,7 @@ impl Persist {
         }
         match self.when {
             StoreWhen::AtOnce => Ok(()),
-            StoreWhen::AtShutdown => self.store.commit(&self.later),
+            StoreWhen::AtShutdown => self.store.commit(&self.later.batch),
         }
     }
 
@@ -91,39 +110,32 @@ impl Persist {
 
     fn keep_for_shutdown(&mut self) {
         self.later.append(&self.work);
-        if self.later.len() > FOLD_MIN.max(self.later_folded * 2) {
-            let mut folded = Batch::new();
-            let ticket = self.later.last_ticket();
-            self.later.iter_net().for_each(|op| folded.push(ticket, op));
-            self.later_folded = folded.len();
-            self.later = folded;
-        }
     }
 
     /// Refuses what was to be stored, and tries until the store takes changes again.
     fn recover(&mut self, error: &StoreError) -> Result<(), StoreError> {
         let log = self.shared.log.clone();
         log.line(Level::Error, format_args!("background jobs are refused: {error}"));
-        *self.shared.health.lock() = Health::StoreFailed(error.to_string());
+        self.shared.set_health(Health::StoreFailed(error.to_string()));
         self.shared.run(|_, hub| {
             self.work.append(&hub.out.batch);
             hub.out.batch.clear();
             hub.core.handle_store_failed(self.work.last_ticket(), &mut hub.out);
         });
-        let mut owed = self.work.failed_followup();
+        let mut owed = Owed { batch: self.work.failed_followup(), folded_len: 0 };
         self.work.clear();
         loop {
             let ends = self.pause(&mut owed);
-            let outcome = self.store.reopen().and_then(|()| self.store.commit(&owed));
+            let outcome = self.store.reopen().and_then(|()| self.store.commit(&owed.batch));
             match outcome {
                 Ok(()) => break,
                 Err(error) if ends => return Err(error),
-                Err(error) => *self.shared.health.lock() = Health::StoreFailed(error.to_string()),
+                Err(error) => self.shared.set_health(Health::StoreFailed(error.to_string())),
             }
         }
-        *self.shared.health.lock() = Health::Ready;
+        self.shared.set_health(Health::Ready);
         self.shared.run(|_, hub| {
-            hub.core.handle_committed(owed.last_ticket(), &mut hub.out);
+            hub.core.handle_committed(owed.batch.last_ticket(), &mut hub.out);
             hub.core.handle_store_ready();
         });
         log.line(Level::Error, format_args!("the store takes changes again, background jobs are accepted"));
@@ -132,7 +144,7 @@ impl Persist {
 
     /// Waits for the next try, and gathers what has to be made durable meanwhile; `true` when the server
     /// ends.
-    fn pause(&self, owed: &mut Batch) -> bool {
+    fn pause(&self, owed: &mut Owed) -> bool {
         let mut hub = self.shared.hub.lock();
         if !hub.store_stops {
             // Woken early only by the end of the server: `store_waits` is off.

@@ -151,6 +151,12 @@ impl Server {
         }
     }
 
+    /// Whether stored jobs are still being taken into the queue.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        self.shared.hub.lock().loading
+    }
+
     /// Takes no more connections, and waits until only stored jobs remain; those it has are served on.
     pub async fn drain(&self) {
         self.watch(Watch::OnlyStored).await;
@@ -164,7 +170,7 @@ impl Server {
 
     async fn watch(&self, watch: Watch) {
         self.phase.send_replace(Phase::Draining);
-        *self.shared.health.lock() = Health::Ending;
+        self.shared.set_health(Health::Ending);
         self.shared.run(|_, hub| hub.watch = watch);
         self.shared.drained.notified().await;
     }

@@ -58,6 +58,14 @@ impl Shared {
         done
     }
 
+    /// Says how the server is; once it ends it stays so.
+    pub(crate) fn set_health(&self, health: Health) {
+        let mut current = self.health.lock();
+        if *current != Health::Ending {
+            *current = health;
+        }
+    }
+
     /// Wakes whom a batch of inputs concerns.
     pub(crate) fn after(&self, after: After) {
         if after.wake_store {

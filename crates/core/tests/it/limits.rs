@@ -50,6 +50,17 @@ fn one_job_too_many_is_refused() {
 }
 
 #[test]
+fn a_list_that_grows_too_long_is_refused() {
+    let mut world = world_with(Limits { list_bytes_max: 20, ..Limits::default() });
+    let peer = world.connect();
+    world.submit(peer, "a", "", Background);
+    assert_eq!(world.admin(peer, "show jobs"), "H:localhost:1\t0\t0\t1\n.\n");
+    world.submit(peer, "a", "", Background);
+    let refusal = "ERR LIST_TOO_LARGE The list is over the limit of 20 bytes\r\n";
+    assert_eq!(world.admin(peer, "show jobs"), refusal);
+}
+
+#[test]
 fn names_cannot_break_the_rows_of_a_list() {
     let mut world = World::new(Settings::default());
     let worker = world.connect();

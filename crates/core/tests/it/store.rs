@@ -88,6 +88,19 @@ fn a_job_that_is_buried_before_its_record_is_written_is_answered_when_it_is() {
 }
 
 #[test]
+fn a_job_given_back_before_it_became_durable_is_stored_at_the_end() {
+    let mut world = stored(0);
+    let (client, worker) = (world.connect(), world.connect());
+    world.can_do(worker, "f");
+    world.submit(client, "f", "u", Foreground);
+    world.submit(client, "f", "v", Foreground);
+    world.grab(worker);
+    world.close(worker);
+    world.submit(client, "f", "u", Background);
+    assert_eq!(world.take_persisted(), [op(2, "put 1 at 3")]);
+}
+
+#[test]
 fn what_the_store_refused_is_refused_and_foreground_jobs_go_on() {
     let mut world = stored(0);
     let (client, waiting) = (world.connect(), world.connect());

@@ -31,6 +31,9 @@ impl Outbox for Outputs {
     }
     fn persist(&mut self, ticket: Ticket, op: Op<'_>) {
         let op = match op {
+            Op::Put(record) if record.place != record.number => {
+                format!("put {} at {}", record.number, record.place)
+            }
             Op::Put(record) => format!("put {}", record.number),
             Op::GiveBack { number, place, attempts } => {
                 format!("give back {number} to {place} after {attempts}")

@@ -167,11 +167,14 @@ fn bind_unix(path: &Path) -> Result<UnixListener, BindError> {
         if !metadata.file_type().is_socket() {
             return Err(BindError::NotASocket { address: address() });
         }
-        if UnixStream::connect(path).is_ok() {
-            return Err(BindError::InUse { address: address() });
+        // A server that was killed leaves its socket behind, and nobody answers there. Any other outcome
+        // than that may be a server that is busy.
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path).map_err(failed)?;
+            }
+            Ok(_) | Err(_) => return Err(BindError::InUse { address: address() }),
         }
-        // A server that was killed leaves its socket behind.
-        std::fs::remove_file(path).map_err(failed)?;
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
