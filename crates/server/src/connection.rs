@@ -6,6 +6,7 @@
 
 mod nagle;
 mod read;
+mod turns;
 
 use crate::flush;
 use crate::limits::{LINGER, LINGER_BYTES_MAX, OUTPUT_PAUSE_BYTES, OWING_MAX};
@@ -66,6 +67,8 @@ struct Connection {
     needed: usize,
     /// Whether `unread` has messages that wait for the connection's next turn.
     more: bool,
+    /// Whether it may stand in the line of those.
+    in_line: bool,
 }
 
 /// Serves a connection to its end.
@@ -91,6 +94,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         unread: Vec::new(),
         needed: 0,
         more: false,
+        in_line: false,
     };
     let mut end = poll_fn(|cx| connection.poll_end(cx)).await;
     if end == End::Owing {
@@ -137,15 +141,26 @@ impl Connection {
             self.more = true;
         }
         if self.more && self.mode == Mode::Reading {
+            self.in_line = true;
+            if !turns::enter(self.conn, cx.waker()) {
+                return Poll::Pending;
+            }
             read::with_scratch(|scratch| self.serve_unread(scratch));
+            if self.more && self.mode == Mode::Reading {
+                turns::go_to_end(self.conn, cx.waker());
+                return Poll::Pending;
+            }
+            self.leave_line();
             if self.mode == Mode::Ending {
                 return Poll::Ready(End::Owing);
             }
         }
         while self.mode == Mode::Reading {
             if self.more {
-                // Others get their turn.
-                cx.waker().wake_by_ref();
+                self.in_line = true;
+                if turns::enter(self.conn, cx.waker()) {
+                    cx.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
             match ready!(read::with_scratch(|scratch| self.poll_turn(cx, scratch))) {
@@ -167,6 +182,12 @@ impl Connection {
                 Err(_) if self.link.backlog() < backlog => {}
                 Err(_) => return End::Aborted,
             }
+        }
+    }
+
+    fn leave_line(&mut self) {
+        if std::mem::take(&mut self.in_line) {
+            turns::leave(self.conn);
         }
     }
 
@@ -197,6 +218,7 @@ impl Connection {
     /// Takes the connection out of the queue, and closes the socket.
     async fn finish(mut self, end: End) {
         let conn = self.conn;
+        self.leave_line();
         self.unread = Vec::new();
         self.shared.clone().run(|now, hub| hub.forget(now, conn));
         match end {

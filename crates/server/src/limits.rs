@@ -7,7 +7,10 @@ pub(crate) const READ_BYTES: usize = 32 * 1024;
 
 /// Messages of one connection that are served before others get their turn. A worker may register
 /// thousands of functions in one write, and nobody else is to notice.
-pub(crate) const TURN_MESSAGES_MAX: usize = 128;
+pub(crate) const TURN_MESSAGES_MAX: usize = 64;
+
+/// Tasks of a thread that run before it looks for sockets that became ready.
+pub(crate) const TURNS_BETWEEN_LOOKS: u32 = 8;
 
 /// Most unread bytes that are moved to the front of the shared read buffer before more is read behind
 /// them; a longer beginning of a packet grows in a buffer of its own.

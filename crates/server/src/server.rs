@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::{Config, HttpListen};
 use crate::connection::{self, Accepted};
 use crate::hub::{Hub, Watch};
+use crate::limits::TURNS_BETWEEN_LOOKS;
 use crate::listen::{self, Address, Dealer, Listeners};
 use crate::log::Log;
 use crate::output::Output;
@@ -114,7 +115,9 @@ impl Server {
     }
 
     fn spawn(&mut self, name: &str, work: impl FnOnce(Runtime) + Send + 'static) -> Result<(), StartError> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.enable_all().event_interval(TURNS_BETWEEN_LOOKS).build();
+        let runtime = runtime.map_err(StartError::Thread)?;
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(runtime));
         self.threads.push(thread.map_err(StartError::Thread)?);
         Ok(())
