@@ -115,7 +115,7 @@ fn values_that_are_missing_wrong_or_too_many_are_refused() {
     exit 1
     -- stdout
     -- stderr
-    gearmand: the argument ('1') for option '--body-bytes-max' is invalid (range 64 to 1073741824)
+    gearmand: the argument ('1') for option '--body-bytes-max' is invalid (range 64 to 900000000)
     $ gearmand --compat=3
     exit 1
     -- stdout
