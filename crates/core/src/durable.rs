@@ -30,8 +30,17 @@ pub(crate) struct Writing {
     reserved_until: u64,
     /// Submits whose answer is held, in the order in which they are answered.
     pending: VecDeque<Pending>,
-    /// The ticket and the first client of every job whose record is being written.
-    by_number: BTreeMap<u64, (Ticket, ConnId)>,
+    /// Every job whose record is being written, by its number.
+    by_number: BTreeMap<u64, Unwritten>,
+}
+
+/// A job whose record is being written. It lives as long as it is among those.
+#[derive(Debug, Clone, Copy)]
+struct Unwritten {
+    key: JobKey,
+    ticket: Ticket,
+    /// The client that submitted it first.
+    conn: ConnId,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +82,7 @@ impl Writing {
     /// Another background submit of a job whose record is being written waits for the same ticket. Its
     /// answer comes when all that was handed to the store before it is durable.
     pub(crate) fn join(&mut self, number: u64, conn: ConnId) -> Option<Ticket> {
-        let (ticket, _) = *self.by_number.get(&number)?;
+        let ticket = self.by_number.get(&number)?.ticket;
         self.pending.push_back(Pending { ticket, number, conn });
         Some(ticket)
     }
@@ -103,10 +112,12 @@ impl Core {
             key
         });
         let not_before = future_second(record.not_before, now);
+        let unique = Unique::new(record.unique);
         self.jobs.insert(&NewJob {
             number: record.number,
             function,
-            unique: Unique::new(record.unique),
+            unique,
+            identity: self.jobs.identity(function, unique, record.workload),
             priority: record.priority,
             workload: record.workload,
             reducer: record.reducer,
@@ -133,8 +144,7 @@ impl Core {
             if self.conns.get(conn).is_some() {
                 out.release(conn, ticket);
             }
-            if self.writing.by_number.remove(&number).is_some() {
-                let key = self.jobs.find(number).expect("a job whose record is being written lives");
+            if let Some(Unwritten { key, .. }) = self.writing.by_number.remove(&number) {
                 self.jobs.set_kept(key, Kept::Stored);
             }
         }
@@ -167,9 +177,9 @@ impl Core {
             }
         }
         for number in refused {
-            self.writing.by_number.remove(&number);
-            let key = self.jobs.find(number).expect("a job whose record is being written lives");
-            self.unkeep(key, out);
+            if let Some(Unwritten { key, .. }) = self.writing.by_number.remove(&number) {
+                self.unkeep(key, out);
+            }
         }
     }
 
@@ -227,7 +237,7 @@ impl Core {
             }),
         );
         self.writing.pending.push_back(Pending { ticket, number, conn });
-        self.writing.by_number.insert(number, (ticket, conn));
+        self.writing.by_number.insert(number, Unwritten { key, ticket, conn });
         ticket
     }
 
@@ -260,7 +270,7 @@ impl Core {
             | Ended::NotStored => Op::Delete { number },
         };
         out.persist(self.writing.next_ticket(), op);
-        if let Some((ticket, conn)) = self.writing.by_number.remove(&number)
+        if let Some(Unwritten { ticket, conn, .. }) = self.writing.by_number.remove(&number)
             && how != Ended::RetriesSpent
             && self.conns.get(conn).is_some()
         {

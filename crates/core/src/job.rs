@@ -94,12 +94,18 @@ pub(crate) struct Job {
     reducer_len: Option<u8>,
 }
 
+/// The hash by which a job without a like is found; `None` for a job that no submit can join.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IdentityHash(Option<u64>);
+
 /// A new job, before it has a place.
 #[derive(Debug)]
 pub(crate) struct NewJob<'a> {
     pub(crate) number: u64,
     pub(crate) function: FunctionKey,
     pub(crate) unique: Unique<'a>,
+    /// Of its function, unique and workload, from [`Jobs::find_identity`].
+    pub(crate) identity: IdentityHash,
     pub(crate) priority: Priority,
     pub(crate) workload: &'a [u8],
     pub(crate) reducer: Option<&'a [u8]>,
@@ -258,12 +264,33 @@ impl Jobs {
         unique: Unique<'_>,
         workload: &[u8],
     ) -> Option<JobKey> {
-        let identity = Identity::new(unique, workload)?;
+        self.find_identity(function, unique, workload).ok()
+    }
+
+    /// What [`NewJob::identity`] takes, whether the job has a like or not.
+    pub(crate) fn identity(
+        &self,
+        function: FunctionKey,
+        unique: Unique<'_>,
+        workload: &[u8],
+    ) -> IdentityHash {
+        IdentityHash(Identity::new(unique, workload).map(|identity| identity.hash(function, &self.hash)))
+    }
+
+    /// As [`Jobs::find_live`]; where there is none, what [`NewJob::identity`] takes.
+    pub(crate) fn find_identity(
+        &self,
+        function: FunctionKey,
+        unique: Unique<'_>,
+        workload: &[u8],
+    ) -> Result<JobKey, IdentityHash> {
+        let Some(identity) = Identity::new(unique, workload) else { return Err(IdentityHash(None)) };
         let hash = identity.hash(function, &self.hash);
-        self.by_unique.find(hash, |key| {
+        let found = self.by_unique.find(hash, |key| {
             let job = self.get(*key);
             job.function == function && Identity::new(job.unique(), job.workload()) == Some(identity)
-        })
+        });
+        found.ok_or(IdentityHash(Some(hash)))
     }
 
     /// Puts a new job at the end of its line, or among those that wait for their time.
@@ -290,7 +317,7 @@ impl Jobs {
             reducer_len: new.reducer.map(|reducer| short(reducer.len())),
         };
         let key = self.occupy(job);
-        self.index(key);
+        self.index(key, new.identity);
         self.in_memory_only += usize::from(new.kept != Kept::Stored);
         match new.not_before {
             Some(not_before) => {
@@ -414,13 +441,13 @@ impl Jobs {
         JobKey::of(index)
     }
 
-    fn index(&mut self, key: JobKey) {
+    fn index(&mut self, key: JobKey, identity: IdentityHash) {
         let Self { slots, by_number, by_unique, hash, .. } = self;
         let job_at =
             |key: &JobKey| slots.get(key.index()).and_then(Option::as_ref).expect("indexed jobs live");
         let job = job_at(&key);
         by_number.insert(hash.hash_one(job.number), key, |key| hash.hash_one(job_at(key).number));
-        if let Some(unique_hash) = job.identity_hash(hash) {
+        if let Some(unique_hash) = identity.0 {
             let hash_of = |key: &JobKey| job_at(key).identity_hash(hash);
             by_unique.insert(unique_hash, key, |key| hash_of(key).expect("it is indexed by its identity"));
         }

@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::event::{Ended, Event};
 use crate::function::FunctionKey;
 use crate::ids::{ConnId, Now};
-use crate::job::{JobKey, Kept, NewJob, State};
+use crate::job::{IdentityHash, JobKey, Kept, NewJob, State};
 use crate::outbox::Outbox;
 use crate::settings::Durability;
 use crate::timers::future_second;
@@ -25,9 +25,9 @@ impl Core {
         let Some(function) = self.function_for(submit.function) else {
             return Self::refuse(conn, ErrorCode::QueueError, "too many functions", out);
         };
-        match self.jobs.find_live(function, submit.unique, submit.workload) {
-            Some(key) => self.join(now, conn, key, submit.mode, out),
-            None => self.create(now, conn, function, submit, out),
+        match self.jobs.find_identity(function, submit.unique, submit.workload) {
+            Ok(key) => self.join(now, conn, key, submit.mode, out),
+            Err(identity) => self.create(now, conn, function, identity, submit, out),
         }
     }
 
@@ -60,6 +60,7 @@ impl Core {
         now: Now,
         conn: ConnId,
         function: FunctionKey,
+        identity: IdentityHash,
         submit: &Submit<'_>,
         out: &mut dyn Outbox,
     ) {
@@ -76,6 +77,7 @@ impl Core {
             number,
             function,
             unique: submit.unique,
+            identity,
             priority: submit.priority,
             workload: submit.workload,
             reducer: submit.reducer.map(|reducer| reducer.name),
