@@ -12,7 +12,7 @@ use crate::persist::{Op, Record};
 use crate::settings::Durability;
 use crate::timers::future_second;
 use geartrain_proto::{ErrorCode, Function, Response, Unique};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// How many numbers are reserved at once: a restart may leave a gap of this many.
 const NUMBERS_RESERVED: u64 = 1 << 20;
@@ -26,6 +26,8 @@ const NOT_WRITTEN: &str =
 pub(crate) struct Writing {
     ready: bool,
     last_ticket: Ticket,
+    /// All changes up to here are durable.
+    committed: Ticket,
     next_number: u64,
     reserved_until: u64,
     /// Submits whose answer is held, in the order in which they are answered.
@@ -55,6 +57,7 @@ impl Writing {
         Self {
             ready: true,
             last_ticket: Ticket::ZERO,
+            committed: Ticket::ZERO,
             next_number,
             reserved_until: next_number,
             pending: VecDeque::new(),
@@ -106,11 +109,7 @@ impl Core {
     /// Bounds on functions and jobs do not apply: what was accepted is not lost to a smaller limit.
     pub fn load(&mut self, now: Now, record: Record<'_>) {
         let name = Function::new(record.function);
-        let function = self.functions.find(name).unwrap_or_else(|| {
-            let key = self.functions.insert(name);
-            self.jobs.add_line(key);
-            key
-        });
+        let function = self.functions.find(name).unwrap_or_else(|| self.add_function(name));
         let not_before = future_second(record.not_before, now);
         let unique = Unique::new(record.unique);
         self.jobs.insert(&NewJob {
@@ -140,6 +139,7 @@ impl Core {
 
     /// All changes up to this ticket are durable.
     pub fn handle_committed(&mut self, upto: Ticket, out: &mut dyn Outbox) {
+        self.writing.committed = self.writing.committed.max(upto);
         while let Some(Pending { ticket, number, conn }) = self.writing.pop_pending(upto) {
             if self.conns.get(conn).is_some() {
                 out.release(conn, ticket);
@@ -157,26 +157,20 @@ impl Core {
     pub fn handle_store_failed(&mut self, upto: Ticket, out: &mut dyn Outbox) {
         self.writing.ready = false;
         let failed = self.writing.take_failed(upto);
-        // A submit that joined a record may stand behind later ones when that record is durable, or its
-        // job has run: only those whose record is still being written are refused.
-        let refused: BTreeSet<u64> = failed
-            .iter()
-            .map(|pending| pending.number)
-            .filter(|number| self.writing.is_writing(*number))
-            .collect();
         let error =
             Response::Error { code: ErrorCode::QueueError.as_str().as_bytes(), text: NOT_WRITTEN.as_bytes() };
-        for Pending { ticket, number, conn } in failed {
-            if self.conns.get(conn).is_none() {
+        for Pending { ticket, conn, .. } in &failed {
+            if self.conns.get(*conn).is_none() {
                 continue;
             }
-            if refused.contains(&number) {
-                out.refuse(conn, ticket, error);
+            // A submit that joined a record may stand behind later ones when that record is durable.
+            if *ticket <= self.writing.committed {
+                out.release(*conn, *ticket);
             } else {
-                out.release(conn, ticket);
+                out.refuse(*conn, *ticket, error);
             }
         }
-        for number in refused {
+        for Pending { number, .. } in failed {
             if let Some(Unwritten { key, .. }) = self.writing.by_number.remove(&number) {
                 self.unkeep(key, out);
             }

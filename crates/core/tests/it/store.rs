@@ -131,6 +131,18 @@ fn a_submit_that_joined_a_durable_record_is_not_refused_with_later_ones() {
 }
 
 #[test]
+fn a_buried_job_is_refused_when_neither_record_nor_burial_became_durable() {
+    let mut world = stored(1);
+    let (client, worker) = (world.connect(), world.connect());
+    world.can_do(worker, "f");
+    world.submit(client, "f", "", Background);
+    world.grab(worker);
+    world.close(worker);
+    assert_eq!(world.take_persisted(), [op(2, "put 1"), op(3, "bury 1 after 1")]);
+    assert_eq!(world.store_failed(3), ["refuse 2 ERROR"]);
+}
+
+#[test]
 fn a_job_that_runs_while_its_record_is_refused_still_gives_its_result() {
     let mut world = stored(0);
     let (client, worker) = (world.connect(), world.connect());
