@@ -2,7 +2,7 @@
 //! durable changes and events come out. No IO, no clock, no randomness.
 //!
 //! ```
-//! use geartrain_core::{Core, Event, Now, Op, Outbox, ConnId, Settings, Ticket};
+//! use geartrain_core::{Answer, Core, Event, Now, Op, Outbox, ConnId, Settings, Ticket, Wanted};
 //! use geartrain_proto::{Function, GrabKind, Priority, Request, Response, Submit, SubmitMode, Unique};
 //!
 //! /// Collects the kinds of packets that are sent.
@@ -13,11 +13,12 @@
 //!     fn send(&mut self, conn: ConnId, response: Response<'_>) {
 //!         self.0.push((conn, response.kind().name()));
 //!     }
-//!     fn hold(&mut self, _: ConnId, _: Ticket, _: Response<'_>) {}
+//!     fn hold(&mut self, _: ConnId, _: Ticket, _: Answer<'_>) {}
 //!     fn release(&mut self, _: ConnId, _: Ticket) {}
-//!     fn refuse(&mut self, _: ConnId, _: Ticket, _: Response<'_>) {}
+//!     fn replace(&mut self, _: ConnId, _: Ticket, _: Answer<'_>) {}
 //!     fn text(&mut self, _: ConnId, _: &[u8]) {}
 //!     fn persist(&mut self, _: Ticket, _: Op<'_>) {}
+//!     fn read(&mut self, _: Ticket, _: Wanted, _: &[u64]) {}
 //!     fn close(&mut self, _: ConnId) {}
 //!     fn note(&mut self, _: Event<'_>) {}
 //! }
@@ -74,9 +75,12 @@ mod work;
 pub use crate::core::Core;
 pub use event::{Ended, Event, GivenBack};
 pub use ids::{ConnId, Moment, Now, Ticket, UnixTime};
-pub use outbox::Outbox;
+pub use outbox::{Answer, Outbox};
 pub use outbuf::Outbuf;
-pub use persist::{Op, Record};
+pub use persist::{
+    ATTEMPT_TEXT_BYTES_MAX, ATTEMPTS_KEPT, Attempt, Change, Document, DocumentKind, ERROR_BYTES_MAX, Found,
+    LetterHead, Op, Outcome, Record, Shelf, Shelving, Stored, Wanted,
+};
 pub use settings::{
     Durability, FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, SettingsError, Wakeup,
 };

@@ -5,6 +5,7 @@
 //! was sent behind a held answer waits with it.
 
 use crate::ids::Ticket;
+use crate::outbox::Answer;
 use geartrain_proto::Response;
 use std::collections::VecDeque;
 
@@ -93,10 +94,10 @@ impl Outbuf {
         self.bytes.extend_from_slice(text);
     }
 
-    /// Appends a packet that, with all that follows it, waits for `ticket`.
-    pub fn hold(&mut self, ticket: Ticket, response: &Response<'_>) {
+    /// Appends an answer that, with all that follows it, waits for `ticket`. It must not be empty.
+    pub fn hold(&mut self, ticket: Ticket, answer: &Answer<'_>) {
         let start = self.bytes.len();
-        response.encode(&mut self.bytes);
+        answer.encode(&mut self.bytes);
         self.held.push_back(Held { ticket, start, end: self.bytes.len(), free: false });
     }
 
@@ -108,14 +109,14 @@ impl Outbuf {
         self.drop_free();
     }
 
-    /// Puts `response` in the place of the packet that waits for `ticket`, and frees it.
-    pub fn refuse(&mut self, ticket: Ticket, response: &Response<'_>) {
+    /// Puts `answer` in the place of the one that waits for `ticket`, and frees it.
+    pub fn replace(&mut self, ticket: Ticket, answer: &Answer<'_>) {
         let refused = self.held.iter_mut().find(|held| held.ticket == ticket && !held.free);
         let Some(refused) = refused else { return };
         refused.free = true;
         let (start, end) = (refused.start, refused.end);
         let mut packet = Vec::new();
-        response.encode(&mut packet);
+        answer.encode(&mut packet);
         self.added += packet.len();
         self.removed += end - start;
         let at = self.instead.partition_point(|instead| instead.start < start);
@@ -178,6 +179,10 @@ mod tests {
         Response::JobCreated { handle: Handle::from(handle) }
     }
 
+    fn held(handle: &str) -> Answer<'_> {
+        Answer::Packet(created(handle))
+    }
+
     fn encoded(responses: &[Response<'_>]) -> Vec<u8> {
         let mut bytes = Vec::new();
         responses.iter().for_each(|response| response.encode(&mut bytes));
@@ -188,9 +193,9 @@ mod tests {
     fn nothing_overtakes_an_answer_that_waits_for_the_disk() {
         let mut out = Outbuf::new();
         out.put(&Response::Noop);
-        out.hold(Ticket::new(1), &created("a"));
+        out.hold(Ticket::new(1), &held("a"));
         out.put(&Response::NoJob);
-        out.hold(Ticket::new(2), &created("b"));
+        out.hold(Ticket::new(2), &held("b"));
         assert_eq!(out.take_ready(Vec::new()), encoded(&[Response::Noop]));
         out.release(Ticket::new(2));
         assert_eq!(out.ready_len(), 0);
@@ -204,11 +209,11 @@ mod tests {
         let error =
             Response::Error { code: b"QUEUE_ERROR", text: b"the disk is full and that is a long text" };
         let mut out = Outbuf::new();
-        out.hold(Ticket::new(1), &created("a"));
-        out.hold(Ticket::new(2), &created("b"));
-        out.hold(Ticket::new(3), &created("c"));
+        out.hold(Ticket::new(1), &held("a"));
+        out.hold(Ticket::new(2), &held("b"));
+        out.hold(Ticket::new(3), &held("c"));
         out.put(&Response::NoJob);
-        out.refuse(Ticket::new(2), &error);
+        out.replace(Ticket::new(2), &Answer::Packet(error));
         assert_eq!(out.ready_len(), 0);
         out.release(Ticket::new(1));
         assert_eq!(out.take_ready(Vec::new()), encoded(&[created("a"), error]));
@@ -221,10 +226,10 @@ mod tests {
         let error = Response::Error { code: b"QUEUE_ERROR", text: b"no" };
         let mut out = Outbuf::new();
         for (ticket, handle) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
-            out.hold(Ticket::new(ticket), &created(handle));
+            out.hold(Ticket::new(ticket), &held(handle));
         }
-        out.refuse(Ticket::new(4), &error);
-        out.refuse(Ticket::new(2), &error);
+        out.replace(Ticket::new(4), &Answer::Packet(error));
+        out.replace(Ticket::new(2), &Answer::Packet(error));
         out.release(Ticket::new(1));
         assert_eq!(out.len(), encoded(&[created("a"), error, created("c"), error]).len());
         assert_eq!(out.ready_len(), encoded(&[created("a"), error]).len());
@@ -241,9 +246,9 @@ mod tests {
         const ANSWERS: u64 = 200_000;
         let error = Response::Error { code: b"QUEUE_ERROR", text: b"a text that is longer than the answer" };
         let mut out = Outbuf::new();
-        (0..ANSWERS).for_each(|ticket| out.hold(Ticket::new(ticket), &created("a")));
+        (0..ANSWERS).for_each(|ticket| out.hold(Ticket::new(ticket), &held("a")));
         for ticket in 0..ANSWERS {
-            out.refuse(Ticket::new(ticket), &error);
+            out.replace(Ticket::new(ticket), &Answer::Packet(error));
             assert!(out.len() >= out.bytes.len(), "the text is longer");
         }
         assert_eq!(out.take_ready(Vec::new()), encoded(&vec![error; 200_000]));

@@ -5,6 +5,7 @@
 //! and most commands ignore words they do not know.
 
 use crate::body::lenient_number;
+use crate::command::{Command, CommandError};
 use crate::error::DecodeError;
 use crate::limits::LINE_WORDS_MAX;
 use crate::names::{Function, Handle};
@@ -49,6 +50,8 @@ pub enum AdminCommand<'a> {
     Verbose,
     /// `version`
     Version,
+    /// A typed command, or why what follows its words is none.
+    Typed(Result<Command, CommandError>),
     /// A command that is none, or that lacks words, and the line that says so.
     Refused(Refusal<'a>),
 }
@@ -84,6 +87,9 @@ impl<'a> AdminCommand<'a> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.first() == Some(&b' ') {
             return Ok(AdminCommand::Refused(Refusal::UnknownCommand(b"")));
+        }
+        if let Some(command) = Command::parse(line) {
+            return Ok(AdminCommand::Typed(command));
         }
         let mut words = [&b""[..]; LINE_WORDS_MAX];
         let mut count = 0;

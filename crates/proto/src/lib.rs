@@ -20,6 +20,7 @@
 //! gets for it, or a wait for more bytes: nothing here panics, allocates by what a peer announces, or keeps
 //! state between calls.
 
+pub mod command;
 pub mod limits;
 
 mod admin;
