@@ -6,11 +6,11 @@
 
 use crate::conn::Sleep;
 use crate::core::Core;
-use crate::event::{Ended, Event, GivenBack};
 use crate::function::FunctionKey;
-use crate::ids::{ConnId, Now};
-use crate::job::{JobKey, Kept};
+use crate::ids::ConnId;
+use crate::job::JobKey;
 use crate::outbox::Outbox;
+use crate::persist::Outcome;
 use geartrain_proto::{ClientId, ErrorCode, Function, Response, limits::CLIENT_ID_BYTES_MAX};
 use std::time::Duration;
 
@@ -19,14 +19,7 @@ const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Registers a function; registering it again moves it to the front and changes its time limit.
-    pub(crate) fn can_do(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        name: Function<'_>,
-        timeout_ms: u64,
-        out: &mut dyn Outbox,
-    ) {
+    pub(crate) fn can_do(&mut self, conn: ConnId, name: Function<'_>, timeout_ms: u64, out: &mut dyn Outbox) {
         let Some(function) = self.function_for(name) else {
             return Self::refuse(conn, ErrorCode::QueueError, "too many functions", out);
         };
@@ -44,80 +37,58 @@ impl Core {
         self.functions.get_mut(function).workers += 1;
         if sleeps {
             // The reference lets a worker sleep on that becomes able to do a waiting job.
-            self.pre_sleep(now, conn, out);
+            self.pre_sleep(conn, out);
         }
     }
 
-    pub(crate) fn cant_do(&mut self, now: Now, conn: ConnId, name: Function<'_>, out: &mut dyn Outbox) {
+    pub(crate) fn cant_do(&mut self, conn: ConnId, name: Function<'_>, out: &mut dyn Outbox) {
         let Some(function) = self.functions.find(name) else { return };
         let Some(peer) = self.conns.get_mut(conn) else { return };
         if !peer.remove_ability(function, &self.hash) {
             return;
         }
         self.remove_worker(function);
-        self.give_back_all(now, conn, Some(function), out);
-        self.wake_for_unable(now, conn, Some(function), out);
+        self.give_back_all(conn, Some(function), out);
+        self.wake_for_unable(conn, Some(function), out);
     }
 
-    pub(crate) fn reset_abilities(&mut self, now: Now, conn: ConnId, out: &mut dyn Outbox) {
+    pub(crate) fn reset_abilities(&mut self, conn: ConnId, out: &mut dyn Outbox) {
         let Some(peer) = self.conns.get_mut(conn) else { return };
         for ability in peer.take_abilities() {
             self.remove_worker(ability.function);
         }
-        self.give_back_all(now, conn, None, out);
-        self.wake_for_unable(now, conn, None, out);
+        self.give_back_all(conn, None, out);
+        self.wake_for_unable(conn, None, out);
     }
 
     /// A worker that was woken for a function and is no longer able to do it leaves the job to another.
-    fn wake_for_unable(&mut self, now: Now, conn: ConnId, lost: Option<FunctionKey>, out: &mut dyn Outbox) {
+    fn wake_for_unable(&mut self, conn: ConnId, lost: Option<FunctionKey>, out: &mut dyn Outbox) {
         let Some(sleep) = self.conns.get(conn).map(|peer| peer.sleep) else { return };
         if let Sleep::Woken { function, .. } = sleep
             && lost.is_none_or(|lost| lost == function)
         {
-            self.wake_instead_of(now, sleep, out);
+            self.wake_instead_of(sleep, out);
         }
     }
 
     /// Takes from a worker the jobs of one function, or all, in the order in which they were submitted.
-    fn give_back_all(&mut self, now: Now, conn: ConnId, of: Option<FunctionKey>, out: &mut dyn Outbox) {
+    fn give_back_all(&mut self, conn: ConnId, of: Option<FunctionKey>, out: &mut dyn Outbox) {
         let Some(peer) = self.conns.get(conn) else { return };
         let lost = |key: &&JobKey| of.is_none_or(|function| self.jobs.get(**key).function() == function);
         let mut keys: Vec<JobKey> = peer.running.iter().filter(lost).copied().collect();
         keys.sort_by_key(|key| self.jobs.get(*key).number());
         for key in keys {
-            self.give_back(now, key, GivenBack::Unable, out);
+            self.attempt_failed(key, Outcome::Unable, b"", out);
         }
     }
 
-    /// A worker lost a job: it goes to the end of its line with one attempt more, or is given up.
-    ///
-    /// Its clients stay and are told nothing, unless it is given up.
-    pub(crate) fn give_back(&mut self, now: Now, key: JobKey, reason: GivenBack, out: &mut dyn Outbox) {
-        self.detach(key);
-        self.jobs.give_back(key);
-        let job = self.jobs.get(key);
-        let (function, attempts) = (job.function(), job.attempts());
-        let handle = self.handles.text(job.number());
-        let handle = handle.as_handle();
-        out.note(Event::GivenBack { handle, function: self.functions.name(function), reason, attempts });
-        let retries = self.settings.job_retries;
-        if retries > 0 && attempts >= retries {
-            let job = self.end(key, Ended::RetriesSpent, out);
-            for waiter in job.waiters() {
-                out.send(*waiter, Response::WorkFail { handle });
-            }
-        } else if job.kept() == Kept::ByClients && job.waiters().is_empty() {
-            self.end(key, Ended::Abandoned, out);
-        } else {
-            self.give_back_record(key, out);
-            self.wake(now, function, out);
-        }
-    }
-
-    pub(crate) fn set_client_id(&mut self, conn: ConnId, id: ClientId<'_>) {
-        if let Some(peer) = self.conns.get_mut(conn) {
-            let kept = id.as_bytes().get(..CLIENT_ID_BYTES_MAX).unwrap_or(id.as_bytes());
-            peer.client_id = kept.into();
+    pub(crate) fn set_client_id(&mut self, conn: ConnId, id: ClientId<'_>, out: &mut dyn Outbox) {
+        let Some(peer) = self.conns.get_mut(conn) else { return };
+        let kept = id.as_bytes().get(..CLIENT_ID_BYTES_MAX).unwrap_or(id.as_bytes());
+        peer.client_id = kept.into();
+        if peer.sleep == Sleep::Sleeping && self.suspects.len() > 0 {
+            // Under its other name it may have been passed over when a worker was woken (I10).
+            self.pre_sleep(conn, out);
         }
     }
 

@@ -37,6 +37,7 @@ impl Core {
             AdminCommand::Verbose => format!("OK {}\n", self.settings.verbose).into_bytes(),
             AdminCommand::Version => format!("OK {}\n", self.settings.version).into_bytes(),
             AdminCommand::Refused(refusal) => refuse(refusal),
+            AdminCommand::Typed(ref command) => return self.handle_command(conn, command.as_ref(), out),
         };
         out.text(conn, &reply);
     }

@@ -4,7 +4,8 @@
 
 use crate::conn::Sleep;
 use crate::core::Core;
-use crate::job::{Kept, State};
+use crate::job::{Kept, NEVER, State};
+use crate::timers::{Alarm, Due};
 use geartrain_proto::Priority;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,39 +32,46 @@ impl Core {
             for priority in Priority::ALL {
                 for key in self.jobs.queue(function, priority) {
                     let job = self.jobs.get(key);
-                    assert!(matches!(job.state(), State::Queued), "I4: job {} is in a queue", job.number());
+                    assert!(
+                        matches!(job.state(), State::Queued { .. }),
+                        "I4: job {} is in a queue",
+                        job.number()
+                    );
                     assert_eq!(job.function(), function, "I4: job {} is in another function", job.number());
                     assert_eq!(job.priority(), priority, "I4: job {} has another priority", job.number());
                     assert!(queued.insert(job.number()), "I4: job {} is queued twice", job.number());
                 }
             }
         }
-        let (mut delayed, mut deadlines) = (0, 0);
+        let (mut dues, mut deadlines) = (0, 0);
         for (key, job) in self.jobs.iter() {
             let number = job.number();
             assert_eq!(self.jobs.find(number), Some(key), "I4: job {number} is found by its number");
-            match job.state() {
-                State::Queued => assert!(queued.contains(&number), "I4: queued job {number} is in no queue"),
-                State::Delayed { not_before } => {
-                    delayed += 1;
-                    assert!(
-                        self.timers.is_delayed(*not_before, number),
-                        "I4: delayed job {number} has no timer"
-                    );
+            let due = match job.state() {
+                State::Queued { expires } => {
+                    assert!(queued.contains(&number), "I4: queued job {number} is in no queue");
+                    Some(*expires).filter(|expires| *expires != NEVER)
                 }
+                State::Delayed { until } => Some(*until),
                 State::Running(running) => {
                     if let Some(deadline) = running.deadline {
                         deadlines += 1;
-                        assert!(
-                            self.timers.has_deadline(deadline, number),
-                            "I4: job {number} has no deadline"
-                        );
+                        let alarm = (deadline, Alarm::Deadline(number));
+                        assert!(self.timers.alarms().contains(&alarm), "I4: job {number} has no deadline");
                     }
+                    None
                 }
+            };
+            if let Some(at) = due {
+                dues += 1;
+                let timer = (at, Due::Job(number));
+                assert!(self.timers.calendar().contains(&timer), "I4: job {number} has no timer");
             }
         }
-        assert_eq!(delayed, self.timers.delayed_len(), "I4: each delayed timer has its job");
-        assert_eq!(deadlines, self.timers.deadlines_len(), "I4: each deadline has its job");
+        let jobs = self.timers.calendar().iter().filter(|(_, due)| matches!(due, Due::Job(_))).count();
+        assert_eq!(dues, jobs, "I4: each timer of a job has its job");
+        let alarms = self.timers.alarms().iter().filter(|(_, it)| matches!(it, Alarm::Deadline(_))).count();
+        assert_eq!(deadlines, alarms, "I4: each deadline has its job");
     }
 
     /// I5: at most one live job per function and unique; `-` stands for the workload.
@@ -129,7 +137,10 @@ impl Core {
             let workers = self.conns.iter().filter(|(_, peer)| able(peer)).count();
             assert_eq!(entry.workers as usize, workers, "count of workers");
             let is_ready = self.jobs.ready_functions().contains(&function);
-            assert_eq!(is_ready, line.ready() > 0, "list of functions with ready jobs");
+            assert_eq!(is_ready, line.is_ready(), "list of functions with ready jobs");
+            let running_max = entry.policy.max_running.unwrap_or(u32::MAX);
+            assert!(line.gate.paused == entry.policy.paused, "the gate follows the policy");
+            assert_eq!(line.gate.running_max.unwrap_or(u32::MAX), running_max, "the gate follows the policy");
         }
         let in_memory_only = self.jobs.iter().filter(|(_, job)| job.kept() != Kept::Stored).count();
         assert_eq!(self.jobs.in_memory_only(), in_memory_only, "count of jobs in memory only");
@@ -161,7 +172,11 @@ impl Core {
             return;
         }
         for function in self.jobs.ready_functions() {
-            let able = || self.conns.iter().filter(|(_, peer)| peer.ability(*function, &self.hash).is_some());
+            let able = || {
+                let able =
+                    self.conns.iter().filter(|(_, peer)| peer.ability(*function, &self.hash).is_some());
+                able.filter(|(_, peer)| !self.is_suspended(peer))
+            };
             let sleeping = able().any(|(_, peer)| peer.sleep == Sleep::Sleeping);
             let woken = able().any(|(_, peer)| matches!(peer.sleep, Sleep::Woken { .. }));
             let name = self.functions.name(*function);

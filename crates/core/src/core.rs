@@ -2,15 +2,22 @@
 //!
 //! From: whoever drives it, one input at a time. To: the file named after what the input asks for.
 
+use crate::archive::Archive;
+use crate::commands::Replies;
 use crate::conn::Conns;
 use crate::durable::Writing;
-use crate::event::{Ended, Event, GivenBack};
+use crate::event::{Ended, Event};
 use crate::function::{FunctionKey, Functions};
 use crate::handle::Handles;
 use crate::ids::{ConnId, Moment, Now};
-use crate::job::{Job, JobKey, Jobs, Kept, State};
+use crate::job::{Job, JobKey, Jobs, Kept};
 use crate::outbox::Outbox;
+use crate::persist::Outcome;
+use crate::policy::Policy;
+use crate::reads::Reads;
+use crate::rules::Rules;
 use crate::settings::{Settings, SettingsError};
+use crate::suspect::Suspects;
 use crate::timers::Timers;
 use foldhash::fast::FixedState;
 use geartrain_proto::{AdminCommand, DecodeError, Disposition, ErrorCode, Function, Request, Response};
@@ -23,6 +30,9 @@ use geartrain_proto::{AdminCommand, DecodeError, Disposition, ErrorCode, Functio
 #[derive(Debug)]
 pub struct Core {
     pub(crate) settings: Settings,
+    /// When the input came that is being handled.
+    pub(crate) now: Now,
+    pub(crate) rules: Rules,
     pub(crate) handles: Handles,
     pub(crate) hash: FixedState,
     pub(crate) jobs: Jobs,
@@ -30,6 +40,10 @@ pub struct Core {
     pub(crate) conns: Conns,
     pub(crate) timers: Timers,
     pub(crate) writing: Writing,
+    pub(crate) archive: Archive,
+    pub(crate) reads: Reads,
+    pub(crate) replies: Replies,
+    pub(crate) suspects: Suspects,
     /// Whether workers are given jobs.
     pub(crate) assigning: bool,
 }
@@ -48,6 +62,12 @@ impl Core {
             conns: Conns::default(),
             timers: Timers::default(),
             writing: Writing::new(settings.next_number.max(1)),
+            archive: Archive::default(),
+            reads: Reads::default(),
+            replies: Replies::default(),
+            suspects: Suspects::default(),
+            now: Now::default(),
+            rules: Rules::new(Policy { attempts: settings.job_retries, ..Policy::default() }),
             assigning: true,
             settings,
         })
@@ -60,12 +80,13 @@ impl Core {
 
     /// A packet came.
     pub fn handle_request(&mut self, now: Now, conn: ConnId, request: &Request<'_>, out: &mut dyn Outbox) {
+        self.now = now;
         let Some(peer) = self.conns.get_mut(conn) else { return };
         let exception_for = peer.exception_for.take();
         match *request {
-            Request::Submit(ref submit) => self.submit(now, conn, submit, out),
-            Request::Grab(kind) => self.grab(now, conn, kind, out),
-            Request::PreSleep => self.pre_sleep(now, conn, out),
+            Request::Submit(ref submit) => self.submit(conn, submit, out),
+            Request::Grab(kind) => self.grab(conn, kind, out),
+            Request::PreSleep => self.pre_sleep(conn, out),
             Request::WorkStatus { handle, numerator, denominator } => {
                 self.work_status(conn, handle, numerator, denominator, out);
             }
@@ -78,17 +99,17 @@ impl Core {
             Request::WorkComplete { handle, result } => self.work_complete(conn, handle, result, out),
             Request::WorkFail { handle } => self.work_fail(conn, handle, exception_for, out),
             Request::WorkException { handle, exception } => self.work_exception(conn, handle, exception, out),
-            Request::CanDo { function } => self.can_do(now, conn, function, 0, out),
+            Request::CanDo { function } => self.can_do(conn, function, 0, out),
             Request::CanDoTimeout { function, timeout_ms } => {
-                self.can_do(now, conn, function, timeout_ms, out);
+                self.can_do(conn, function, timeout_ms, out);
             }
-            Request::CantDo { function } => self.cant_do(now, conn, function, out),
-            Request::ResetAbilities => self.reset_abilities(now, conn, out),
+            Request::CantDo { function } => self.cant_do(conn, function, out),
+            Request::ResetAbilities => self.reset_abilities(conn, out),
             Request::GetStatus { handle } => self.get_status(conn, handle, out),
             Request::GetStatusUnique { unique } => self.get_status_unique(conn, unique, out),
             Request::Echo { data } => out.send(conn, Response::Echo { data }),
             Request::Option { name } => self.option(conn, name, out),
-            Request::SetClientId { id } => self.set_client_id(conn, id),
+            Request::SetClientId { id } => self.set_client_id(conn, id, out),
             Request::SubmitSched { .. } | Request::AllYours => {
                 Self::refuse(conn, ErrorCode::InvalidCommand, "Command not expected", out);
             }
@@ -96,7 +117,8 @@ impl Core {
     }
 
     /// A text command came.
-    pub fn handle_admin(&mut self, conn: ConnId, command: &AdminCommand<'_>, out: &mut dyn Outbox) {
+    pub fn handle_admin(&mut self, now: Now, conn: ConnId, command: &AdminCommand<'_>, out: &mut dyn Outbox) {
+        self.now = now;
         if self.conns.get(conn).is_some() {
             self.admin(conn, command, out);
         }
@@ -126,27 +148,31 @@ impl Core {
     /// Jobs it ran go back to their lines before this returns (I8); jobs that only it waited for are
     /// dropped, unless they run.
     pub fn handle_closed(&mut self, now: Now, conn: ConnId, out: &mut dyn Outbox) {
-        let Some(mut peer) = self.conns.remove(conn) else { return };
-        for ability in peer.take_abilities() {
+        self.now = now;
+        let Some(peer) = self.conns.get_mut(conn) else { return };
+        let (abilities, sleep) = (peer.take_abilities(), peer.sleep);
+        let mut waits: Vec<JobKey> = peer.waits.drain().collect();
+        let mut running = peer.running.clone();
+        for ability in abilities {
             self.remove_worker(ability.function);
         }
-        let mut waits: Vec<JobKey> = peer.waits.drain().collect();
         waits.sort_by_key(|key| self.jobs.get(*key).number());
         for key in waits {
             self.jobs.remove_waiter(key, conn);
             self.drop_if_abandoned(key, out);
         }
-        let mut running = std::mem::take(&mut peer.running);
         running.sort_by_key(|key| self.jobs.get(*key).number());
         for key in running {
-            self.give_back(now, key, GivenBack::Disconnected, out);
+            self.attempt_failed(key, Outcome::Disconnected, b"", out);
         }
-        self.wake_instead_of(now, peer.sleep, out);
+        self.conns.remove(conn);
+        self.wake_instead_of(sleep, out);
     }
 
     /// The time of [`Core::poll_timeout`] has come; harmless when it has not.
     pub fn handle_timeout(&mut self, now: Now, out: &mut dyn Outbox) {
-        self.expire(now, out);
+        self.now = now;
+        self.expire(out);
     }
 
     /// When [`Core::handle_timeout`] is to be called; `None` while nothing waits for time.
@@ -205,8 +231,10 @@ impl Core {
 
     /// Makes a function that is not there yet, whatever the limit.
     pub(crate) fn add_function(&mut self, name: Function<'_>) -> FunctionKey {
-        let key = self.functions.insert(name);
+        let policy = self.rules.resolve(name.as_bytes());
+        let key = self.functions.insert(name, policy);
         self.jobs.add_line(key);
+        self.set_up_gate(key);
         key
     }
 
@@ -214,39 +242,28 @@ impl Core {
     ///
     /// Returns it, so that its clients can be told.
     pub(crate) fn end(&mut self, key: JobKey, how: Ended, out: &mut dyn Outbox) -> Job {
-        self.detach(key);
-        let number = self.jobs.get(key).number();
-        if let State::Delayed { not_before } = self.jobs.get(key).state() {
-            self.timers.remove_delayed(*not_before, number);
-        }
+        self.end_with(key, how, b"", out)
+    }
+
+    /// As [`Core::end`]; `error` is what is kept with a dead letter.
+    pub(crate) fn end_with(&mut self, key: JobKey, how: Ended, error: &[u8], out: &mut dyn Outbox) -> Job {
+        self.displace(key);
         let job = self.jobs.remove(key);
+        let number = job.number();
         for waiter in job.waiters() {
             if let Some(peer) = self.conns.get_mut(*waiter) {
                 peer.stop_awaiting(key);
             }
         }
-        self.forget_record(&job, how, out);
+        self.forget_suspicion(number);
+        self.forget_record(&job, how, error, out);
         let handle = self.handles.text(number);
         let function = self.functions.name(job.function());
         out.note(Event::Ended { handle: handle.as_handle(), function, how });
+        if self.jobs.line(job.function()).is_limited() {
+            self.wake_if_ready(job.function(), out);
+        }
         job
-    }
-
-    /// Takes a running job off its worker's list and its time limit off the timers.
-    pub(crate) fn detach(&mut self, key: JobKey) {
-        let job = self.jobs.get(key);
-        let Some(running) = job.running() else { return };
-        let (worker, index, deadline) = (running.worker, running.index as usize, running.deadline);
-        if let Some(deadline) = deadline {
-            self.timers.remove_deadline(deadline, job.number());
-        }
-        let Some(peer) = self.conns.get_mut(worker) else { return };
-        if index < peer.running.len() {
-            peer.running.swap_remove(index);
-            if let Some(moved) = peer.running.get(index).copied() {
-                self.jobs.set_worker_index(moved, u32::try_from(index).unwrap_or(u32::MAX));
-            }
-        }
     }
 
     /// Drops a job that waits only for clients that have all left.

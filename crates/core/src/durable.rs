@@ -5,12 +5,11 @@
 
 use crate::core::Core;
 use crate::event::Ended;
-use crate::ids::{ConnId, Now, Ticket};
-use crate::job::{Job, JobKey, Kept, NewJob};
-use crate::outbox::Outbox;
-use crate::persist::{Op, Record};
+use crate::ids::{ConnId, Now, Ticket, UnixTime};
+use crate::job::{Job, JobKey, Kept, NewJob, State};
+use crate::outbox::{Answer, Outbox};
+use crate::persist::{Change, ERROR_BYTES_MAX, LetterHead, Op, Outcome, Record, Shelf, Shelving, Stored};
 use crate::settings::Durability;
-use crate::timers::future_second;
 use geartrain_proto::{ErrorCode, Function, Response, Unique};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -77,7 +76,17 @@ impl Writing {
         self.by_number.len()
     }
 
-    fn next_ticket(&mut self) -> Ticket {
+    /// The ticket of the last change.
+    pub(crate) fn last_ticket(&self) -> Ticket {
+        self.last_ticket
+    }
+
+    /// All changes up to here are durable.
+    pub(crate) fn committed(&self) -> Ticket {
+        self.committed
+    }
+
+    pub(crate) fn next_ticket(&mut self) -> Ticket {
         self.last_ticket = self.last_ticket.next();
         self.last_ticket
     }
@@ -103,16 +112,27 @@ impl Writing {
 }
 
 impl Core {
-    /// Takes a stored job back into the queue; to be called in the order of the places, before any
-    /// request. Connections may be open meanwhile and ask text commands.
+    /// Takes something that is stored back in: in the order in which the store gives it, before any request.
+    /// Connections may be open meanwhile and ask text commands.
     ///
     /// Bounds on functions and jobs do not apply: what was accepted is not lost to a smaller limit.
-    pub fn load(&mut self, now: Now, record: Record<'_>) {
+    pub fn load(&mut self, now: Now, stored: Stored<'_>, out: &mut dyn Outbox) {
+        self.now = now;
+        match stored {
+            Stored::Document(_document) => {}
+            Stored::Letter(head) => {
+                self.note_number(head.shelving.number);
+                self.file_letter(&head, Ticket::ZERO, out);
+            }
+            Stored::Job(record) => self.load_job(&record),
+        }
+    }
+
+    fn load_job(&mut self, record: &Record<'_>) {
         let name = Function::new(record.function);
         let function = self.functions.find(name).unwrap_or_else(|| self.add_function(name));
-        let not_before = future_second(record.not_before, now);
         let unique = Unique::new(record.unique);
-        self.jobs.insert(&NewJob {
+        let key = self.jobs.insert(&NewJob {
             number: record.number,
             function,
             unique,
@@ -120,14 +140,19 @@ impl Core {
             priority: record.priority,
             workload: record.workload,
             reducer: record.reducer,
-            not_before,
+            submitted: record.submitted,
             attempts: record.attempts,
+            lost: record.lost,
             kept: Kept::Stored,
         });
-        if let Some(second) = not_before {
-            self.timers.add_delayed(second, record.number);
-        }
-        self.writing.next_number = self.writing.next_number.max(record.number + 1).max(record.place + 1);
+        let not_before = UnixTime::from_seconds(record.not_before);
+        self.place(key, Some(not_before), record.submitted.max(not_before));
+        self.note_number(record.number.max(record.place));
+    }
+
+    /// A number was given out before this process began.
+    fn note_number(&mut self, number: u64) {
+        self.writing.next_number = self.writing.next_number.max(number + 1);
         self.writing.reserved_until = self.writing.reserved_until.max(self.writing.next_number);
     }
 
@@ -138,7 +163,8 @@ impl Core {
     }
 
     /// All changes up to this ticket are durable.
-    pub fn handle_committed(&mut self, upto: Ticket, out: &mut dyn Outbox) {
+    pub fn handle_committed(&mut self, now: Now, upto: Ticket, out: &mut dyn Outbox) {
+        self.now = now;
         self.writing.committed = self.writing.committed.max(upto);
         while let Some(Pending { ticket, number, conn }) = self.writing.pop_pending(upto) {
             if self.conns.get(conn).is_some() {
@@ -148,13 +174,15 @@ impl Core {
                 self.jobs.set_kept(key, Kept::Stored);
             }
         }
+        self.release_replies(upto, out);
     }
 
     /// All changes up to this ticket that are not yet committed failed. Their submits are refused.
     ///
     /// Other changes are for the driver to keep and try again. Until [`Core::handle_store_ready`],
     /// background submits are answered with `ERROR`.
-    pub fn handle_store_failed(&mut self, upto: Ticket, out: &mut dyn Outbox) {
+    pub fn handle_store_failed(&mut self, now: Now, upto: Ticket, out: &mut dyn Outbox) {
+        self.now = now;
         self.writing.ready = false;
         let failed = self.writing.take_failed(upto);
         let error =
@@ -167,7 +195,7 @@ impl Core {
             if *ticket <= self.writing.committed {
                 out.release(*conn, *ticket);
             } else {
-                out.refuse(*conn, *ticket, error);
+                out.replace(*conn, *ticket, Answer::Packet(error));
             }
         }
         for Pending { number, .. } in failed {
@@ -175,6 +203,7 @@ impl Core {
                 self.unkeep(key, out);
             }
         }
+        self.fail_replies(upto, out);
     }
 
     /// The store takes changes again.
@@ -203,7 +232,7 @@ impl Core {
     }
 
     /// Hands a job's record to the store; its client waits for the ticket.
-    pub(crate) fn put_record(&mut self, now: Now, conn: ConnId, key: JobKey, out: &mut dyn Outbox) -> Ticket {
+    pub(crate) fn put_record(&mut self, conn: ConnId, key: JobKey, out: &mut dyn Outbox) -> Ticket {
         self.jobs.set_kept(key, Kept::Writing);
         // A job that was given back stands behind those that were submitted since.
         let was_given_back = self.jobs.get(key).attempts() > 0;
@@ -211,64 +240,104 @@ impl Core {
         let ticket = self.writing.next_ticket();
         let job = self.jobs.get(key);
         let number = job.number();
-        let not_before = match job.state() {
-            crate::job::State::Delayed { not_before } => *not_before,
-            crate::job::State::Queued | crate::job::State::Running(_) => 0,
-        };
-        out.persist(
-            ticket,
-            Op::Put(Record {
-                number,
-                place: place.unwrap_or(number),
-                function: self.functions.name(job.function()).as_bytes(),
-                unique: job.unique().as_bytes(),
-                priority: job.priority(),
-                workload: job.workload(),
-                reducer: job.reducer(),
-                not_before,
-                attempts: job.attempts(),
-                submitted: now.unix,
-            }),
-        );
+        out.persist(ticket, Op::Put(self.record(job, place.unwrap_or(number))));
         self.writing.pending.push_back(Pending { ticket, number, conn });
         self.writing.by_number.insert(number, Unwritten { key, ticket, conn });
         ticket
     }
 
-    /// Lets the store know the attempts of a job, and its new place at the end of its line.
-    pub(crate) fn give_back_record(&mut self, key: JobKey, out: &mut dyn Outbox) {
+    /// A job as it is stored.
+    pub(crate) fn record<'a>(&'a self, job: &'a Job, place: u64) -> Record<'a> {
+        Record {
+            number: job.number(),
+            place,
+            function: self.functions.name(job.function()).as_bytes(),
+            unique: job.unique().as_bytes(),
+            priority: job.priority(),
+            workload: job.workload(),
+            reducer: job.reducer(),
+            not_before: stored_second(job),
+            attempts: job.attempts(),
+            lost: job.lost(),
+            submitted: job.submitted(),
+        }
+    }
+
+    /// Lets the store know what changed about a waiting job, and its new place at the end of its line.
+    pub(crate) fn change_record(&mut self, key: JobKey, out: &mut dyn Outbox) {
         if !self.jobs.get(key).kept().has_record() {
             return;
         }
-        let place = self.take_number(out);
+        let (place, ticket) = (self.take_number(out), self.writing.next_ticket());
         let job = self.jobs.get(key);
-        let op = Op::GiveBack { number: job.number(), place, attempts: job.attempts() };
-        out.persist(self.writing.next_ticket(), op);
+        let change = Change {
+            number: job.number(),
+            place,
+            function: self.functions.name(job.function()).as_bytes(),
+            priority: job.priority(),
+            not_before: stored_second(job),
+            attempts: job.attempts(),
+            lost: job.lost(),
+        };
+        out.persist(ticket, Op::Change(change));
     }
 
-    /// Lets the store forget a job that ended (I7). Where its record is not written yet, its client need
-    /// not wait any longer: the job has run. A job that is buried is owed to a person, and its client waits
-    /// until that is durable (I6).
-    pub(crate) fn forget_record(&mut self, job: &Job, how: Ended, out: &mut dyn Outbox) {
-        if !job.kept().has_record() {
+    /// Lets the store forget a job that ended, or put it on a shelf (I7). Where its record is not written yet,
+    /// its client need not wait any longer: the job has run. A dead letter is owed to a person, and its client
+    /// waits until that is durable (I6).
+    pub(crate) fn forget_record(&mut self, job: &Job, how: Ended, error: &[u8], out: &mut dyn Outbox) {
+        if job.kept() == Kept::ByClients {
             return;
         }
         let number = job.number();
-        let op = match how {
-            Ended::RetriesSpent => Op::Bury { number, attempts: job.attempts() },
+        let keeps_finished = || self.functions.get(job.function()).policy.finished.count > 0;
+        match how {
+            Ended::Dead(how) => self.shelve(job, Shelf::Dead, how, error, out),
+            Ended::Completed if keeps_finished() => {
+                self.shelve(job, Shelf::Finished, Outcome::Completed, b"", out);
+            }
             Ended::Completed
             | Ended::Failed
             | Ended::Exception
             | Ended::Cancelled
             | Ended::Abandoned
-            | Ended::NotStored => Op::Delete { number },
-        };
-        out.persist(self.writing.next_ticket(), op);
+            | Ended::NotStored => {
+                let attempts = job.attempts();
+                if job.kept().has_record() || attempts > 0 {
+                    out.persist(self.writing.next_ticket(), Op::Delete { number, attempts });
+                }
+            }
+        }
         if let Some(Unwritten { ticket, conn, .. }) = self.writing.by_number.remove(&number)
-            && how != Ended::RetriesSpent
+            && !matches!(how, Ended::Dead(_))
             && self.conns.get(conn).is_some()
         {
             out.release(conn, ticket);
         }
+    }
+
+    fn shelve(&mut self, job: &Job, shelf: Shelf, how: Outcome, error: &[u8], out: &mut dyn Outbox) {
+        let number = job.number();
+        if !job.kept().has_record() {
+            // Until now it was held in memory alone.
+            let ticket = self.writing.next_ticket();
+            out.persist(ticket, Op::Put(self.record(job, number)));
+        }
+        let ticket = self.writing.next_ticket();
+        let error = error.get(..ERROR_BYTES_MAX).unwrap_or(error);
+        let (ended, attempts) = (self.now.unix, job.attempts());
+        let shelving = Shelving { number, shelf, ended, how, attempts, error };
+        out.persist(ticket, Op::Shelve(shelving));
+        let function: Box<[u8]> = self.functions.name(job.function()).as_bytes().into();
+        let bytes = function.len() as u64 + job.content_len();
+        self.file_letter(&LetterHead { shelving, function: &function, bytes }, ticket, out);
+    }
+}
+
+/// The second until which a job waits, as it is stored.
+fn stored_second(job: &Job) -> i64 {
+    match job.state() {
+        State::Delayed { until } => until.seconds_ceil(),
+        State::Queued { .. } | State::Running(_) => 0,
     }
 }

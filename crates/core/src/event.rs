@@ -1,18 +1,9 @@
 //! What happens in the queue, for logs and metrics: each line and each counter comes from one of these.
 
 use crate::ids::ConnId;
+use crate::persist::{Outcome, Shelf};
 use geartrain_proto::{ErrorCode, Function, Handle, Unique};
-
-/// Why a worker lost a job it had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GivenBack {
-    /// Its connection ended.
-    Disconnected,
-    /// It took longer than its `CAN_DO_TIMEOUT`.
-    TimedOut,
-    /// It sent `CANT_DO` or `RESET_ABILITIES` while it ran the job.
-    Unable,
-}
+use std::time::Duration;
 
 /// How a job left the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +16,9 @@ pub enum Ended {
     Exception,
     /// `cancel job`, or `drop function NAME force`.
     Cancelled,
-    /// Its attempts (`--job-retries`) were used up.
-    RetriesSpent,
+    /// It was given up: its attempts were used up, or it expired, or it is taken for the cause that its workers
+    /// were lost. A background job is a dead letter now.
+    Dead(Outcome),
     /// Its last foreground client left before it ran.
     Abandoned,
     /// Its record could not be written; its client was told so.
@@ -49,12 +41,21 @@ pub enum Event<'a> {
     Coalesced { handle: Handle<'a>, function: Function<'a>, unique: Unique<'a> },
     /// A worker got a job.
     Assigned { handle: Handle<'a>, function: Function<'a> },
-    /// A worker lost a job, which goes back to the queue.
-    GivenBack { handle: Handle<'a>, function: Function<'a>, reason: GivenBack, attempts: u32 },
+    /// A worker did not finish a job, which goes back to the queue or is given up.
+    GivenBack { handle: Handle<'a>, function: Function<'a>, reason: Outcome, attempts: u32 },
     /// A job is gone.
     Ended { handle: Handle<'a>, function: Function<'a>, how: Ended },
     /// A request of this connection was answered with `ERROR`.
     Refused { conn: ConnId, code: ErrorCode, text: &'a str },
     /// A sleeping worker was sent `NOOP`.
     Woken,
+    /// A worker, by its client id or address, gets no jobs for a while: it failed that many in a row which
+    /// others completed.
+    Suspended { worker: &'a [u8], failures: u32, pause: Duration },
+    /// That is over.
+    Unsuspended { worker: &'a [u8] },
+    /// A letter was kept for as long as, or is one more than, its function's policy says.
+    LetterRemoved { handle: Handle<'a>, function: Function<'a>, shelf: Shelf },
+    /// A person changed something with a typed command.
+    Steered { conn: ConnId, command: &'a str, changed: u64 },
 }

@@ -2,12 +2,14 @@
 //!
 //! From: `abilities`, `submit`, `sleep`, `admin`. Never: knows a job; see `line.rs`.
 
-use crate::ids::ConnId;
+use crate::ids::{ConnId, UnixTime};
+use crate::policy::Policy;
 use foldhash::fast::FixedState;
 use geartrain_proto::{Function, QueueBounds};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 /// Where a function lies in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +33,12 @@ pub(crate) struct Sleeper {
 #[derive(Debug)]
 pub(crate) struct FunctionEntry {
     name: Box<[u8]>,
+    /// How its jobs are treated.
+    pub(crate) policy: Arc<Policy>,
+    /// Bounds of the text command `maxqueue`, which count running jobs as well.
     pub(crate) bounds: QueueBounds,
+    /// When the last of its workers left.
+    pub(crate) last_worker_left: Option<UnixTime>,
     /// Connections able to do it.
     pub(crate) workers: u32,
     /// Those that went to sleep, the longest sleeping first.
@@ -78,6 +85,11 @@ impl Functions {
         self.entries.get_mut(key.index()).and_then(Option::as_mut).expect("a key in use names a function")
     }
 
+    /// Whether the key names a function.
+    pub(crate) fn is_used(&self, key: FunctionKey) -> bool {
+        self.entries.get(key.index()).is_some_and(Option::is_some)
+    }
+
     pub(crate) fn name(&self, key: FunctionKey) -> Function<'_> {
         self.get(key).name()
     }
@@ -92,10 +104,12 @@ impl Functions {
     }
 
     /// Adds a function that is not there yet.
-    pub(crate) fn insert(&mut self, name: Function<'_>) -> FunctionKey {
+    pub(crate) fn insert(&mut self, name: Function<'_>, policy: Arc<Policy>) -> FunctionKey {
         let entry = FunctionEntry {
             name: name.as_bytes().into(),
+            policy,
             bounds: [None; 3],
+            last_worker_left: None,
             workers: 0,
             sleepers: VecDeque::new(),
         };

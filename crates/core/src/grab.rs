@@ -8,31 +8,36 @@ use crate::conn::Sleep;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
-use crate::ids::{ConnId, Now};
-use crate::job::{JobKey, Running};
+use crate::ids::ConnId;
+use crate::job::{JobKey, Running, State};
 use crate::outbox::Outbox;
 use crate::settings::FunctionOrder;
+use crate::timers::{Alarm, Due};
 use geartrain_proto::{GrabKind, Priority, Response};
 use std::cmp::Reverse;
 
 impl Core {
-    pub(crate) fn grab(&mut self, now: Now, conn: ConnId, kind: GrabKind, out: &mut dyn Outbox) {
+    pub(crate) fn grab(&mut self, conn: ConnId, kind: GrabKind, out: &mut dyn Outbox) {
         let Some(peer) = self.conns.get_mut(conn) else { return };
         let woken = std::mem::replace(&mut peer.sleep, Sleep::Awake);
         let selected = if self.assigning { self.select(conn) } else { None };
         match selected {
             Some(function) => {
                 let (_, key) = self.jobs.line(function).first().expect("a selected function has a ready job");
-                self.assign(now, conn, key, function);
+                self.assign(conn, key, function);
                 self.send_assignment(conn, key, kind, out);
                 self.rotate(conn, function);
+                if self.jobs.line(function).is_limited() {
+                    // Its gate opened for one worker at a time: there may be room for another (I10).
+                    self.wake_if_ready(function, out);
+                }
             }
             None => out.send(conn, Response::NoJob),
         }
         if woken != Sleep::Awake {
             self.drop_answered_wakes();
             // It was woken for one function and may have got a job of another (I10).
-            self.wake_instead_of(now, woken, out);
+            self.wake_instead_of(woken, out);
         }
     }
 
@@ -40,7 +45,7 @@ impl Core {
     ///
     /// `PRE_SLEEP` asks the same question, so that a worker is never told of a job it does not get.
     pub(crate) fn select(&self, conn: ConnId) -> Option<FunctionKey> {
-        let peer = self.conns.get(conn)?;
+        let peer = self.conns.get(conn).filter(|peer| !self.is_suspended(peer))?;
         let precedence = |function: FunctionKey, rank: i64| {
             let (priority, _) = self.jobs.line(function).first()?;
             let precedence = match self.settings.function_order {
@@ -64,16 +69,23 @@ impl Core {
         best.map(|(_, function)| function)
     }
 
-    fn assign(&mut self, now: Now, conn: ConnId, key: JobKey, function: FunctionKey) {
+    fn assign(&mut self, conn: ConnId, key: JobKey, function: FunctionKey) {
+        let number = self.jobs.get(key).number();
+        if let State::Queued { expires } = self.jobs.get(key).state() {
+            self.timers.remove(*expires, Due::Job(number));
+        }
         let peer = self.conns.get_mut(conn).expect("the grabbing connection is open");
-        let timeout = peer.ability(function, &self.hash).and_then(|ability| ability.timeout);
-        let deadline = timeout.map(|timeout| now.moment.after(timeout));
+        let own = peer.ability(function, &self.hash).and_then(|ability| ability.timeout);
+        let timeout = own.or(self.functions.get(function).policy.timeout);
+        let deadline = timeout.map(|timeout| self.now.moment.after(timeout));
         let index = u32::try_from(peer.running.len()).expect("a worker runs fewer than 2^32 jobs");
         peer.running.push(key);
-        self.jobs.start(key, Running { worker: conn, index, deadline, numerator: 0, denominator: 0 });
+        let (worker, started) = (conn, self.now);
+        self.jobs.start(key, Running { worker, index, started, deadline, numerator: 0, denominator: 0 });
         if let Some(deadline) = deadline {
-            self.timers.add_deadline(deadline, self.jobs.get(key).number());
+            self.timers.set_alarm(deadline, Alarm::Deadline(number));
         }
+        self.spend_rate(function);
     }
 
     fn send_assignment(&self, conn: ConnId, key: JobKey, kind: GrabKind, out: &mut dyn Outbox) {

@@ -36,6 +36,12 @@ impl Ticket {
     /// The ticket before the first.
     pub const ZERO: Ticket = Ticket(0);
 
+    /// The ticket of a read with this number: of another kind than those of changes.
+    #[must_use]
+    pub(crate) const fn of_read(number: u64) -> Self {
+        Self(1 << 63 | number)
+    }
+
     /// The ticket with this number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
@@ -98,6 +104,26 @@ impl UnixTime {
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
+    }
+
+    /// The time this long after it, the last one that can be expressed if it is later. Parts of a millisecond
+    /// count as a whole one.
+    #[must_use]
+    pub fn after(self, delay: std::time::Duration) -> Self {
+        let millis = i64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// How long from `earlier` to this time; zero when `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: UnixTime) -> std::time::Duration {
+        std::time::Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The first second that is not before it.
+    #[must_use]
+    pub const fn seconds_ceil(self) -> i64 {
+        self.0.div_euclid(1000) + if self.0.rem_euclid(1000) > 0 { 1 } else { 0 }
     }
 
     /// Milliseconds since 1970.

@@ -5,9 +5,10 @@
 //! counts and indexes that must agree with it.
 
 use crate::function::FunctionKey;
-use crate::ids::{ConnId, Moment};
+use crate::ids::{ConnId, Moment, Now, UnixTime};
 use crate::index::Index;
-use crate::line::Line;
+use crate::line::{Gate, Line};
+use crate::persist::Outcome;
 use foldhash::fast::FixedState;
 use geartrain_proto::{Priority, Unique};
 use std::hash::BuildHasher;
@@ -35,13 +36,16 @@ impl JobKey {
 /// Where a job is in its life.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// Waits for this second of Unix time.
-    Delayed { not_before: i64 },
-    /// Waits for a worker.
-    Queued,
+    /// Waits for this time: an epoch, or the pause before its next attempt.
+    Delayed { until: UnixTime },
+    /// Waits for a worker, until this time at the latest.
+    Queued { expires: UnixTime },
     /// Is on a worker.
     Running(Box<Running>),
 }
+
+/// The end of a wait that has none.
+pub(crate) const NEVER: UnixTime = UnixTime::from_millis(i64::MAX);
 
 /// What is known of a job while it is on a worker.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub(crate) struct Running {
     pub(crate) worker: ConnId,
     /// Where the job stands in its worker's list.
     pub(crate) index: u32,
+    /// When the worker got it.
+    pub(crate) started: Now,
     pub(crate) deadline: Option<Moment>,
     pub(crate) numerator: u32,
     pub(crate) denominator: u32,
@@ -80,18 +86,34 @@ pub(crate) struct Job {
     number: u64,
     /// Unique, reducer and workload, one behind the other.
     content: Box<[u8]>,
-    /// The foreground submits that wait for it, in order; one connection may be there twice.
-    #[expect(clippy::box_collection, reason = "a background job has none: 8 bytes instead of 24")]
-    waiters: Option<Box<Vec<ConnId>>>,
+    /// What most jobs do not have.
+    extra: Option<Box<Extra>>,
     state: State,
+    submitted: UnixTime,
     function: FunctionKey,
     next: Option<JobKey>,
     previous: Option<JobKey>,
-    attempts: u32,
     priority: Priority,
     kept: Kept,
     unique_len: u8,
-    reducer_len: Option<u8>,
+    /// [`NO_REDUCER`] for none.
+    reducer_len: u8,
+}
+
+/// An `Option` would take a byte more, and the job eight.
+const NO_REDUCER: u8 = u8::MAX;
+
+/// What only jobs have that somebody waits for, or that a worker did not finish.
+#[derive(Debug, Default)]
+struct Extra {
+    /// The foreground submits that wait for it, in order; one connection may be there twice.
+    waiters: Vec<ConnId>,
+    /// How many workers it was given to that did not finish it.
+    attempts: u32,
+    /// How many of these disconnected.
+    lost: u32,
+    /// How the last attempt ended.
+    last: Option<Outcome>,
 }
 
 /// The hash by which a job without a like is found; `None` for a job that no submit can join.
@@ -109,9 +131,9 @@ pub(crate) struct NewJob<'a> {
     pub(crate) priority: Priority,
     pub(crate) workload: &'a [u8],
     pub(crate) reducer: Option<&'a [u8]>,
-    /// Second of Unix time before which it waits, when that is in the future.
-    pub(crate) not_before: Option<i64>,
+    pub(crate) submitted: UnixTime,
     pub(crate) attempts: u32,
+    pub(crate) lost: u32,
     pub(crate) kept: Kept,
 }
 
@@ -132,8 +154,23 @@ impl Job {
         self.kept
     }
 
+    /// How many workers it was given to that did not finish it.
     pub(crate) fn attempts(&self) -> u32 {
-        self.attempts
+        self.extra.as_ref().map_or(0, |extra| extra.attempts)
+    }
+
+    /// How many of these disconnected.
+    pub(crate) fn lost(&self) -> u32 {
+        self.extra.as_ref().map_or(0, |extra| extra.lost)
+    }
+
+    /// How its last attempt ended, where this process saw it.
+    pub(crate) fn last_outcome(&self) -> Option<Outcome> {
+        self.extra.as_ref()?.last
+    }
+
+    pub(crate) fn submitted(&self) -> UnixTime {
+        self.submitted
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -143,7 +180,7 @@ impl Job {
     pub(crate) fn running(&self) -> Option<&Running> {
         match &self.state {
             State::Running(running) => Some(running),
-            State::Queued | State::Delayed { .. } => None,
+            State::Queued { .. } | State::Delayed { .. } => None,
         }
     }
 
@@ -153,17 +190,22 @@ impl Job {
 
     pub(crate) fn reducer(&self) -> Option<&[u8]> {
         let start = usize::from(self.unique_len);
-        let len = usize::from(self.reducer_len?);
+        let len = Some(self.reducer_len).filter(|len| *len != NO_REDUCER).map(usize::from)?;
         Some(self.content.get(start..start + len).unwrap_or_default())
     }
 
     pub(crate) fn workload(&self) -> &[u8] {
-        let start = usize::from(self.unique_len) + usize::from(self.reducer_len.unwrap_or(0));
+        let start = usize::from(self.unique_len) + self.reducer().map_or(0, <[u8]>::len);
         self.content.get(start..).unwrap_or_default()
     }
 
+    /// Length of its unique, reducer and workload, in bytes.
+    pub(crate) fn content_len(&self) -> u64 {
+        self.content.len() as u64
+    }
+
     pub(crate) fn waiters(&self) -> &[ConnId] {
-        self.waiters.as_deref().map_or(&[], Vec::as_slice)
+        self.extra.as_ref().map_or(&[], |extra| extra.waiters.as_slice())
     }
 }
 
@@ -293,7 +335,7 @@ impl Jobs {
         found.ok_or(IdentityHash(Some(hash)))
     }
 
-    /// Puts a new job at the end of its line, or among those that wait for their time.
+    /// Takes a new job in. It is in no place until [`Jobs::enqueue`] or [`Jobs::delay`] follows.
     pub(crate) fn insert(&mut self, new: &NewJob<'_>) -> JobKey {
         let reducer = new.reducer.unwrap_or_default();
         let mut content =
@@ -302,74 +344,118 @@ impl Jobs {
         content.extend_from_slice(reducer);
         content.extend_from_slice(new.workload);
         let short = |len: usize| u8::try_from(len).expect("uniques and reducers have at most 64 bytes");
+        let extra = || Box::new(Extra { attempts: new.attempts, lost: new.lost, ..Extra::default() });
         let job = Job {
             number: new.number,
             content: content.into_boxed_slice(),
-            waiters: None,
-            state: State::Queued,
+            extra: (new.attempts > 0).then(extra),
+            state: State::Delayed { until: NEVER },
+            submitted: new.submitted,
             function: new.function,
             next: None,
             previous: None,
-            attempts: new.attempts,
             priority: new.priority,
             kept: new.kept,
             unique_len: short(new.unique.as_bytes().len()),
-            reducer_len: new.reducer.map(|reducer| short(reducer.len())),
+            reducer_len: new.reducer.map_or(NO_REDUCER, |reducer| short(reducer.len())),
         };
         let key = self.occupy(job);
         self.index(key, new.identity);
         self.in_memory_only += usize::from(new.kept != Kept::Stored);
-        match new.not_before {
-            Some(not_before) => {
-                self.get_mut(key).state = State::Delayed { not_before };
-                self.line_mut(new.function).add_delayed(new.priority);
-            }
-            None => self.append(key),
-        }
+        self.line_mut(new.function).add_delayed(new.priority);
         key
+    }
+
+    /// Takes a job from wherever it is, so that it is in no place but counts as one that waits for its time:
+    /// [`Jobs::enqueue`], [`Jobs::delay`] or [`Jobs::remove`] follows.
+    pub(crate) fn displace(&mut self, key: JobKey) {
+        let (function, priority) = (self.get(key).function, self.get(key).priority);
+        match self.get(key).state {
+            State::Queued { .. } => {
+                self.unlink(key);
+                self.line_mut(function).add_delayed(priority);
+            }
+            State::Running(_) => {
+                self.running -= 1;
+                let line = self.line_mut(function);
+                line.remove_running();
+                line.add_delayed(priority);
+                self.note_readiness(function);
+            }
+            State::Delayed { .. } => {}
+        }
+        self.get_mut(key).state = State::Delayed { until: NEVER };
+    }
+
+    /// Puts a displaced job at the end of its line.
+    pub(crate) fn enqueue(&mut self, key: JobKey, expires: UnixTime) {
+        debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
+        let job = self.get_mut(key);
+        job.state = State::Queued { expires };
+        let (function, priority) = (job.function, job.priority);
+        self.line_mut(function).remove_delayed(priority);
+        self.append(key);
+    }
+
+    /// Lets a displaced job wait for its time.
+    pub(crate) fn delay(&mut self, key: JobKey, until: UnixTime) {
+        debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
+        self.get_mut(key).state = State::Delayed { until };
+    }
+
+    /// Gives a queued job another end of its wait.
+    pub(crate) fn set_expires(&mut self, key: JobKey, expires: UnixTime) {
+        let job = self.get_mut(key);
+        if matches!(job.state, State::Queued { .. }) {
+            job.state = State::Queued { expires };
+        }
+    }
+
+    /// Gives a displaced job another function or priority. Its identity goes with it.
+    pub(crate) fn reassign(&mut self, key: JobKey, function: FunctionKey, priority: Priority) {
+        debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
+        self.unindex(key);
+        let job = self.get_mut(key);
+        let (old_function, old_priority) = (job.function, job.priority);
+        job.function = function;
+        job.priority = priority;
+        self.line_mut(old_function).remove_delayed(old_priority);
+        self.line_mut(function).add_delayed(priority);
+        let identity = IdentityHash(self.get(key).identity_hash(&self.hash));
+        self.index(key, identity);
+    }
+
+    /// A worker did not finish the job.
+    pub(crate) fn count_attempt(&mut self, key: JobKey, how: Outcome) {
+        let extra = self.get_mut(key).extra.get_or_insert_default();
+        extra.attempts = extra.attempts.saturating_add(1);
+        extra.lost = extra.lost.saturating_add(u32::from(how == Outcome::Disconnected));
+        extra.last = Some(how);
     }
 
     /// A worker gets the job.
     pub(crate) fn start(&mut self, key: JobKey, running: Running) {
-        debug_assert!(matches!(self.get(key).state, State::Queued), "only a queued job is started");
+        debug_assert!(matches!(self.get(key).state, State::Queued { .. }), "only a queued job is started");
         self.unlink(key);
         let job = self.get_mut(key);
         job.state = State::Running(Box::new(running));
         let function = job.function;
         self.line_mut(function).add_running();
         self.running += 1;
+        self.note_readiness(function);
     }
 
-    /// A worker lost the job: it goes to the end of its line, with one attempt more.
-    pub(crate) fn give_back(&mut self, key: JobKey) {
-        debug_assert!(self.get(key).running().is_some(), "only a running job is given back");
-        self.stop_running(key);
-        let job = self.get_mut(key);
-        job.attempts = job.attempts.saturating_add(1);
-        job.state = State::Queued;
-        self.append(key);
-    }
-
-    /// The time a job waited for has come.
-    pub(crate) fn make_due(&mut self, key: JobKey) {
-        debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "only a delayed job becomes due");
-        let job = self.get_mut(key);
-        job.state = State::Queued;
-        let (function, priority) = (job.function, job.priority);
-        self.line_mut(function).remove_delayed(priority);
-        self.append(key);
+    /// Changes what keeps the jobs of a function from being started.
+    pub(crate) fn set_gate(&mut self, function: FunctionKey, change: impl FnOnce(&mut Gate)) {
+        change(&mut self.line_mut(function).gate);
+        self.note_readiness(function);
     }
 
     /// Takes a job out, whatever its state.
     pub(crate) fn remove(&mut self, key: JobKey) -> Job {
-        match self.get(key).state {
-            State::Queued => self.unlink(key),
-            State::Running(_) => self.stop_running(key),
-            State::Delayed { .. } => {
-                let (function, priority) = (self.get(key).function, self.get(key).priority);
-                self.line_mut(function).remove_delayed(priority);
-            }
-        }
+        self.displace(key);
+        let (function, priority) = (self.get(key).function, self.get(key).priority);
+        self.line_mut(function).remove_delayed(priority);
         self.unindex(key);
         self.vacant.push(key.slot());
         let job =
@@ -397,16 +483,16 @@ impl Jobs {
     }
 
     pub(crate) fn add_waiter(&mut self, key: JobKey, conn: ConnId) {
-        self.get_mut(key).waiters.get_or_insert_default().push(conn);
+        self.get_mut(key).extra.get_or_insert_default().waiters.push(conn);
     }
 
     /// Takes all waits of a connection off a job.
     pub(crate) fn remove_waiter(&mut self, key: JobKey, conn: ConnId) {
-        let waiters = &mut self.get_mut(key).waiters;
-        if let Some(list) = waiters {
-            list.retain(|waiter| *waiter != conn);
-            if list.is_empty() {
-                *waiters = None;
+        let extra = &mut self.get_mut(key).extra;
+        if let Some(some) = extra {
+            some.waiters.retain(|waiter| *waiter != conn);
+            if some.waiters.is_empty() && some.attempts == 0 {
+                *extra = None;
             }
         }
     }
@@ -418,17 +504,18 @@ impl Jobs {
         }
     }
 
+    /// The time limit of a running job is another one now.
+    pub(crate) fn set_deadline(&mut self, key: JobKey, deadline: Moment) {
+        if let State::Running(running) = &mut self.get_mut(key).state {
+            running.deadline = Some(deadline);
+        }
+    }
+
     /// The job moved in its worker's list.
     pub(crate) fn set_worker_index(&mut self, key: JobKey, index: u32) {
         if let State::Running(running) = &mut self.get_mut(key).state {
             running.index = index;
         }
-    }
-
-    fn stop_running(&mut self, key: JobKey) {
-        let function = self.get(key).function;
-        self.line_mut(function).remove_running();
-        self.running -= 1;
     }
 
     fn occupy(&mut self, job: Job) -> JobKey {
@@ -503,7 +590,7 @@ impl Jobs {
     /// Keeps the list of functions with ready jobs true.
     fn note_readiness(&mut self, function: FunctionKey) {
         let line = self.lines.get_mut(function.index()).expect("every function has a line");
-        match (line.ready() > 0, line.ready_index) {
+        match (line.is_ready(), line.ready_index) {
             (true, None) => {
                 line.ready_index =
                     Some(u32::try_from(self.ready.len()).expect("functions_max is below 2^32"));
@@ -558,7 +645,8 @@ mod tests {
     #[test]
     fn a_waiting_job_is_small() {
         // With a workload of 64 and a unique of 36 bytes the allocation of the content takes 112, and the
-        // two indexes about 21: the goal of 220 bytes a waiting job leaves 87 for this.
-        assert!(size_of::<Option<Job>>() <= 80, "{} bytes", size_of::<Option<Job>>());
+        // two indexes about 21: the goal of 220 bytes a waiting job leaves 87 for this, and 30 million waiting jobs
+        // whose workloads are in the store fit in 4 GiB.
+        assert!(size_of::<Option<Job>>() <= 72, "{} bytes", size_of::<Option<Job>>());
     }
 }

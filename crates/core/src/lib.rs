@@ -50,12 +50,16 @@
 
 mod abilities;
 mod admin;
+mod archive;
+mod blur;
 mod check;
+mod commands;
 mod conn;
 mod core;
 mod durable;
 mod event;
 mod function;
+mod gate;
 mod grab;
 mod handle;
 mod ids;
@@ -65,22 +69,30 @@ mod line;
 mod outbox;
 mod outbuf;
 mod persist;
+mod place;
+mod policy;
+mod reads;
+mod requeue;
+mod retry;
+mod rules;
 mod settings;
 mod sleep;
 mod status;
 mod submit;
+mod suspect;
 mod timers;
 mod work;
 
 pub use crate::core::Core;
-pub use event::{Ended, Event, GivenBack};
+pub use event::{Ended, Event};
 pub use ids::{ConnId, Moment, Now, Ticket, UnixTime};
 pub use outbox::{Answer, Outbox};
 pub use outbuf::Outbuf;
 pub use persist::{
     ATTEMPT_TEXT_BYTES_MAX, ATTEMPTS_KEPT, Attempt, Change, Document, DocumentKind, ERROR_BYTES_MAX, Found,
-    LetterHead, Op, Outcome, Record, Shelf, Shelving, Stored, Wanted,
+    LetterHead, Op, Outcome, OwnedRecord, Record, Shelf, Shelving, Stored, Wanted,
 };
+pub use policy::{Backoff, Keep, OnDuplicate, Policy, Rate, RetryOn};
 pub use settings::{
     Durability, FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, SettingsError, Wakeup,
 };

@@ -2,7 +2,9 @@
 //!
 //! From: `job.rs`, the only caller. Never: looks into a job.
 
+use crate::ids::Moment;
 use crate::job::JobKey;
+use crate::policy::Rate;
 use geartrain_proto::Priority;
 
 /// A list of jobs; the links are in the jobs.
@@ -13,12 +15,28 @@ pub(crate) struct Queue {
     pub(crate) len: u32,
 }
 
+/// What keeps the jobs of a function from being started.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Gate {
+    /// The policy says so.
+    pub(crate) paused: bool,
+    /// Most jobs on workers at once.
+    pub(crate) running_max: Option<u32>,
+    /// How often jobs may be started.
+    pub(crate) rate: Option<Rate>,
+    /// When the rate allows the next start, where that is in the future.
+    pub(crate) rate_opens: Option<Moment>,
+    /// When the rate would be used up by starts without a pause; see `gate.rs`.
+    pub(crate) rate_spent: Moment,
+}
+
 /// The jobs of one function.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Line {
     queues: [Queue; 3],
     delayed: [u32; 3],
     running: u32,
+    pub(crate) gate: Gate,
     /// Where the function stands among those with ready jobs.
     pub(crate) ready_index: Option<u32>,
 }
@@ -67,9 +85,31 @@ impl Line {
         self.running -= 1;
     }
 
-    /// Jobs that a worker could get now.
-    pub(crate) fn ready(&self) -> u32 {
+    /// Jobs that wait for a worker.
+    pub(crate) fn queued(&self) -> u32 {
         self.queues.iter().map(|queue| queue.len).sum()
+    }
+
+    /// Whether a job may be started now.
+    pub(crate) fn is_open(&self) -> bool {
+        let Gate { paused, running_max, rate_opens, .. } = self.gate;
+        !paused && rate_opens.is_none() && running_max.is_none_or(|max| self.running < max)
+    }
+
+    /// Whether something limits how many jobs are started.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.gate.running_max.is_some() || self.gate.rate.is_some()
+    }
+
+    /// Whether a worker that asks would get a job.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_open() && self.queued() > 0
+    }
+
+    /// How many more jobs may be started now.
+    pub(crate) fn room(&self) -> u32 {
+        let room = self.gate.running_max.map_or(u32::MAX, |max| max.saturating_sub(self.running));
+        if self.is_open() { room.min(self.queued()) } else { 0 }
     }
 
     /// Jobs of a priority that wait, for a worker or for their time.
@@ -90,11 +130,14 @@ impl Line {
 
     /// Jobs that wait or run.
     pub(crate) fn total(&self) -> u32 {
-        self.ready() + self.delayed.iter().sum::<u32>() + self.running
+        self.queued() + self.delayed.iter().sum::<u32>() + self.running
     }
 
-    /// The job to be served first, and its priority.
+    /// The job to be served first, and its priority, while the gate is open.
     pub(crate) fn first(&self) -> Option<(Priority, JobKey)> {
+        if !self.is_open() {
+            return None;
+        }
         Priority::ALL.into_iter().find_map(|priority| Some((priority, self.queue(priority).head?)))
     }
 }

@@ -95,6 +95,14 @@ pub struct Settings {
     pub pid: u32,
     /// Seed of the hash of uniques, so that peers cannot make them collide. Any value.
     pub hash_seed: u64,
+    /// Jobs in a row that a worker fails and others complete, after which it gets none for a while; 0 is never.
+    /// Flag `--bad-worker-after`.
+    pub bad_worker_after: u32,
+    /// How long it gets none. Flag `--bad-worker-pause`.
+    pub bad_worker_pause: Duration,
+    /// Bytes of workloads of waiting jobs that are kept in memory although the store has them; 0 is no limit.
+    /// Flag `--queue-memory`.
+    pub queue_memory_bytes: u64,
     /// Bounds on what peers can make the queue keep.
     pub limits: Limits,
 }
@@ -113,6 +121,9 @@ impl Default for Settings {
             verbose: "ERROR".to_owned(),
             pid: 0,
             hash_seed: 0,
+            bad_worker_after: 0,
+            bad_worker_pause: Duration::from_secs(60),
+            queue_memory_bytes: 1 << 30,
             limits: Limits::default(),
         }
     }

@@ -9,9 +9,10 @@
 use crate::core::Core;
 use crate::event::{Ended, Event};
 use crate::function::FunctionKey;
-use crate::ids::{ConnId, Now};
+use crate::ids::{ConnId, UnixTime};
 use crate::job::{IdentityHash, JobKey, Kept, NewJob, State};
-use crate::outbox::Outbox;
+use crate::outbox::{Answer, Outbox};
+use crate::policy::OnDuplicate;
 use crate::settings::Durability;
 use crate::timers::future_second;
 use geartrain_proto::{ErrorCode, Priority, Response, Submit, SubmitMode};
@@ -21,31 +22,70 @@ const STORE_NOT_READY: &str =
     "background jobs are refused: the queue cannot be written, see the server's log";
 
 impl Core {
-    pub(crate) fn submit(&mut self, now: Now, conn: ConnId, submit: &Submit<'_>, out: &mut dyn Outbox) {
+    pub(crate) fn submit(&mut self, conn: ConnId, submit: &Submit<'_>, out: &mut dyn Outbox) {
         let Some(function) = self.function_for(submit.function) else {
             return Self::refuse(conn, ErrorCode::QueueError, "too many functions", out);
         };
         match self.jobs.find_identity(function, submit.unique, submit.workload) {
-            Ok(key) => self.join(now, conn, key, submit.mode, out),
-            Err(identity) => self.create(now, conn, function, identity, submit, out),
+            Ok(key) => self.join(conn, key, submit, out),
+            Err(identity) => self.create(conn, function, identity, submit, out),
         }
     }
 
-    /// The job exists: its data, time and priority stay, the client gets its handle.
-    fn join(&mut self, now: Now, conn: ConnId, key: JobKey, mode: SubmitMode, out: &mut dyn Outbox) {
+    /// The job exists: its data and time stay, its priority too unless a policy says otherwise, and the client
+    /// gets its handle.
+    fn join(&mut self, conn: ConnId, key: JobKey, submit: &Submit<'_>, out: &mut dyn Outbox) {
         let job = self.jobs.get(key);
-        if mode == SubmitMode::Foreground {
+        if submit.mode == SubmitMode::Foreground {
             if job.waiters().len() >= self.settings.limits.waiters_max {
                 return Self::refuse(conn, ErrorCode::QueueError, "too many clients wait for this job", out);
             }
             self.note_coalesced(key, out);
+            self.raise_priority(key, submit.priority, out);
             return self.await_result(conn, key, out);
         }
         if job.kept() == Kept::ByClients && !self.may_keep() {
             return Self::refuse(conn, ErrorCode::QueueError, STORE_NOT_READY, out);
         }
         self.note_coalesced(key, out);
-        self.acknowledge_background(now, conn, key, out);
+        self.raise_priority(key, submit.priority, out);
+        self.acknowledge_background(conn, key, out);
+    }
+
+    /// A submit joined a job: a waiting one may get its priority, and goes to the end of that.
+    fn raise_priority(&mut self, key: JobKey, priority: Priority, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        let policy = &self.functions.get(job.function()).policy;
+        let changes = match policy.on_duplicate {
+            OnDuplicate::Keep => false,
+            OnDuplicate::Last => priority != job.priority(),
+            OnDuplicate::Highest => priority < job.priority(),
+        };
+        if changes && job.running().is_none() {
+            self.move_job(key, job.function(), priority, out);
+        }
+    }
+
+    /// Gives a waiting job another function or priority: it goes to the end of that line, and its wait for a
+    /// time goes on.
+    pub(crate) fn move_job(
+        &mut self,
+        key: JobKey,
+        function: FunctionKey,
+        priority: Priority,
+        out: &mut dyn Outbox,
+    ) {
+        let job = self.jobs.get(key);
+        let (until, since) = match job.state() {
+            State::Delayed { until } => (Some(*until), *until),
+            State::Queued { .. } => (None, job.submitted()),
+            State::Running(_) => return,
+        };
+        self.displace(key);
+        self.jobs.reassign(key, function, priority);
+        self.place(key, until, since);
+        self.change_record(key, out);
+        self.wake_if_ready(function, out);
     }
 
     fn note_coalesced(&self, key: JobKey, out: &mut dyn Outbox) {
@@ -57,7 +97,6 @@ impl Core {
 
     fn create(
         &mut self,
-        now: Now,
         conn: ConnId,
         function: FunctionKey,
         identity: IdentityHash,
@@ -69,7 +108,7 @@ impl Core {
             return Self::refuse(conn, ErrorCode::QueueError, text, out);
         }
         let not_before = match submit.mode {
-            SubmitMode::Epoch(second) => future_second(second, now),
+            SubmitMode::Epoch(second) => future_second(second, self.now),
             SubmitMode::Foreground | SubmitMode::Background => None,
         };
         let number = self.take_number(out);
@@ -81,26 +120,27 @@ impl Core {
             priority: submit.priority,
             workload: submit.workload,
             reducer: submit.reducer.map(|reducer| reducer.name),
-            not_before,
+            submitted: self.now.unix,
             attempts: 0,
+            lost: 0,
             kept: Kept::ByClients,
         });
+        self.place(key, not_before, self.now.unix);
         let handle = self.handles.text(number);
         out.note(Event::Accepted {
             handle: handle.as_handle(),
             function: submit.function,
             unique: submit.unique,
-            not_before: not_before.unwrap_or(0),
+            not_before: not_before.map_or(0, UnixTime::seconds),
             background,
         });
         if background {
-            self.acknowledge_background(now, conn, key, out);
+            self.acknowledge_background(conn, key, out);
         } else {
             self.await_result(conn, key, out);
         }
-        match not_before {
-            Some(second) => self.timers.add_delayed(second, number),
-            None => self.wake(now, function, out),
+        if not_before.is_none() {
+            self.wake_if_ready(function, out);
         }
     }
 
@@ -110,14 +150,20 @@ impl Core {
         priority: Priority,
         background: bool,
     ) -> Result<(), &'static str> {
-        let [high, normal, low] = self.functions.get(function).bounds;
-        let bound = match priority {
+        let entry = self.functions.get(function);
+        let of_priority = |[high, normal, low]: [Option<u32>; 3]| match priority {
             Priority::High => high,
             Priority::Normal => normal,
             Priority::Low => low,
         };
-        if bound.is_some_and(|bound| self.jobs.line(function).total() >= bound) {
+        let line = self.jobs.line(function);
+        if of_priority(entry.bounds).is_some_and(|bound| line.total() >= bound)
+            || of_priority(entry.policy.max_waiting).is_some_and(|max| line.waiting(priority) >= max)
+        {
             return Err("Job queue is full");
+        }
+        if entry.policy.draining {
+            return Err("the function takes no new jobs, it is being drained");
         }
         if self.jobs.len() >= self.settings.limits.jobs_max {
             return Err("too many jobs wait");
@@ -144,7 +190,7 @@ impl Core {
     }
 
     /// The job is remembered from now on, and the client is told its handle when it is (I6).
-    fn acknowledge_background(&mut self, now: Now, conn: ConnId, key: JobKey, out: &mut dyn Outbox) {
+    fn acknowledge_background(&mut self, conn: ConnId, key: JobKey, out: &mut dyn Outbox) {
         let (number, kept) = (self.jobs.get(key).number(), self.jobs.get(key).kept());
         let handle = self.handles.text(number);
         let created = Response::JobCreated { handle: handle.as_handle() };
@@ -154,11 +200,11 @@ impl Core {
                 out.send(conn, created);
             }
             (Kept::ByClients, Durability::Stored) => {
-                let ticket = self.put_record(now, conn, key, out);
-                out.hold(conn, ticket, created);
+                let ticket = self.put_record(conn, key, out);
+                out.hold(conn, ticket, Answer::Packet(created));
             }
             (Kept::Writing, _) => match self.writing.join(number, conn) {
-                Some(ticket) => out.hold(conn, ticket, created),
+                Some(ticket) => out.hold(conn, ticket, Answer::Packet(created)),
                 None => out.send(conn, created),
             },
             (Kept::InMemory | Kept::Stored, _) => out.send(conn, created),
@@ -169,8 +215,7 @@ impl Core {
     pub(crate) fn unkeep(&mut self, key: JobKey, out: &mut dyn Outbox) {
         self.jobs.set_kept(key, Kept::ByClients);
         let job = self.jobs.get(key);
-        let waits = matches!(job.state(), State::Queued | State::Delayed { .. });
-        if waits && job.waiters().is_empty() {
+        if job.running().is_none() && job.waiters().is_empty() {
             self.end(key, Ended::NotStored, out);
         }
     }

@@ -1,47 +1,73 @@
-//! What waits for time: jobs for their second, jobs on workers for their limit, wake-ups for their grab.
+//! What waits for time: jobs for their second, their next attempt or their expiry, letters for the end of
+//! their keeping, jobs on workers for their limit, gates for their rate, wake-ups for their grab.
 //!
-//! From: `submit`, `grab`, `sleep`; the driver, when the time has come. To: a queued job and a woken
-//! worker. Never: reads a clock.
+//! From: whoever sets a time; the driver, when it has come. To: the file that owns what is due.
+//! Never: reads a clock; does more at once than [`DUE_MAX`], so that a million jobs that are due in one
+//! second hold up nobody.
 
 use crate::conn::{Sleep, WakeLimit};
 use crate::core::Core;
-use crate::event::GivenBack;
+use crate::function::FunctionKey;
 use crate::ids::{Moment, Now, UnixTime};
 use crate::outbox::Outbox;
+use crate::persist::{Outcome, Shelf};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
+
+/// How much of what is due is done in one call.
+const DUE_MAX: usize = 2048;
+
+/// What waits for a time of the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// A delayed job becomes ready; a queued one expires.
+    Job(u64),
+    /// A letter was kept long enough.
+    Letter(Shelf, u64),
+    /// Dead letters are requeued at a rate.
+    Campaign(u64),
+}
+
+/// What waits for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Alarm {
+    /// A job was on its worker for as long as it may.
+    Deadline(u64),
+    /// The rate of a function allows a start again.
+    Gate(FunctionKey),
+    /// A worker that failed too many jobs gets some again.
+    Suspension(u64),
+}
 
 /// Everything that waits for time.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    /// Jobs that wait for a second of Unix time, by it and their number.
-    delayed: BTreeSet<(i64, u64)>,
-    /// Jobs with a time limit on a worker, by its end and their number.
-    deadlines: BTreeSet<(Moment, u64)>,
+    calendar: BTreeSet<(UnixTime, Due)>,
+    alarms: BTreeSet<(Moment, Alarm)>,
     /// Workers that were woken, in that order, which is also the order of their limits.
     wake_limits: VecDeque<WakeLimit>,
 }
 
-/// The second, where it is in the future.
-pub(crate) fn future_second(second: i64, now: Now) -> Option<i64> {
-    (UnixTime::from_seconds(second) > now.unix).then_some(second)
+/// The second as a time, where it is in the future.
+pub(crate) fn future_second(second: i64, now: Now) -> Option<UnixTime> {
+    Some(UnixTime::from_seconds(second)).filter(|time| *time > now.unix)
 }
 
 impl Timers {
-    pub(crate) fn add_delayed(&mut self, second: i64, number: u64) {
-        self.delayed.insert((second, number));
+    pub(crate) fn add(&mut self, at: UnixTime, due: Due) {
+        self.calendar.insert((at, due));
     }
 
-    pub(crate) fn remove_delayed(&mut self, second: i64, number: u64) {
-        self.delayed.remove(&(second, number));
+    pub(crate) fn remove(&mut self, at: UnixTime, due: Due) {
+        self.calendar.remove(&(at, due));
     }
 
-    pub(crate) fn add_deadline(&mut self, at: Moment, number: u64) {
-        self.deadlines.insert((at, number));
+    pub(crate) fn set_alarm(&mut self, at: Moment, alarm: Alarm) {
+        self.alarms.insert((at, alarm));
     }
 
-    pub(crate) fn remove_deadline(&mut self, at: Moment, number: u64) {
-        self.deadlines.remove(&(at, number));
+    pub(crate) fn remove_alarm(&mut self, at: Moment, alarm: Alarm) {
+        self.alarms.remove(&(at, alarm));
     }
 
     pub(crate) fn add_wake_limit(&mut self, limit: WakeLimit) {
@@ -49,69 +75,66 @@ impl Timers {
     }
 
     pub(crate) fn waits_for_calendar(&self) -> bool {
-        !self.delayed.is_empty()
+        !self.calendar.is_empty()
     }
 
-    pub(crate) fn delayed_len(&self) -> usize {
-        self.delayed.len()
+    pub(crate) fn calendar(&self) -> &BTreeSet<(UnixTime, Due)> {
+        &self.calendar
     }
 
-    pub(crate) fn deadlines_len(&self) -> usize {
-        self.deadlines.len()
-    }
-
-    pub(crate) fn is_delayed(&self, second: i64, number: u64) -> bool {
-        self.delayed.contains(&(second, number))
-    }
-
-    pub(crate) fn has_deadline(&self, at: Moment, number: u64) -> bool {
-        self.deadlines.contains(&(at, number))
+    pub(crate) fn alarms(&self) -> &BTreeSet<(Moment, Alarm)> {
+        &self.alarms
     }
 
     pub(crate) fn next(&self, now: Now) -> Option<Moment> {
-        let due = self.delayed.first().map(|(second, _)| {
-            let millis = UnixTime::from_seconds(*second).millis().saturating_sub(now.unix.millis());
+        let due = self.calendar.first().map(|(at, _)| {
+            let millis = at.millis().saturating_sub(now.unix.millis());
             now.moment.after(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
         });
-        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        let alarm = self.alarms.first().map(|(at, _)| *at);
         let wake = self.wake_limits.front().map(|limit| limit.at);
-        [due, deadline, wake].into_iter().flatten().min()
+        [due, alarm, wake].into_iter().flatten().min()
     }
 
-    fn pop_due(&mut self, now: Now) -> Option<u64> {
-        let (second, _) = *self.delayed.first()?;
-        if future_second(second, now).is_some() {
-            return None;
-        }
-        self.delayed.pop_first().map(|(_, number)| number)
+    fn pop_due(&mut self, now: Now) -> Option<(UnixTime, Due)> {
+        self.calendar.first().filter(|(at, _)| *at <= now.unix)?;
+        self.calendar.pop_first()
     }
 
-    fn pop_deadline(&mut self, now: Now) -> Option<u64> {
-        let (at, _) = *self.deadlines.first()?;
-        if at > now.moment {
-            return None;
-        }
-        self.deadlines.pop_first().map(|(_, number)| number)
+    fn pop_alarm(&mut self, now: Now) -> Option<(Moment, Alarm)> {
+        self.alarms.first().filter(|(at, _)| *at <= now.moment)?;
+        self.alarms.pop_first()
     }
 }
 
 impl Core {
-    /// Does all that is due.
-    pub(crate) fn expire(&mut self, now: Now, out: &mut dyn Outbox) {
-        while let Some(number) = self.timers.pop_due(now) {
-            let key = self.jobs.find(number).expect("a job among the delayed lives");
-            self.jobs.make_due(key);
-            self.wake(now, self.jobs.get(key).function(), out);
+    /// Does what is due; what is over [`DUE_MAX`] waits for the next call, which is due at once.
+    pub(crate) fn expire(&mut self, out: &mut dyn Outbox) {
+        for _ in 0..DUE_MAX {
+            let Some((_, due)) = self.timers.pop_due(self.now) else { break };
+            match due {
+                Due::Job(number) => self.job_is_due(number, out),
+                Due::Letter(shelf, number) => self.letter_is_old(shelf, number, out),
+                Due::Campaign(number) => self.campaign_is_due(number, out),
+            }
         }
-        while let Some(number) = self.timers.pop_deadline(now) {
-            let key = self.jobs.find(number).expect("a job with a deadline lives");
-            self.give_back(now, key, GivenBack::TimedOut, out);
+        for _ in 0..DUE_MAX {
+            let Some((at, alarm)) = self.timers.pop_alarm(self.now) else { break };
+            match alarm {
+                Alarm::Deadline(number) => {
+                    let key = self.jobs.find(number).expect("a job with a deadline lives");
+                    self.attempt_failed(key, Outcome::TimedOut, b"", out);
+                }
+                Alarm::Gate(function) => self.rate_opens(function, at, out),
+                Alarm::Suspension(serial) => self.end_suspension(serial, out),
+            }
         }
         // Limits that are set here lie in the future, so the loop ends.
-        while let Some(limit) = self.timers.wake_limits.pop_front_if(|limit| limit.at <= now.moment) {
+        let now = self.now.moment;
+        while let Some(limit) = self.timers.wake_limits.pop_front_if(|limit| limit.at <= now) {
             if self.is_unanswered(limit) {
                 let sleep = self.conns.get(limit.conn).map_or(Sleep::Awake, |peer| peer.sleep);
-                self.wake_instead_of(now, sleep, out);
+                self.wake_instead_of(sleep, out);
             }
         }
         self.drop_answered_wakes();

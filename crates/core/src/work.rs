@@ -8,6 +8,8 @@ use crate::event::Ended;
 use crate::ids::ConnId;
 use crate::job::JobKey;
 use crate::outbox::Outbox;
+use crate::persist::Outcome;
+use crate::timers::Alarm;
 use geartrain_proto::{ErrorCode, Handle, Response, lenient_number};
 
 /// `ERROR` texts of the reference for a report about a job that is not the worker's.
@@ -34,6 +36,7 @@ impl Core {
         let Some(key) = self.owned(conn, handle) else {
             return Self::refuse(conn, ErrorCode::JobNotFound, NO_SUCH_RESULT, out);
         };
+        self.extend_deadline(key);
         self.jobs.set_progress(key, wrapping_number(numerator), wrapping_number(denominator));
         for waiter in self.jobs.get(key).waiters() {
             out.send(*waiter, Response::WorkStatus { handle, numerator, denominator });
@@ -51,6 +54,9 @@ impl Core {
         let Some(key) = self.owned(conn, handle) else {
             return Self::refuse(conn, ErrorCode::JobNotFound, NO_SUCH_JOB, out);
         };
+        if matches!(response, Response::WorkData { .. }) {
+            self.extend_deadline(key);
+        }
         for waiter in self.jobs.get(key).waiters() {
             out.send(*waiter, response);
         }
@@ -66,12 +72,14 @@ impl Core {
         let Some(key) = self.owned(conn, handle) else {
             return Self::refuse(conn, ErrorCode::JobNotFound, NO_SUCH_RESULT, out);
         };
+        let number = self.jobs.get(key).number();
+        self.credit(conn, number, out);
         for waiter in self.end(key, Ended::Completed, out).waiters() {
             out.send(*waiter, Response::WorkComplete { handle, result });
         }
     }
 
-    /// `WORK_FAIL`, final. Right behind the same worker's `WORK_EXCEPTION` for the job it is no mistake:
+    /// `WORK_FAIL`, final unless the policy of the function says retry. Right behind the same worker's `WORK_EXCEPTION` for the job it is no mistake:
     /// some client libraries send both.
     pub(crate) fn work_fail(
         &mut self,
@@ -86,12 +94,16 @@ impl Core {
             }
             return;
         };
+        if self.is_retried(self.jobs.get(key).function(), Outcome::Failed) {
+            return self.attempt_failed(key, Outcome::Failed, b"", out);
+        }
         for waiter in self.end(key, Ended::Failed, out).waiters() {
             out.send(*waiter, Response::WorkFail { handle });
         }
     }
 
-    /// `WORK_EXCEPTION`, final: clients that did not ask for exceptions get `WORK_FAIL`.
+    /// `WORK_EXCEPTION`, final unless the policy of the function says retry: clients that did not ask for
+    /// exceptions get `WORK_FAIL`.
     pub(crate) fn work_exception(
         &mut self,
         conn: ConnId,
@@ -102,21 +114,31 @@ impl Core {
         let Some(key) = self.owned(conn, handle) else {
             return Self::refuse(conn, ErrorCode::JobNotFound, NO_SUCH_EXCEPTION, out);
         };
-        let job = self.end(key, Ended::Exception, out);
+        let job = self.jobs.get(key);
+        let (number, function) = (job.number(), job.function());
         if let Some(peer) = self.conns.get_mut(conn) {
-            peer.exception_for = Some(job.number());
+            peer.exception_for = Some(number);
         }
-        for waiter in job.waiters() {
-            let wants_it = self.conns.get(*waiter).is_some_and(|peer| peer.exceptions);
-            out.send(
-                *waiter,
-                if wants_it {
-                    Response::WorkException { handle, exception }
-                } else {
-                    Response::WorkFail { handle }
-                },
-            );
+        if self.is_retried(function, Outcome::Exception) {
+            return self.attempt_failed(key, Outcome::Exception, exception, out);
         }
+        for waiter in self.end(key, Ended::Exception, out).waiters() {
+            self.send_failure(*waiter, handle, Outcome::Exception, exception, out);
+        }
+    }
+
+    /// A job shows that it is alive: where the policy says so, it has its whole time again.
+    fn extend_deadline(&mut self, key: JobKey) {
+        let job = self.jobs.get(key);
+        let policy = &self.functions.get(job.function()).policy;
+        let (Some(running), true) = (job.running(), policy.timeout_extends) else { return };
+        let own = self.conns.get(running.worker).and_then(|peer| peer.ability(job.function(), &self.hash));
+        let timeout = own.and_then(|ability| ability.timeout).or(policy.timeout);
+        let (Some(before), Some(timeout)) = (running.deadline, timeout) else { return };
+        let (number, after) = (job.number(), self.now.moment.after(timeout));
+        self.timers.remove_alarm(before, Alarm::Deadline(number));
+        self.timers.set_alarm(after, Alarm::Deadline(number));
+        self.jobs.set_deadline(key, after);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the queue asks of a store, and what it does when the store fails.
 
 use crate::world::World;
-use geartrain_core::{Durability, Now, Record, Settings, UnixTime};
+use geartrain_core::{Durability, Now, Record, Settings, Stored, UnixTime};
 use geartrain_proto::Priority;
 use geartrain_proto::SubmitMode::{Background, Foreground};
 
@@ -65,12 +65,14 @@ fn a_job_given_back_keeps_its_attempts_and_its_new_place() {
     world.submit(client, "f", "", Background);
     world.committed(2);
     world.take_persisted();
-    for expected in [op(3, "give back 1 to 2 after 1"), op(4, "bury 1 after 2")] {
+    let first = [op(3, "attempt 1 of 1: disconnect"), op(4, "change 1 to 2 after 1")];
+    let last = [op(5, "attempt 2 of 1: disconnect"), op(6, "shelve 1 after 2: disconnect")];
+    for expected in [first, last] {
         let worker = world.connect();
         world.can_do(worker, "f");
         assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"]);
         world.close(worker);
-        assert_eq!(world.take_persisted(), [expected]);
+        assert_eq!(world.take_persisted(), expected);
     }
     assert_eq!(world.core.jobs(), 0);
 }
@@ -83,8 +85,9 @@ fn a_job_that_is_buried_before_its_record_is_written_is_answered_when_it_is() {
     world.submit(client, "f", "", Background);
     world.grab(worker);
     assert_eq!(world.close(worker), [""; 0], "neither the job nor its burial is on disk");
-    assert_eq!(world.take_persisted(), [op(2, "put 1"), op(3, "bury 1 after 1")]);
-    assert_eq!(world.committed(3), ["release 2"]);
+    let attempt = op(3, "attempt 1 of 1: disconnect");
+    assert_eq!(world.take_persisted(), [op(2, "put 1"), attempt, op(4, "shelve 1 after 1: disconnect")]);
+    assert_eq!(world.committed(4), ["release 2"]);
 }
 
 #[test]
@@ -138,7 +141,8 @@ fn a_buried_job_is_refused_when_neither_record_nor_burial_became_durable() {
     world.submit(client, "f", "", Background);
     world.grab(worker);
     world.close(worker);
-    assert_eq!(world.take_persisted(), [op(2, "put 1"), op(3, "bury 1 after 1")]);
+    let attempt = op(3, "attempt 1 of 1: disconnect");
+    assert_eq!(world.take_persisted(), [op(2, "put 1"), attempt, op(4, "shelve 1 after 1: disconnect")]);
     assert_eq!(world.store_failed(3), ["refuse 2 ERROR"]);
 }
 
@@ -169,10 +173,11 @@ fn loaded_jobs_are_served_in_the_order_given_and_numbers_go_on_behind_them() {
             reducer: None,
             not_before,
             attempts: 0,
+            lost: 0,
             submitted: UnixTime::default(),
         };
         let now = Now { unix: UnixTime::from_seconds(1_700_000_000), ..Now::default() };
-        world.core.load(now, record);
+        world.core.load(now, Stored::Job(record), &mut world.out);
     }
     let worker = world.connect();
     world.can_do(worker, "f");

@@ -1,6 +1,8 @@
 //! A queue with everything it was told to do, decoded.
 
-use geartrain_core::{ConnId, Core, Event, Moment, Now, Op, Outbox, Settings, Ticket, UnixTime};
+use geartrain_core::{
+    Answer, ConnId, Core, Event, Moment, Now, Op, Outbox, Settings, Ticket, UnixTime, Wanted,
+};
 use geartrain_proto::{
     AdminCommand, Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique,
 };
@@ -11,20 +13,27 @@ use std::time::Duration;
 pub(crate) struct Outputs {
     pub(crate) sent: Vec<(ConnId, String)>,
     pub(crate) persisted: Vec<(Ticket, String)>,
+    pub(crate) reads: Vec<(Ticket, Wanted, Vec<u64>)>,
 }
 
 impl Outbox for Outputs {
     fn send(&mut self, conn: ConnId, response: Response<'_>) {
         self.sent.push((conn, describe(&response)));
     }
-    fn hold(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
-        self.sent.push((conn, format!("hold {} {}", ticket.number(), describe(&response))));
+    fn hold(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
+        // The place of an answer in text says nothing.
+        if let Answer::Packet(response) = answer {
+            self.sent.push((conn, format!("hold {} {}", ticket.number(), describe(&response))));
+        }
     }
     fn release(&mut self, conn: ConnId, ticket: Ticket) {
         self.sent.push((conn, format!("release {}", ticket.number())));
     }
-    fn refuse(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
-        self.sent.push((conn, format!("refuse {} {}", ticket.number(), response.kind())));
+    fn replace(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
+        self.sent.push(match answer {
+            Answer::Packet(response) => (conn, format!("refuse {} {}", ticket.number(), response.kind())),
+            Answer::Text(text) => (conn, String::from_utf8_lossy(text).into_owned()),
+        });
     }
     fn text(&mut self, conn: ConnId, text: &[u8]) {
         self.sent.push((conn, String::from_utf8_lossy(text).into_owned()));
@@ -35,14 +44,24 @@ impl Outbox for Outputs {
                 format!("put {} at {}", record.number, record.place)
             }
             Op::Put(record) => format!("put {}", record.number),
-            Op::GiveBack { number, place, attempts } => {
-                format!("give back {number} to {place} after {attempts}")
+            Op::Change(change) => {
+                format!("change {} to {} after {}", change.number, change.place, change.attempts)
             }
-            Op::Bury { number, attempts } => format!("bury {number} after {attempts}"),
-            Op::Delete { number } => format!("delete {number}"),
+            Op::Attempt(attempt) => {
+                format!("attempt {} of {}: {}", attempt.attempt, attempt.number, attempt.how.name())
+            }
+            Op::Shelve(shelving) => {
+                format!("shelve {} after {}: {}", shelving.number, shelving.attempts, shelving.how.name())
+            }
+            Op::Unshelve { number, .. } => format!("unshelve {number}"),
+            Op::Delete { number, .. } => format!("delete {number}"),
+            Op::Document(document) => format!("document {}", String::from_utf8_lossy(document.name)),
             Op::ReserveNumbers { .. } => "reserve".to_owned(),
         };
         self.persisted.push((ticket, op));
+    }
+    fn read(&mut self, ticket: Ticket, wanted: Wanted, numbers: &[u64]) {
+        self.reads.push((ticket, wanted, numbers.to_vec()));
     }
     fn close(&mut self, conn: ConnId) {
         self.sent.push((conn, "close".to_owned()));
@@ -134,22 +153,23 @@ impl World {
 
     pub(crate) fn admin(&mut self, conn: ConnId, line: &str) -> String {
         let command = AdminCommand::parse(line.as_bytes()).unwrap();
-        self.core.handle_admin(conn, &command, &mut self.out);
+        self.core.handle_admin(self.now, conn, &command, &mut self.out);
         self.take_sent().concat()
     }
 
     pub(crate) fn committed(&mut self, upto: u64) -> Vec<String> {
-        self.core.handle_committed(Ticket::new(upto), &mut self.out);
+        self.core.handle_committed(self.now, Ticket::new(upto), &mut self.out);
         self.take_sent()
     }
 
     pub(crate) fn store_failed(&mut self, upto: u64) -> Vec<String> {
-        self.core.handle_store_failed(Ticket::new(upto), &mut self.out);
+        self.core.handle_store_failed(self.now, Ticket::new(upto), &mut self.out);
         self.take_sent()
     }
 
     pub(crate) fn advance(&mut self, time: Duration) -> Vec<String> {
         self.now.moment = self.now.moment.after(time);
+        self.now.unix = self.now.unix.after(time);
         self.core.handle_timeout(self.now, &mut self.out);
         self.take_sent()
     }

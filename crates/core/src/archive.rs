@@ -1,0 +1,271 @@
+//! Shelves: dead letters and finished jobs, as far as they are kept in memory: where each is, and what group
+//! of errors it belongs to. Their contents are in the store, and are read when somebody asks.
+//!
+//! From: `retry.rs` and `work.rs`, when a job ends that is kept. To: the commands about dead letters; the
+//! store, when the keeping of a letter is over. Never: holds a workload.
+
+use crate::blur::{Group, blur};
+use crate::core::Core;
+use crate::function::FunctionKey;
+use crate::ids::{Ticket, UnixTime};
+use crate::outbox::Outbox;
+use crate::persist::{LetterHead, Op, Outcome, Shelf};
+use crate::policy::Keep;
+use crate::timers::Due;
+use geartrain_proto::Function;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// All letters.
+#[derive(Debug, Default)]
+pub(crate) struct Archive {
+    dead: Letters,
+    finished: Letters,
+    /// The groups of dead letters.
+    groups: BTreeMap<Group, GroupEntry>,
+    /// Letters that were removed since their keeping was over, since the start.
+    removed: u64,
+}
+
+/// The letters of one shelf.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    by_number: BTreeMap<u64, Letter>,
+    by_function: BTreeMap<Arc<[u8]>, OfFunction>,
+}
+
+/// A letter, without its contents.
+#[derive(Debug, Clone)]
+pub(crate) struct Letter {
+    pub(crate) function: Arc<[u8]>,
+    pub(crate) ended: UnixTime,
+    pub(crate) how: Outcome,
+    pub(crate) group: Group,
+    /// Length of its contents.
+    pub(crate) bytes: u64,
+    /// Its change is durable with this ticket; until then it cannot be read.
+    pub(crate) ticket: Ticket,
+    /// When its keeping is over by age.
+    expires: Option<UnixTime>,
+}
+
+#[derive(Debug, Default)]
+struct OfFunction {
+    by_time: BTreeSet<(UnixTime, u64)>,
+    bytes: u64,
+}
+
+/// Dead letters whose errors are alike.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupEntry {
+    pub(crate) how: Outcome,
+    /// The blurred error.
+    pub(crate) error: Box<[u8]>,
+    by_time: BTreeSet<(UnixTime, u64)>,
+    by_function: BTreeMap<Arc<[u8]>, u64>,
+}
+
+impl GroupEntry {
+    pub(crate) fn count(&self) -> u64 {
+        self.by_time.len() as u64
+    }
+
+    /// When the first and the last of them died.
+    pub(crate) fn span(&self) -> (UnixTime, UnixTime) {
+        let time = |entry: Option<&(UnixTime, u64)>| entry.map_or(UnixTime::default(), |(time, _)| *time);
+        (time(self.by_time.first()), time(self.by_time.last()))
+    }
+
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &[u8]> {
+        self.by_function.keys().map(AsRef::as_ref)
+    }
+}
+
+impl Letters {
+    pub(crate) fn get(&self, number: u64) -> Option<&Letter> {
+        self.by_number.get(&number)
+    }
+
+    /// Letters from this number on, in the order of their numbers.
+    pub(crate) fn from(&self, number: u64) -> impl Iterator<Item = (u64, &Letter)> {
+        self.by_number.range(number..).map(|(number, letter)| (*number, letter))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+}
+
+impl Archive {
+    pub(crate) fn shelf(&self, shelf: Shelf) -> &Letters {
+        match shelf {
+            Shelf::Dead => &self.dead,
+            Shelf::Finished => &self.finished,
+        }
+    }
+
+    fn shelf_mut(&mut self, shelf: Shelf) -> &mut Letters {
+        match shelf {
+            Shelf::Dead => &mut self.dead,
+            Shelf::Finished => &mut self.finished,
+        }
+    }
+
+    pub(crate) fn groups(&self) -> &BTreeMap<Group, GroupEntry> {
+        &self.groups
+    }
+
+    /// Letters that were removed since their keeping was over, since the start.
+    pub(crate) fn removed(&self) -> u64 {
+        self.removed
+    }
+
+    fn insert(&mut self, head: &LetterHead<'_>, ticket: Ticket, expires: Option<UnixTime>) {
+        let shelving = &head.shelving;
+        self.take(shelving.shelf, shelving.number);
+        let blurred = blur(shelving.error);
+        let group = Group::new(shelving.how, &blurred);
+        let letters = self.shelf_mut(shelving.shelf);
+        let function: Arc<[u8]> = match letters.by_function.get_key_value(head.function) {
+            Some((name, _)) => Arc::clone(name),
+            None => head.function.into(),
+        };
+        let of_function = letters.by_function.entry(Arc::clone(&function)).or_default();
+        of_function.by_time.insert((shelving.ended, shelving.number));
+        of_function.bytes += head.bytes;
+        if shelving.shelf == Shelf::Dead {
+            let entry = self.groups.entry(group).or_insert_with(|| GroupEntry {
+                how: shelving.how,
+                error: blurred.into(),
+                by_time: BTreeSet::new(),
+                by_function: BTreeMap::new(),
+            });
+            entry.by_time.insert((shelving.ended, shelving.number));
+            *entry.by_function.entry(Arc::clone(&function)).or_default() += 1;
+        }
+        let (ended, how, bytes) = (shelving.ended, shelving.how, head.bytes);
+        let letter = Letter { function, ended, how, group, bytes, ticket, expires };
+        self.shelf_mut(shelving.shelf).by_number.insert(shelving.number, letter);
+    }
+
+    fn take(&mut self, shelf: Shelf, number: u64) -> Option<Letter> {
+        let letters = self.shelf_mut(shelf);
+        let letter = letters.by_number.remove(&number)?;
+        if let Some(of_function) = letters.by_function.get_mut(&letter.function) {
+            of_function.by_time.remove(&(letter.ended, number));
+            of_function.bytes -= letter.bytes;
+            if of_function.by_time.is_empty() {
+                letters.by_function.remove(&letter.function);
+            }
+        }
+        if shelf == Shelf::Dead
+            && let Some(group) = self.groups.get_mut(&letter.group)
+        {
+            group.by_time.remove(&(letter.ended, number));
+            if let Some(count) = group.by_function.get_mut(&letter.function) {
+                *count -= 1;
+                if *count == 0 {
+                    group.by_function.remove(&letter.function);
+                }
+            }
+            if group.by_time.is_empty() {
+                self.groups.remove(&letter.group);
+            }
+        }
+        Some(letter)
+    }
+
+    /// The oldest letter of a function, where there are too many or too large ones.
+    fn surplus(&self, shelf: Shelf, function: &[u8], keep: Keep) -> Option<u64> {
+        let of_function = self.shelf(shelf).by_function.get(function)?;
+        let is_over = of_function.by_time.len() as u64 > keep.count || of_function.bytes > keep.bytes;
+        of_function.by_time.first().filter(|_| is_over).map(|(_, number)| *number)
+    }
+
+    fn of_function(&self, shelf: Shelf, function: &[u8]) -> Vec<u64> {
+        let of_function = self.shelf(shelf).by_function.get(function);
+        of_function.map_or_else(Vec::new, |it| it.by_time.iter().map(|(_, number)| *number).collect())
+    }
+}
+
+impl Core {
+    /// A letter came to a shelf, or is loaded from the store.
+    pub(crate) fn file_letter(&mut self, head: &LetterHead<'_>, ticket: Ticket, out: &mut dyn Outbox) {
+        let shelving = &head.shelving;
+        let keep = self.rules.resolve(head.function).keep(shelving.shelf);
+        let expires = keep.age.map(|age| shelving.ended.after(age));
+        self.drop_letter_timer(shelving.shelf, shelving.number);
+        self.archive.insert(head, ticket, expires);
+        if let Some(expires) = expires {
+            self.timers.add(expires, Due::Letter(shelving.shelf, shelving.number));
+        }
+        self.remove_surplus(shelving.shelf, head.function, keep, out);
+    }
+
+    /// Takes a letter from its shelf, and lets the store do the same.
+    pub(crate) fn unfile_letter(
+        &mut self,
+        shelf: Shelf,
+        number: u64,
+        out: &mut dyn Outbox,
+    ) -> Option<Ticket> {
+        self.drop_letter_timer(shelf, number);
+        self.archive.take(shelf, number)?;
+        let ticket = self.writing.next_ticket();
+        out.persist(ticket, Op::Unshelve { number, shelf });
+        Some(ticket)
+    }
+
+    fn drop_letter_timer(&mut self, shelf: Shelf, number: u64) {
+        if let Some(expires) = self.archive.shelf(shelf).get(number).and_then(|letter| letter.expires) {
+            self.timers.remove(expires, Due::Letter(shelf, number));
+        }
+    }
+
+    fn remove_surplus(&mut self, shelf: Shelf, function: &[u8], keep: Keep, out: &mut dyn Outbox) {
+        while let Some(number) = self.archive.surplus(shelf, function, keep) {
+            self.remove_old(shelf, number, out);
+        }
+    }
+
+    fn remove_old(&mut self, shelf: Shelf, number: u64, out: &mut dyn Outbox) {
+        if let Some(function) = self.archive.shelf(shelf).get(number).map(|it| Arc::clone(&it.function)) {
+            self.unfile_letter(shelf, number, out);
+            self.archive.removed += 1;
+            let handle = self.handles.text(number);
+            out.note(crate::event::Event::LetterRemoved {
+                handle: handle.as_handle(),
+                function: Function::new(&function),
+                shelf,
+            });
+        }
+    }
+
+    /// The age of a letter is what its policy allows.
+    pub(crate) fn letter_is_old(&mut self, shelf: Shelf, number: u64, out: &mut dyn Outbox) {
+        self.remove_old(shelf, number, out);
+    }
+
+    /// A function has another policy: what is kept of it is kept by that from now on.
+    pub(crate) fn enforce_keeping(&mut self, function: FunctionKey, out: &mut dyn Outbox) {
+        let name: Box<[u8]> = self.functions.name(function).as_bytes().into();
+        self.enforce_keeping_of(&name, out);
+    }
+
+    /// As [`Core::enforce_keeping`], for a name that may be no function any more.
+    pub(crate) fn enforce_keeping_of(&mut self, name: &[u8], out: &mut dyn Outbox) {
+        let policy = self.rules.resolve(name);
+        for shelf in [Shelf::Dead, Shelf::Finished] {
+            let keep = policy.keep(shelf);
+            for number in self.archive.of_function(shelf, name) {
+                self.drop_letter_timer(shelf, number);
+                let Some(letter) = self.archive.shelf_mut(shelf).by_number.get_mut(&number) else { continue };
+                letter.expires = keep.age.map(|age| letter.ended.after(age));
+                if let Some(expires) = letter.expires {
+                    self.timers.add(expires, Due::Letter(shelf, number));
+                }
+            }
+            self.remove_surplus(shelf, name, keep, out);
+        }
+    }
+}

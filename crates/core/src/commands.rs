@@ -1,0 +1,213 @@
+//! Typed commands: what people steer the queue with, answered in lines of JSON.
+//!
+//! From: `Core::handle_admin`. To: the file named after the noun of the command. A command that needs what
+//! only the store has is begun, and called again with what was read; the answer goes out when what the
+//! command changed is durable. Never: does more than a page at once.
+
+mod dead;
+mod explain;
+mod jobs;
+mod moving;
+mod policy;
+mod schedule;
+mod workers;
+
+use crate::core::Core;
+use crate::ids::{ConnId, Ticket};
+use crate::outbox::{Answer, Outbox};
+use crate::persist::Wanted;
+use crate::reads::{Fetched, Purpose};
+use geartrain_proto::command::{Command, CommandError, Page};
+use serde::Serialize;
+use std::collections::VecDeque;
+
+/// The last line of every answer.
+const END: &[u8] = b".\n";
+
+/// How a command goes on.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// These rows are the answer.
+    Rows(Rows),
+    /// The command is to be called again with these jobs, as far as they are found.
+    Read {
+        wanted: Wanted,
+        numbers: Vec<u64>,
+        /// Where the next page begins; it comes back with what was read.
+        next: Option<u64>,
+    },
+}
+
+/// What a command that asked for jobs is called again with.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) fetched: Vec<Fetched>,
+    pub(crate) next: Option<u64>,
+}
+
+/// Lines of JSON.
+#[derive(Debug, Default)]
+pub(crate) struct Rows(Vec<u8>);
+
+impl Rows {
+    /// The answer that has one row.
+    pub(crate) fn one(row: &impl Serialize) -> Reply {
+        let mut rows = Self::default();
+        rows.push(row);
+        rows.end(None)
+    }
+
+    pub(crate) fn push(&mut self, row: &impl Serialize) {
+        serde_json::to_writer(&mut self.0, row).expect("rows have no keys that are no strings");
+        self.0.push(b'\n');
+    }
+
+    /// Length so far, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The whole answer; `next` is where the next page begins.
+    pub(crate) fn end(mut self, next: Option<u64>) -> Reply {
+        self.push(&Page { next });
+        Reply::Rows(self)
+    }
+}
+
+/// Answers of commands whose changes are not durable yet.
+#[derive(Debug, Default)]
+pub(crate) struct Replies {
+    waiting: VecDeque<WaitingReply>,
+}
+
+#[derive(Debug)]
+struct WaitingReply {
+    /// The last change.
+    after: Ticket,
+    conn: ConnId,
+    /// The place that is held for the answer.
+    place: Ticket,
+    text: Vec<u8>,
+}
+
+impl Core {
+    pub(crate) fn handle_command(
+        &mut self,
+        conn: ConnId,
+        command: Result<&Command, &CommandError>,
+        out: &mut dyn Outbox,
+    ) {
+        let place = self.reads.next_ticket();
+        out.hold(conn, place, Answer::Text(END));
+        match command {
+            Ok(command) => self.run_command(conn, place, command, None, out),
+            Err(error) => out.replace(conn, place, Answer::Text(&refusal(error))),
+        }
+    }
+
+    /// What a command asked for was read, or could not be.
+    pub(crate) fn resume_command(
+        &mut self,
+        conn: ConnId,
+        place: Ticket,
+        command: &Command,
+        reading: Result<Reading, CommandError>,
+        out: &mut dyn Outbox,
+    ) {
+        match reading {
+            Ok(reading) => self.run_command(conn, place, command, Some(reading), out),
+            Err(error) => out.replace(conn, place, Answer::Text(&refusal(&error))),
+        }
+    }
+
+    fn run_command(
+        &mut self,
+        conn: ConnId,
+        place: Ticket,
+        command: &Command,
+        reading: Option<Reading>,
+        out: &mut dyn Outbox,
+    ) {
+        let before = self.writing.last_ticket();
+        match self.dispatch(conn, command, reading, out) {
+            Ok(Reply::Rows(rows)) => {
+                let mut text = rows.0;
+                text.extend_from_slice(END);
+                let after = self.writing.last_ticket();
+                if after > before {
+                    self.replies.waiting.push_back(WaitingReply { after, conn, place, text });
+                } else {
+                    out.replace(conn, place, Answer::Text(&text));
+                }
+            }
+            Ok(Reply::Read { wanted, numbers, next }) => {
+                let purpose = Purpose::command(conn, place, command.clone(), next);
+                self.read(wanted, &numbers, purpose, out);
+            }
+            Err(error) => out.replace(conn, place, Answer::Text(&refusal(&error))),
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm per command")]
+    fn dispatch(
+        &mut self,
+        conn: ConnId,
+        command: &Command,
+        reading: Option<Reading>,
+        out: &mut dyn Outbox,
+    ) -> Result<Reply, CommandError> {
+        match command {
+            Command::PolicyShow(arguments) => self.policy_show(arguments),
+            Command::PolicySet(arguments) => self.policy_set(arguments, out),
+            Command::PolicyUnset(arguments) => self.policy_unset(arguments, out),
+            Command::JobsCount(arguments) => self.jobs_count(arguments, reading),
+            Command::JobsList(arguments) => self.jobs_list(arguments, reading),
+            Command::JobsShow(arguments) => self.jobs_show(arguments, reading),
+            Command::JobsCancel(arguments) => self.jobs_cancel(conn, arguments, reading, out),
+            Command::JobsMove(arguments) => self.jobs_move(conn, arguments, reading, out),
+            Command::JobsPriority(arguments) => self.jobs_priority(conn, arguments, reading, out),
+            Command::WorkersList(arguments) => Ok(self.workers_list(arguments)),
+            Command::DeadGroups(arguments) => Ok(self.dead_groups(arguments)),
+            Command::DeadList(arguments) => self.dead_list(arguments, reading),
+            Command::DeadShow(arguments) => self.dead_show(arguments, reading),
+            Command::DeadRequeue(arguments) => self.dead_requeue(conn, arguments, reading, out),
+            Command::DeadProgress(arguments) => self.dead_progress(arguments),
+            Command::DeadDrop(arguments) => self.dead_drop(conn, arguments, reading, out),
+            Command::ScheduleAdd(arguments) => self.schedule_add(arguments, out),
+            Command::ScheduleList(arguments) => Ok(self.schedule_list(arguments)),
+            Command::ScheduleShow(arguments) => self.schedule_show(arguments),
+            Command::SchedulePause(arguments) => self.schedule_pause(arguments, out),
+            Command::ScheduleResume(arguments) => self.schedule_resume(arguments, out),
+            Command::ScheduleRun(arguments) => self.schedule_run(arguments, out),
+            Command::ScheduleRemove(arguments) => self.schedule_remove(arguments, out),
+            Command::Explain(arguments) => self.explain(arguments),
+            Command::Export(arguments) => self.export(arguments, reading),
+            Command::Import(arguments) => self.import(arguments, out),
+        }
+    }
+
+    /// All changes up to this ticket are durable: their commands are answered.
+    pub(crate) fn release_replies(&mut self, upto: Ticket, out: &mut dyn Outbox) {
+        while let Some(reply) = self.replies.waiting.pop_front_if(|reply| reply.after <= upto) {
+            out.replace(reply.conn, reply.place, Answer::Text(&reply.text));
+        }
+    }
+
+    /// Changes up to this ticket are not durable: they are in force, and will be written later.
+    pub(crate) fn fail_replies(&mut self, upto: Ticket, out: &mut dyn Outbox) {
+        let error = CommandError::new(
+            "what was changed is in force but not on disk: it is written once the store takes changes again, and \
+             lost if the server dies before (hint: see its log)",
+        );
+        while let Some(reply) = self.replies.waiting.pop_front_if(|reply| reply.after <= upto) {
+            out.replace(reply.conn, reply.place, Answer::Text(&refusal(&error)));
+        }
+    }
+}
+
+fn refusal(error: &CommandError) -> Vec<u8> {
+    let mut rows = Rows::default();
+    rows.push(error);
+    rows.0.extend_from_slice(END);
+    rows.0
+}

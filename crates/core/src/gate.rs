@@ -1,0 +1,117 @@
+//! Gates: what keeps the jobs of a function from being started although workers are there: a pause, a cap,
+//! a rate.
+//!
+//! From: policies; every start and end of a job. To: a gate that is open or shut, and woken workers when it
+//! opens (I10). Never: lets more jobs run, or start, than the policy says.
+
+use crate::core::Core;
+use crate::function::FunctionKey;
+use crate::ids::Moment;
+use crate::job::{JobKey, State};
+use crate::outbox::Outbox;
+use crate::timers::{Alarm, Due};
+
+impl Core {
+    /// A function has another policy: its gate, its waiting jobs and its sleeping workers follow.
+    pub(crate) fn apply_policy(&mut self, function: FunctionKey, out: &mut dyn Outbox) {
+        let entry = self.functions.get(function);
+        let policy = self.rules.resolve(entry.name().as_bytes());
+        let expires_changed = policy.expires != entry.policy.expires;
+        self.functions.get_mut(function).policy = policy;
+        self.set_up_gate(function);
+        if expires_changed {
+            self.time_expiries(function);
+        }
+        self.wake_all_ready(function, out);
+        self.enforce_keeping(function, out);
+    }
+
+    /// Sets the gate of a function as its policy says.
+    pub(crate) fn set_up_gate(&mut self, function: FunctionKey) {
+        let policy = &self.functions.get(function).policy;
+        let (paused, running_max, rate) = (policy.paused, policy.max_running, policy.rate);
+        let before = self.jobs.line(function).gate.rate;
+        self.jobs.set_gate(function, |gate| {
+            gate.paused = paused;
+            gate.running_max = running_max;
+        });
+        if before != rate {
+            if let Some(at) = self.jobs.line(function).gate.rate_opens {
+                self.timers.remove_alarm(at, Alarm::Gate(function));
+            }
+            let now = self.now.moment;
+            self.jobs.set_gate(function, |gate| {
+                gate.rate = rate;
+                gate.rate_opens = None;
+                gate.rate_spent = now;
+            });
+        }
+    }
+
+    /// A job of the function was started: the rate may allow the next one only later.
+    ///
+    /// `rate_spent` is when the starts so far would be paid for at one each interval; a start is allowed
+    /// while that is less than the burst ahead.
+    pub(crate) fn spend_rate(&mut self, function: FunctionKey) {
+        let gate = self.jobs.line(function).gate;
+        let Some(rate) = gate.rate else { return };
+        let now = self.now.moment;
+        let spent = gate.rate_spent.max(now).after(rate.interval);
+        let burst = rate.interval.saturating_mul(rate.burst.saturating_sub(1));
+        let opens = Moment::new(spent.since_origin().saturating_sub(burst));
+        let rate_opens = (opens > now).then_some(opens);
+        self.jobs.set_gate(function, |gate| {
+            gate.rate_spent = spent;
+            gate.rate_opens = rate_opens;
+        });
+        if let Some(at) = rate_opens {
+            self.timers.set_alarm(at, Alarm::Gate(function));
+        }
+    }
+
+    /// The rate of a function allows a start again.
+    pub(crate) fn rate_opens(&mut self, function: FunctionKey, at: Moment, out: &mut dyn Outbox) {
+        // The function may have been dropped, and its key given to another.
+        if !self.functions.is_used(function) || self.jobs.line(function).gate.rate_opens != Some(at) {
+            return;
+        }
+        self.jobs.set_gate(function, |gate| gate.rate_opens = None);
+        self.wake_if_ready(function, out);
+    }
+
+    /// A function of which jobs could not be started may have some for sleeping workers now.
+    pub(crate) fn wake_if_ready(&mut self, function: FunctionKey, out: &mut dyn Outbox) {
+        if self.jobs.line(function).is_ready() {
+            self.wake(function, out);
+        }
+    }
+
+    /// Many jobs of the function became ready at once.
+    fn wake_all_ready(&mut self, function: FunctionKey, out: &mut dyn Outbox) {
+        for _ in 0..self.jobs.line(function).room() {
+            if !self.wake_one(function, out) {
+                break;
+            }
+        }
+    }
+
+    /// Gives every queued job of a function the time at which it expires by its policy of now.
+    fn time_expiries(&mut self, function: FunctionKey) {
+        for key in self.queued_jobs(function) {
+            let job = self.jobs.get(key);
+            let (number, submitted) = (job.number(), job.submitted());
+            let State::Queued { expires } = *job.state() else { continue };
+            self.timers.remove(expires, Due::Job(number));
+            let expires = self.expiry(key, submitted);
+            self.jobs.set_expires(key, expires);
+            if expires != crate::job::NEVER {
+                self.timers.add(expires, Due::Job(number));
+            }
+        }
+    }
+
+    fn queued_jobs(&self, function: FunctionKey) -> Vec<JobKey> {
+        let priorities = geartrain_proto::Priority::ALL.into_iter();
+        priorities.flat_map(|priority| self.jobs.queue(function, priority)).collect()
+    }
+}

@@ -1,0 +1,83 @@
+//! Places: putting a job into its line, or among those that wait for their time, and taking it out again.
+//!
+//! From: whoever made a job, got it back, or changes where it belongs. To: `job.rs` and the timers, which
+//! must agree about every job. Never: decides where a job belongs.
+
+use crate::core::Core;
+use crate::ids::UnixTime;
+use crate::job::{JobKey, NEVER, State};
+use crate::outbox::Outbox;
+use crate::persist::Outcome;
+use crate::timers::{Alarm, Due};
+
+impl Core {
+    /// Puts a displaced job to its place: at the end of its line, or to wait until `until`, where that is
+    /// in the future. Its wait counts from `since`.
+    pub(crate) fn place(&mut self, key: JobKey, until: Option<UnixTime>, since: UnixTime) {
+        let number = self.jobs.get(key).number();
+        if let Some(until) = until.filter(|until| *until > self.now.unix) {
+            self.jobs.delay(key, until);
+            return self.timers.add(until, Due::Job(number));
+        }
+        let expires = self.expiry(key, since);
+        self.jobs.enqueue(key, expires);
+        if expires != NEVER {
+            self.timers.add(expires, Due::Job(number));
+        }
+    }
+
+    /// When a job expires that waits since then.
+    pub(crate) fn expiry(&self, key: JobKey, since: UnixTime) -> UnixTime {
+        let policy = &self.functions.get(self.jobs.get(key).function()).policy;
+        match policy.expires {
+            Some(expires) => {
+                let millis = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
+                UnixTime::from_millis(since.millis().saturating_add(millis))
+            }
+            None => NEVER,
+        }
+    }
+
+    /// Takes a job from its place: off its worker's list, off the timers, out of its line.
+    pub(crate) fn displace(&mut self, key: JobKey) {
+        let job = self.jobs.get(key);
+        match job.state() {
+            State::Delayed { until } => self.timers.remove(*until, Due::Job(job.number())),
+            State::Queued { expires } => self.timers.remove(*expires, Due::Job(job.number())),
+            State::Running(_) => self.detach(key),
+        }
+        self.jobs.displace(key);
+    }
+
+    /// Takes a running job off its worker's list and its time limit off the timers.
+    fn detach(&mut self, key: JobKey) {
+        let job = self.jobs.get(key);
+        let Some(running) = job.running() else { return };
+        let (worker, index, deadline) = (running.worker, running.index as usize, running.deadline);
+        if let Some(deadline) = deadline {
+            self.timers.remove_alarm(deadline, Alarm::Deadline(job.number()));
+        }
+        let Some(peer) = self.conns.get_mut(worker) else { return };
+        if index < peer.running.len() {
+            peer.running.swap_remove(index);
+            if let Some(moved) = peer.running.get(index).copied() {
+                self.jobs.set_worker_index(moved, u32::try_from(index).unwrap_or(u32::MAX));
+            }
+        }
+    }
+
+    /// The time has come that a waiting job has a timer for.
+    pub(crate) fn job_is_due(&mut self, number: u64, out: &mut dyn Outbox) {
+        let key = self.jobs.find(number).expect("a job with a timer lives");
+        match self.jobs.get(key).state() {
+            State::Delayed { until } => {
+                let since = *until;
+                self.jobs.displace(key);
+                self.place(key, None, since);
+                self.wake(self.jobs.get(key).function(), out);
+            }
+            State::Queued { .. } => self.die(key, Outcome::Expired, b"", out),
+            State::Running(_) => unreachable!("a running job has no timer of the calendar"),
+        }
+    }
+}

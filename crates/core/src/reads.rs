@@ -1,0 +1,136 @@
+//! Reading back: what `core` asks the store for while it runs, and what for.
+//!
+//! From: typed commands that need the contents of jobs. To: [`Outbox::read`]; and back through
+//! [`Core::handle_read`] and [`Core::handle_read_end`]. Never: waits; whoever asked goes on then.
+
+use crate::commands::Reading;
+use crate::core::Core;
+use crate::ids::{ConnId, Now, Ticket};
+use crate::outbox::Outbox;
+use crate::persist::{Found, OwnedRecord, Wanted};
+use geartrain_proto::command::{AttemptRow, Bytes, Command, CommandError};
+use std::collections::BTreeMap;
+
+/// What is being read.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    last: u64,
+    pending: BTreeMap<Ticket, Purpose>,
+}
+
+/// What something is read for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// A command goes on with it.
+    Command(Box<CommandRead>),
+}
+
+/// A command that waits for what it asked for.
+#[derive(Debug)]
+pub(crate) struct CommandRead {
+    conn: ConnId,
+    place: Ticket,
+    command: Command,
+    reading: Reading,
+}
+
+/// A job that was read, with all that is kept about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetched {
+    pub(crate) record: OwnedRecord,
+    /// What was written when it was shelved, for a letter.
+    pub(crate) shelving: Option<OwnedShelving>,
+    pub(crate) log: Vec<AttemptRow>,
+}
+
+/// [`crate::Shelving`], as far as it is no part of the record.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnedShelving {
+    pub(crate) ended: crate::ids::UnixTime,
+    pub(crate) how: crate::persist::Outcome,
+    pub(crate) error: Vec<u8>,
+}
+
+impl Purpose {
+    pub(crate) fn command(conn: ConnId, place: Ticket, command: Command, next: Option<u64>) -> Self {
+        let reading = Reading { fetched: Vec::new(), next };
+        Purpose::Command(Box::new(CommandRead { conn, place, command, reading }))
+    }
+}
+
+impl Reads {
+    /// A ticket of its own kind; see [`Outbox::read`].
+    pub(crate) fn next_ticket(&mut self) -> Ticket {
+        self.last += 1;
+        Ticket::of_read(self.last)
+    }
+}
+
+impl Core {
+    pub(crate) fn read(&mut self, wanted: Wanted, numbers: &[u64], purpose: Purpose, out: &mut dyn Outbox) {
+        let ticket = self.reads.next_ticket();
+        self.reads.pending.insert(ticket, purpose);
+        out.read(ticket, wanted, numbers);
+    }
+
+    /// Something was found that [`Outbox::read`] asked for with this ticket.
+    pub fn handle_read(&mut self, ticket: Ticket, found: Found<'_>) {
+        match self.reads.pending.get_mut(&ticket) {
+            None => {}
+            Some(Purpose::Command(read)) => read.take(found),
+        }
+    }
+
+    /// All was given that could be found; or the store could not be read, for this reason.
+    pub fn handle_read_end(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        outcome: Result<(), &str>,
+        out: &mut dyn Outbox,
+    ) {
+        self.now = now;
+        match self.reads.pending.remove(&ticket) {
+            None => {}
+            Some(Purpose::Command(read)) => {
+                let CommandRead { conn, place, command, reading } = *read;
+                let reading = outcome.map(|()| reading).map_err(|reason| {
+                    CommandError::new(format!(
+                        "the store could not be read: {reason} (hint: see the server's log)"
+                    ))
+                });
+                self.resume_command(conn, place, &command, reading, out);
+            }
+        }
+    }
+}
+
+impl CommandRead {
+    fn take(&mut self, found: Found<'_>) {
+        let fetched = &mut self.reading.fetched;
+        match found {
+            Found::Job(record) => {
+                fetched.push(Fetched { record: record.into(), shelving: None, log: Vec::new() });
+            }
+            Found::Letter(record, shelving) => {
+                let (ended, how, error) = (shelving.ended, shelving.how, shelving.error.to_vec());
+                let shelving = Some(OwnedShelving { ended, how, error });
+                fetched.push(Fetched { record: record.into(), shelving, log: Vec::new() });
+            }
+            Found::Attempt(attempt) => {
+                let Some(of) = fetched.last_mut().filter(|of| of.record.number == attempt.number) else {
+                    return;
+                };
+                of.log.push(AttemptRow {
+                    attempt: attempt.attempt,
+                    started: attempt.started.millis(),
+                    ended: attempt.ended.millis(),
+                    client_id: Bytes::from(attempt.client_id),
+                    address: String::from_utf8_lossy(attempt.address).into_owned(),
+                    how: attempt.how.name().to_owned(),
+                    text: Bytes::from(attempt.text),
+                });
+            }
+        }
+    }
+}
