@@ -3,6 +3,10 @@
 //! From: the defaults, the configuration file, `policy set`. To: an [`Arc<Policy>`] for each function.
 //! Never: takes a rule in part; one wrong value refuses all of it.
 
+mod glob;
+
+pub(crate) use glob::matches;
+
 use crate::policy::Policy;
 use std::sync::Arc;
 
