@@ -19,6 +19,10 @@ impl Group {
         }))
     }
 
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     pub(crate) const fn number(self) -> u64 {
         self.0
     }

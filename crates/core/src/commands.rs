@@ -12,6 +12,8 @@ mod policy;
 mod schedule;
 mod workers;
 
+pub(crate) use dead::{LetterFilter, READ_BYTES_MAX};
+
 use crate::core::Core;
 use crate::ids::{ConnId, Ticket};
 use crate::outbox::{Answer, Outbox};
@@ -170,7 +172,7 @@ impl Core {
             Command::DeadGroups(arguments) => Ok(self.dead_groups(arguments)),
             Command::DeadList(arguments) => self.dead_list(arguments, reading),
             Command::DeadShow(arguments) => self.dead_show(arguments, reading),
-            Command::DeadRequeue(arguments) => self.dead_requeue(conn, arguments, reading, out),
+            Command::DeadRequeue(arguments) => self.dead_requeue(conn, arguments, out),
             Command::DeadProgress(arguments) => self.dead_progress(arguments),
             Command::DeadDrop(arguments) => self.dead_drop(conn, arguments, reading, out),
             Command::ScheduleAdd(arguments) => self.schedule_add(arguments, out),
@@ -181,7 +183,7 @@ impl Core {
             Command::ScheduleRun(arguments) => self.schedule_run(arguments, out),
             Command::ScheduleRemove(arguments) => self.schedule_remove(arguments, out),
             Command::Explain(arguments) => self.explain(arguments),
-            Command::Export(arguments) => self.export(arguments, reading),
+            Command::Export(arguments) => self.export(arguments, reading, out),
             Command::Import(arguments) => self.import(arguments, out),
         }
     }

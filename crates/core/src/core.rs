@@ -10,11 +10,13 @@ use crate::event::{Ended, Event};
 use crate::function::{FunctionKey, Functions};
 use crate::handle::Handles;
 use crate::ids::{ConnId, Moment, Now};
+use crate::imports::Imports;
 use crate::job::{Job, JobKey, Jobs, Kept};
 use crate::outbox::Outbox;
 use crate::persist::Outcome;
 use crate::policy::Policy;
 use crate::reads::Reads;
+use crate::requeue::Campaigns;
 use crate::rules::Rules;
 use crate::settings::{Settings, SettingsError};
 use crate::suspect::Suspects;
@@ -41,6 +43,8 @@ pub struct Core {
     pub(crate) timers: Timers,
     pub(crate) writing: Writing,
     pub(crate) archive: Archive,
+    pub(crate) campaigns: Campaigns,
+    pub(crate) imports: Imports,
     pub(crate) reads: Reads,
     pub(crate) replies: Replies,
     pub(crate) suspects: Suspects,
@@ -63,6 +67,8 @@ impl Core {
             timers: Timers::default(),
             writing: Writing::new(settings.next_number.max(1)),
             archive: Archive::default(),
+            campaigns: Campaigns::default(),
+            imports: Imports::default(),
             reads: Reads::default(),
             replies: Replies::default(),
             suspects: Suspects::default(),
@@ -260,6 +266,7 @@ impl Core {
         let handle = self.handles.text(number);
         let function = self.functions.name(job.function());
         out.note(Event::Ended { handle: handle.as_handle(), function, how });
+        self.tell_campaign(number, how, out);
         if self.jobs.line(job.function()).is_limited() {
             self.wake_if_ready(job.function(), out);
         }

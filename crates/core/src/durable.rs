@@ -4,11 +4,13 @@
 //! To: `Outbox::persist`; the answers that were held. Never: knows which store there is.
 
 use crate::core::Core;
-use crate::event::Ended;
+use crate::event::{Ended, Event};
 use crate::ids::{ConnId, Now, Ticket, UnixTime};
 use crate::job::{Job, JobKey, Kept, NewJob, State};
 use crate::outbox::{Answer, Outbox};
-use crate::persist::{Change, ERROR_BYTES_MAX, LetterHead, Op, Outcome, Record, Shelf, Shelving, Stored};
+use crate::persist::{
+    Change, Document, DocumentKind, ERROR_BYTES_MAX, LetterHead, Op, Outcome, Record, Shelf, Shelving, Stored,
+};
 use crate::settings::Durability;
 use geartrain_proto::{ErrorCode, Function, Response, Unique};
 use std::collections::{BTreeMap, VecDeque};
@@ -76,6 +78,11 @@ impl Writing {
         self.by_number.len()
     }
 
+    /// The first number that was never given out.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
     /// The ticket of the last change.
     pub(crate) fn last_ticket(&self) -> Ticket {
         self.last_ticket
@@ -119,12 +126,23 @@ impl Core {
     pub fn load(&mut self, now: Now, stored: Stored<'_>, out: &mut dyn Outbox) {
         self.now = now;
         match stored {
-            Stored::Document(_document) => {}
+            Stored::Document(document) => self.load_document(&document, out),
             Stored::Letter(head) => {
                 self.note_number(head.shelving.number);
                 self.file_letter(&head, Ticket::ZERO, out);
             }
             Stored::Job(record) => self.load_job(&record),
+        }
+    }
+
+    fn load_document(&mut self, document: &Document<'_>, out: &mut dyn Outbox) {
+        let (kind, name) = (document.kind, document.name);
+        let is_readable = document.body.is_some_and(|body| match kind {
+            DocumentKind::Import => self.imports.load(name, body),
+            DocumentKind::Policy | DocumentKind::Schedule => true,
+        });
+        if !is_readable {
+            out.note(Event::DocumentUnreadable { kind, name });
         }
     }
 

@@ -63,6 +63,7 @@ mod gate;
 mod grab;
 mod handle;
 mod ids;
+mod imports;
 mod index;
 mod job;
 mod line;

@@ -23,6 +23,8 @@ pub(crate) struct Reads {
 pub(crate) enum Purpose {
     /// A command goes on with it.
     Command(Box<CommandRead>),
+    /// Dead letters go back into the queue.
+    Campaign { number: u64, asked: Vec<u64>, fetched: Vec<Fetched> },
 }
 
 /// A command that waits for what it asked for.
@@ -58,6 +60,12 @@ impl Purpose {
     }
 }
 
+impl Purpose {
+    pub(crate) fn campaign(number: u64, asked: Vec<u64>) -> Self {
+        Purpose::Campaign { number, asked, fetched: Vec::new() }
+    }
+}
+
 impl Reads {
     /// A ticket of its own kind; see [`Outbox::read`].
     pub(crate) fn next_ticket(&mut self) -> Ticket {
@@ -77,7 +85,8 @@ impl Core {
     pub fn handle_read(&mut self, ticket: Ticket, found: Found<'_>) {
         match self.reads.pending.get_mut(&ticket) {
             None => {}
-            Some(Purpose::Command(read)) => read.take(found),
+            Some(Purpose::Command(read)) => take(&mut read.reading.fetched, found),
+            Some(Purpose::Campaign { fetched, .. }) => take(fetched, found),
         }
     }
 
@@ -101,36 +110,36 @@ impl Core {
                 });
                 self.resume_command(conn, place, &command, reading, out);
             }
+            Some(Purpose::Campaign { number, asked, fetched }) => {
+                self.release_letters(number, asked, outcome.map(|()| fetched).map_err(|_| ()), out);
+            }
         }
     }
 }
 
-impl CommandRead {
-    fn take(&mut self, found: Found<'_>) {
-        let fetched = &mut self.reading.fetched;
-        match found {
-            Found::Job(record) => {
-                fetched.push(Fetched { record: record.into(), shelving: None, log: Vec::new() });
-            }
-            Found::Letter(record, shelving) => {
-                let (ended, how, error) = (shelving.ended, shelving.how, shelving.error.to_vec());
-                let shelving = Some(OwnedShelving { ended, how, error });
-                fetched.push(Fetched { record: record.into(), shelving, log: Vec::new() });
-            }
-            Found::Attempt(attempt) => {
-                let Some(of) = fetched.last_mut().filter(|of| of.record.number == attempt.number) else {
-                    return;
-                };
-                of.log.push(AttemptRow {
-                    attempt: attempt.attempt,
-                    started: attempt.started.millis(),
-                    ended: attempt.ended.millis(),
-                    client_id: Bytes::from(attempt.client_id),
-                    address: String::from_utf8_lossy(attempt.address).into_owned(),
-                    how: attempt.how.name().to_owned(),
-                    text: Bytes::from(attempt.text),
-                });
-            }
+fn take(fetched: &mut Vec<Fetched>, found: Found<'_>) {
+    match found {
+        Found::Job(record) => {
+            fetched.push(Fetched { record: record.into(), shelving: None, log: Vec::new() });
+        }
+        Found::Letter(record, shelving) => {
+            let (ended, how, error) = (shelving.ended, shelving.how, shelving.error.to_vec());
+            let shelving = Some(OwnedShelving { ended, how, error });
+            fetched.push(Fetched { record: record.into(), shelving, log: Vec::new() });
+        }
+        Found::Attempt(attempt) => {
+            let Some(of) = fetched.last_mut().filter(|of| of.record.number == attempt.number) else {
+                return;
+            };
+            of.log.push(AttemptRow {
+                attempt: attempt.attempt,
+                started: attempt.started.millis(),
+                ended: attempt.ended.millis(),
+                client_id: Bytes::from(attempt.client_id),
+                address: String::from_utf8_lossy(attempt.address).into_owned(),
+                how: attempt.how.name().to_owned(),
+                text: Bytes::from(attempt.text),
+            });
         }
     }
 }

@@ -93,6 +93,8 @@ pub struct Settings {
     pub verbose: String,
     /// Answer to the text command `getpid`.
     pub pid: u32,
+    /// What a new queue is known by in exports; an old one has its own. Any value, another for each queue.
+    pub queue_id: u64,
     /// Seed of the hash of uniques, so that peers cannot make them collide. Any value.
     pub hash_seed: u64,
     /// Jobs in a row that a worker fails and others complete, after which it gets none for a while; 0 is never.
@@ -120,6 +122,7 @@ impl Default for Settings {
             version: "1.1.20".to_owned(),
             verbose: "ERROR".to_owned(),
             pid: 0,
+            queue_id: 0,
             hash_seed: 0,
             bad_worker_after: 0,
             bad_worker_pause: Duration::from_secs(60),

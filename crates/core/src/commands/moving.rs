@@ -1,24 +1,305 @@
-//! The commands `export` and `import`.
+//! The commands `export` and `import`: the whole queue as lines of JSON, while it runs.
 
-use super::{Reading, Reply};
+use super::{READ_BYTES_MAX, Reading, Reply, Rows};
 use crate::core::Core;
+use crate::ids::UnixTime;
+use crate::job::{Kept, NewJob};
 use crate::outbox::Outbox;
-use geartrain_proto::command::{CommandError, Export, Import};
+use crate::persist::{
+    ATTEMPT_TEXT_BYTES_MAX, Attempt, ERROR_BYTES_MAX, LetterHead, Op, Outcome, OwnedRecord, Record, Shelf,
+    Shelving, Wanted,
+};
+use crate::reads::Fetched;
+use crate::settings::Durability;
+use geartrain_proto::command::{
+    Bytes, CommandError, Export, Import, Imported, Item, PAGE_ROWS_MAX, Section, ShelfName,
+};
+use geartrain_proto::limits::{FUNCTION_BYTES_MAX, REDUCER_BYTES_MAX, UNIQUE_BYTES_MAX};
+use geartrain_proto::{Function, Unique};
+
+/// Numbers that one page of an export looks up, where it cannot look at all jobs.
+const NUMBERS_SEEN_MAX: u64 = 200_000;
+
+/// Up to how many jobs are all looked at for each page of an export.
+const JOBS_SORTED_MAX: usize = 100_000;
 
 impl Core {
     pub(crate) fn export(
         &mut self,
-        _arguments: &Export,
-        _reading: Option<Reading>,
+        arguments: &Export,
+        reading: Option<Reading>,
+        out: &mut dyn Outbox,
     ) -> Result<Reply, CommandError> {
-        Err(CommandError::new("not built yet"))
+        self.identify_queue(out);
+        match (arguments.section, reading) {
+            (Section::Policies, _) => Ok(self.export_policies()),
+            (Section::Schedules, _) => Ok(self.export_schedules(arguments.after)),
+            (Section::Dead, None) => {
+                let filter = self.letter_filter(&arguments.filter)?;
+                let (numbers, next) =
+                    self.pick(Shelf::Dead, &filter, arguments.after, PAGE_ROWS_MAX as usize);
+                Ok(Reply::Read { wanted: Wanted::Letters(Shelf::Dead), numbers, next })
+            }
+            (Section::Dead, Some(reading)) => {
+                let filter = self.letter_filter(&arguments.filter)?;
+                let letters = reading.fetched.into_iter().filter(|letter| filter.takes_contents(letter));
+                Ok(self.export_jobs(letters, reading.next))
+            }
+            (Section::Jobs, None) => {
+                let (numbers, next) = self.pick_jobs(arguments.after);
+                Ok(Reply::Read { wanted: Wanted::Jobs, numbers, next })
+            }
+            (Section::Jobs, Some(reading)) => Ok(self.export_jobs(reading.fetched.into_iter(), reading.next)),
+        }
     }
 
-    pub(crate) fn import(
+    /// The next background jobs, in the order of their numbers.
+    fn pick_jobs(&self, after: u64) -> (Vec<u64>, Option<u64>) {
+        let end = self.writing.next_number();
+        let (candidates, stop): (Vec<u64>, u64) = if self.jobs.len() <= JOBS_SORTED_MAX {
+            let later = self.jobs.iter().map(|(_, job)| job.number()).filter(|number| *number >= after);
+            let mut all: Vec<u64> = later.collect();
+            all.sort_unstable();
+            (all, end)
+        } else {
+            let stop = end.min(after.saturating_add(NUMBERS_SEEN_MAX));
+            ((after..stop).collect(), stop)
+        };
+        let (mut numbers, mut bytes) = (Vec::new(), 0);
+        for number in candidates {
+            let Some(key) = self.jobs.find(number) else { continue };
+            let job = self.jobs.get(key);
+            if job.kept() == Kept::ByClients {
+                continue;
+            }
+            let len = job.content_len();
+            if numbers.len() >= PAGE_ROWS_MAX as usize || (bytes > 0 && bytes + len > READ_BYTES_MAX) {
+                return (numbers, Some(number));
+            }
+            bytes += len;
+            numbers.push(number);
+        }
+        (numbers, (stop < end).then_some(stop))
+    }
+
+    fn export_jobs(&self, fetched: impl Iterator<Item = Fetched>, next: Option<u64>) -> Reply {
+        let mut rows = Rows::default();
+        for Fetched { record, shelving, log } in fetched {
+            rows.push(&Item::Job {
+                origin: self.origin(),
+                number: record.number,
+                function: Bytes(record.function),
+                unique: Bytes(record.unique),
+                priority: record.priority.into(),
+                workload: Bytes(record.workload),
+                reducer: record.reducer.map(Bytes),
+                not_before: record.not_before,
+                attempts: record.attempts,
+                lost: record.lost,
+                submitted: record.submitted.millis(),
+                shelf: shelving.as_ref().map(|_| ShelfName::Dead),
+                ended: shelving.as_ref().map_or(0, |it| it.ended.millis()),
+                how: shelving.as_ref().map_or_else(String::new, |it| it.how.name().to_owned()),
+                error: shelving.map_or_else(Bytes::default, |it| Bytes(it.error)),
+                log,
+            });
+        }
+        rows.end(next)
+    }
+
+    fn export_policies(&self) -> Reply {
+        Rows::default().end(None)
+    }
+
+    fn export_schedules(&self, _after: u64) -> Reply {
+        Rows::default().end(None)
+    }
+
+    fn import_policy(
         &mut self,
-        _arguments: &Import,
+        _function: &Bytes,
+        _values: &std::collections::BTreeMap<String, String>,
         _out: &mut dyn Outbox,
     ) -> Result<Reply, CommandError> {
         Err(CommandError::new("not built yet"))
     }
+
+    fn import_schedule(
+        &mut self,
+        _schedule: &geartrain_proto::command::ScheduleAdd,
+        _paused: bool,
+        _last: Option<i64>,
+        _out: &mut dyn Outbox,
+    ) -> Result<Reply, CommandError> {
+        Err(CommandError::new("not built yet"))
+    }
+
+    /// What tells this queue from every other one.
+    fn origin(&self) -> String {
+        format!("{:016x}", self.imports.queue_id())
+    }
+
+    pub(crate) fn import(&mut self, arguments: &Import, out: &mut dyn Outbox) -> Result<Reply, CommandError> {
+        match &arguments.item {
+            Item::Policy { function, values } => self.import_policy(function, values, out),
+            Item::Schedule { schedule, paused, last } => self.import_schedule(schedule, *paused, *last, out),
+            job @ Item::Job { .. } => self.import_job(job, out).map(|imported| Rows::one(&imported)),
+        }
+    }
+
+    fn import_job(&mut self, item: &Item, out: &mut dyn Outbox) -> Result<Imported, CommandError> {
+        let Item::Job { origin, number, shelf, log, ended, how, error, .. } = item else {
+            return Err(CommandError::new("import: the item is no job"));
+        };
+        let known = |handle| Imported { outcome: "known".to_owned(), handle };
+        if origin.is_empty() || origin.len() > ORIGIN_BYTES_MAX {
+            return Err(CommandError::new(format!(
+                "import: origin of {} bytes is not from 1 to {ORIGIN_BYTES_MAX} bytes long",
+                origin.len()
+            )));
+        }
+        if self.imports.has(origin, *number) {
+            return Ok(known(None));
+        }
+        let mut record = checked_record(item)?;
+        let Some(function) = self.function_for(Function::new(&record.function)) else {
+            return Err(CommandError::new("import: there are too many functions"));
+        };
+        let outcome = if let Some(shelf) = shelf {
+            let how = Outcome::from_name(how)
+                .ok_or_else(|| CommandError::new(format!("import: how {how:?} is not the end of a job")))?;
+            record.number = self.take_number(out);
+            let shelving = Shelving {
+                number: record.number,
+                shelf: (*shelf).into(),
+                ended: UnixTime::from_millis(*ended),
+                how,
+                attempts: record.attempts,
+                error: error.0.get(..ERROR_BYTES_MAX).unwrap_or(&error.0),
+            };
+            self.import_letter(&record.as_record(), shelving, out);
+            Imported { outcome: "new".to_owned(), handle: Some(self.handle_bytes(record.number)) }
+        } else {
+            let unique = Unique::new(&record.unique);
+            match self.jobs.find_identity(function, unique, &record.workload) {
+                Ok(key) => known(Some(self.handle_bytes(self.jobs.get(key).number()))),
+                Err(identity) => {
+                    record.number = self.take_number(out);
+                    let is_stored = self.settings.durability == Durability::Stored;
+                    let key = self.jobs.insert(&NewJob {
+                        number: record.number,
+                        function,
+                        unique,
+                        identity,
+                        priority: record.priority,
+                        workload: &record.workload,
+                        reducer: record.reducer.as_deref(),
+                        submitted: record.submitted,
+                        attempts: record.attempts,
+                        lost: record.lost,
+                        kept: if is_stored { Kept::Stored } else { Kept::InMemory },
+                    });
+                    let not_before = UnixTime::from_seconds(record.not_before);
+                    self.place(key, Some(not_before), self.now.unix.max(not_before));
+                    if is_stored {
+                        let ticket = self.writing.next_ticket();
+                        out.persist(ticket, Op::Put(self.record(self.jobs.get(key), record.number)));
+                        // Owed whatever happens, like a letter that goes back: that it was taken in is remembered
+                        // in the same step.
+                        let ticket = self.writing.next_ticket();
+                        out.persist(ticket, Op::Unshelve { number: record.number, shelf: Shelf::Dead });
+                    }
+                    self.wake_if_ready(function, out);
+                    Imported { outcome: "new".to_owned(), handle: Some(self.handle_bytes(record.number)) }
+                }
+            }
+        };
+        if outcome.outcome == "new" {
+            self.import_log(record.number, log, out);
+        }
+        self.remember_import(origin, *number, out)?;
+        Ok(outcome)
+    }
+
+    fn import_letter(&mut self, record: &Record<'_>, shelving: Shelving<'_>, out: &mut dyn Outbox) {
+        let ticket = self.writing.next_ticket();
+        out.persist(ticket, Op::Put(*record));
+        let ticket = self.writing.next_ticket();
+        out.persist(ticket, Op::Shelve(shelving));
+        let content = record.unique.len() + record.reducer.map_or(0, <[u8]>::len) + record.workload.len();
+        let bytes = (record.function.len() + content) as u64;
+        self.file_letter(&LetterHead { shelving, function: record.function, bytes }, ticket, out);
+    }
+
+    fn import_log(
+        &mut self,
+        number: u64,
+        log: &[geartrain_proto::command::AttemptRow],
+        out: &mut dyn Outbox,
+    ) {
+        for row in log {
+            let ticket = self.writing.next_ticket();
+            let text = row.text.as_bytes();
+            out.persist(
+                ticket,
+                Op::Attempt(Attempt {
+                    number,
+                    attempt: row.attempt,
+                    started: UnixTime::from_millis(row.started),
+                    ended: UnixTime::from_millis(row.ended),
+                    client_id: row.client_id.as_bytes(),
+                    address: row.address.as_bytes(),
+                    how: Outcome::from_name(&row.how).unwrap_or(Outcome::Failed),
+                    text: text.get(..ATTEMPT_TEXT_BYTES_MAX).unwrap_or(text),
+                }),
+            );
+        }
+    }
+
+    pub(crate) fn handle_bytes(&self, number: u64) -> Bytes {
+        Bytes::from(self.handles.text(number).as_handle().as_bytes())
+    }
+}
+
+/// Longest name of the queue that an item comes from, in bytes.
+const ORIGIN_BYTES_MAX: usize = 64;
+
+fn checked_record(item: &Item) -> Result<OwnedRecord, CommandError> {
+    let Item::Job {
+        function,
+        unique,
+        priority,
+        workload,
+        reducer,
+        not_before,
+        attempts,
+        lost,
+        submitted,
+        ..
+    } = item
+    else {
+        return Err(CommandError::new("import: the item is no job"));
+    };
+    let check = |what: &str, len: usize, min: usize, max: usize| {
+        if (min..=max).contains(&len) {
+            return Ok(());
+        }
+        Err(CommandError::new(format!("import: {what} of {len} bytes is not from {min} to {max} bytes long")))
+    };
+    check("function", function.0.len(), 1, FUNCTION_BYTES_MAX)?;
+    check("unique", unique.0.len(), 0, UNIQUE_BYTES_MAX)?;
+    check("reducer", reducer.as_ref().map_or(0, |it| it.0.len()), 0, REDUCER_BYTES_MAX)?;
+    Ok(OwnedRecord {
+        number: 0,
+        place: 0,
+        function: function.0.clone(),
+        unique: unique.0.clone(),
+        priority: (*priority).into(),
+        workload: workload.0.clone(),
+        reducer: reducer.as_ref().map(|it| it.0.clone()),
+        not_before: *not_before,
+        attempts: *attempts,
+        lost: *lost,
+        submitted: UnixTime::from_millis(*submitted),
+    })
 }
