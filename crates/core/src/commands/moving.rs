@@ -158,7 +158,7 @@ impl Core {
                 origin.len()
             )));
         }
-        if self.imports.has(origin, *number) {
+        if self.imports.has(origin, *number) || (*origin == self.origin() && self.is_kept(*number)) {
             return Ok(known(None));
         }
         let mut record = checked_record(item)?;
@@ -254,6 +254,12 @@ impl Core {
                 }),
             );
         }
+    }
+
+    /// Whether a job of this number waits, runs, or is on a shelf.
+    fn is_kept(&self, number: u64) -> bool {
+        let is_on = |shelf| self.archive.shelf(shelf).get(number).is_some();
+        self.jobs.find(number).is_some() || is_on(Shelf::Dead) || is_on(Shelf::Finished)
     }
 
     pub(crate) fn handle_bytes(&self, number: u64) -> Bytes {
