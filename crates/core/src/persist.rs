@@ -5,6 +5,10 @@
 //! To: a store, in the order of the tickets; and back, at start through [`crate::Core::load`], later through
 //! [`crate::Core::handle_read`] where `core` asked for it.
 
+mod owned;
+
+pub use owned::{OwnedAttempt, OwnedShelving};
+
 use crate::ids::UnixTime;
 use geartrain_proto::Priority;
 
@@ -144,6 +148,17 @@ pub enum Shelf {
     Finished = 1,
 }
 
+impl Shelf {
+    /// All of them, by the number they are stored as.
+    pub const ALL: [Shelf; 2] = [Shelf::Dead, Shelf::Finished];
+
+    /// The shelf stored as this number.
+    #[must_use]
+    pub fn from_stored(number: i64) -> Option<Self> {
+        usize::try_from(number).ok().and_then(|index| Self::ALL.get(index)).copied()
+    }
+}
+
 /// What is written about a job that goes to a shelf, beside its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shelving<'a> {
@@ -193,6 +208,17 @@ pub enum DocumentKind {
     Schedule = 1,
     /// Which jobs were taken in from an export, by the origin of that; stored as 2.
     Import = 2,
+}
+
+impl DocumentKind {
+    /// All of them, by the number they are stored as.
+    pub const ALL: [DocumentKind; 3] = [DocumentKind::Policy, DocumentKind::Schedule, DocumentKind::Import];
+
+    /// The kind stored as this number.
+    #[must_use]
+    pub fn from_stored(number: i64) -> Option<Self> {
+        usize::try_from(number).ok().and_then(|index| Self::ALL.get(index)).copied()
+    }
 }
 
 /// One durable change.

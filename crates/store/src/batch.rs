@@ -4,13 +4,17 @@
 //! To: [`crate::Store::commit`], as the net effect.
 //! Never: allocates per change, looks at the clock, does IO.
 
+mod arena;
+mod effect;
+mod entry;
 mod net;
 
 pub use net::Net;
 
-use geartrain_core::{Op, Record, Ticket, UnixTime};
-use geartrain_proto::Priority;
-use std::ops::Range;
+use arena::Arena;
+use effect::Effect;
+use entry::{Entry, Keep, StoredDocument};
+use geartrain_core::{Op, Ticket};
 
 /// How many bytes of room [`Batch::clear`] keeps for names and workloads: 4 MiB.
 ///
@@ -29,84 +33,62 @@ pub const KEPT_OPS_MAX: usize = 32 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     entries: Vec<Entry>,
-    arena: Vec<u8>,
+    documents: Vec<StoredDocument>,
+    arena: Arena,
     last_ticket: Ticket,
     numbers_until: u64,
+    certainty: Certainty,
 }
 
-/// A change, its bytes in the arena.
-#[derive(Debug, Clone, Copy)]
-enum Entry {
-    Put(Stored),
-    /// A record that was refused, and is only written again should the job be buried.
-    Withdraw(Stored),
-    GiveBack {
-        number: u64,
-        place: u64,
-        attempts: u32,
-    },
-    Bury {
-        number: u64,
-        attempts: u32,
-    },
-    Delete {
-        number: u64,
-    },
+/// Whether a part of a batch may be on disk already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Certainty {
+    /// Nothing of it was ever handed to a store.
+    #[default]
+    New,
+    /// It follows up on a commit that failed.
+    Doubtful,
 }
 
-impl Entry {
-    const fn number(&self) -> u64 {
-        match self {
-            Entry::Put(stored) | Entry::Withdraw(stored) => stored.number,
-            Entry::GiveBack { number, .. } | Entry::Bury { number, .. } | Entry::Delete { number } => *number,
-        }
-    }
-}
-
-/// A record whose function, unique, reducer and workload lie in the arena in this order.
-#[derive(Debug, Clone, Copy)]
-struct Stored {
-    number: u64,
-    place: u64,
-    not_before: i64,
-    submitted: UnixTime,
-    start: usize,
-    function_len: usize,
-    workload_len: usize,
-    unique_len: usize,
-    reducer_len: Option<usize>,
-    attempts: u32,
-    priority: Priority,
-}
-
-impl Stored {
-    const fn moved(self, by: usize) -> Self {
-        Self { start: self.start + by, ..self }
-    }
+/// What a batch is folded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The same changes in less room.
+    Fold,
+    /// The commit of these changes failed.
+    Failed,
 }
 
 impl Batch {
     /// A batch without changes, and without memory.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Vec::new(), arena: Vec::new(), last_ticket: Ticket::ZERO, numbers_until: 0 }
+        Self {
+            entries: Vec::new(),
+            documents: Vec::new(),
+            arena: Arena::new(),
+            last_ticket: Ticket::ZERO,
+            numbers_until: 0,
+            certainty: Certainty::New,
+        }
     }
 
     /// Adds a change behind all others.
     pub fn push(&mut self, ticket: Ticket, op: Op<'_>) {
-        match op {
-            Op::Put(record) => {
-                let stored = self.store(&record);
-                self.entries.push(Entry::Put(stored));
-            }
-            Op::GiveBack { number, place, attempts } => {
-                self.entries.push(Entry::GiveBack { number, place, attempts });
-            }
-            Op::Bury { number, attempts } => self.entries.push(Entry::Bury { number, attempts }),
-            Op::Delete { number } => self.entries.push(Entry::Delete { number }),
-            Op::ReserveNumbers { until } => self.numbers_until = self.numbers_until.max(until),
-        }
         self.last_ticket = self.last_ticket.max(ticket);
+        match op {
+            Op::ReserveNumbers { until } => self.numbers_until = self.numbers_until.max(until),
+            Op::Document(document) => {
+                let stored = StoredDocument::new(&mut self.arena, &document);
+                self.documents.push(stored);
+            }
+            Op::Put(_)
+            | Op::Change(_)
+            | Op::Attempt(_)
+            | Op::Shelve(_)
+            | Op::Unshelve { .. }
+            | Op::Delete { .. } => self.entries.extend(Entry::new(&mut self.arena, &op)),
+        }
     }
 
     /// Whether there is nothing to make durable.
@@ -118,10 +100,10 @@ impl Batch {
     /// How many changes are in it; all reservations of numbers together count as one.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len() + usize::from(self.numbers_until > 0)
+        self.entries.len() + self.documents.len() + usize::from(self.numbers_until > 0)
     }
 
-    /// How many bytes its names and workloads have, for bounding what waits for the disk.
+    /// How many bytes its names, workloads, texts and documents have, for bounding what waits for the disk.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.arena.len()
@@ -135,14 +117,19 @@ impl Batch {
         self.last_ticket
     }
 
-    /// What is to be written: at most one change for each job, in the order of their numbers, and
-    /// a reservation of numbers at the end.
+    /// What is to be written, in the order of the jobs' numbers; documents and a reservation of numbers
+    /// come last. Of each job, in this order and at most one of each but attempts: an `Unshelve`, a
+    /// `Delete`, a `Put` or a `Change`, its `Attempt`s, a `Shelve`.
     ///
-    /// - A `Delete` annihilates a `Put` before it: that job ended before its record was written.
-    /// - A `GiveBack` folds into a `Put` before it; of several the last counts.
-    /// - A `GiveBack` of a job that was deleted or buried before is void.
-    /// - A `Bury` behind a `Put` is the one case of two changes: the record, then the `Bury`.
-    /// - Of several reservations the largest counts.
+    /// - A `Delete` annihilates a `Put` before it, with its attempts: that job ended before its record was
+    ///   written. Where the batch follows up on a failed one, the record may be there: the `Delete` stays.
+    /// - A `Change` folds into a `Put` before it; of several the last counts.
+    /// - A `Shelve` stands behind the `Put` of its job. What comes behind it is void, until the job is put
+    ///   again.
+    /// - A `Put` with an `Unshelve` brings a job back from a shelf; from a shelf to which it went in the
+    ///   same batch as well.
+    /// - A change of a job that was deleted before is void.
+    /// - Of several documents of one name the last counts, and of several reservations the largest.
     #[must_use]
     pub fn iter_net(&self) -> Net<'_> {
         Net::new(self)
@@ -151,51 +138,38 @@ impl Batch {
     /// What to commit first once the store is open again, after the commit of this batch failed.
     ///
     /// A commit whose sync failed may have reached the disk all the same. Its clients were told
-    /// `ERROR`, so every record it put is deleted; every job that ended is deleted or buried, since
-    /// no answer waits for the disk then; so are give-backs and reservations written again. Jobs
-    /// that came and went within the batch need nothing. The follow-up carries the batch's last
-    /// ticket.
+    /// `ERROR`, so every record it put is deleted; everything else is owed, and is written again: what was
+    /// deleted, changed, shelved, taken off a shelf, the attempts, the documents and the reservation.
+    /// The follow-up carries the batch's last ticket, and may be done on top of itself.
     ///
-    /// A job that is buried has run and failed, which a person is to find. So a record that was put and
-    /// buried is put and buried again; and where the `Bury` comes in a later batch, which is to be
-    /// appended, the follow-up still has the record, to bury it instead of deleting it.
+    /// Two kinds of records are owed as well, and are put again. A job that went to a shelf has run, which
+    /// a person is to find; where its `Shelve` comes in a later batch, which is to be appended, the
+    /// follow-up still has the record, to shelve it instead of deleting it. And a job that came back from a
+    /// shelf was accepted long before.
     #[must_use]
     pub fn failed_followup(&self) -> Batch {
-        let mut followup =
-            Batch { last_ticket: self.last_ticket, numbers_until: self.numbers_until, ..Batch::new() };
-        for effect in net::effects(self) {
-            let Some(entry) = self.entries.get(effect.entry as usize) else { continue };
-            match entry {
-                Entry::Put(stored) | Entry::Withdraw(stored) => {
-                    let mut record = self.record(stored);
-                    effect.fold_into(&mut record);
-                    let stored = followup.store(&record);
-                    if let Some(attempts) = effect.buried {
-                        followup.entries.push(Entry::Put(stored));
-                        followup.entries.push(Entry::Bury { number: stored.number, attempts });
-                    } else {
-                        followup.entries.push(Entry::Withdraw(stored));
-                    }
-                }
-                Entry::GiveBack { .. } | Entry::Bury { .. } | Entry::Delete { .. } => {
-                    followup.entries.push(*entry);
-                }
-            }
-        }
-        followup
+        self.rebuilt(Purpose::Failed)
+    }
+
+    /// The same changes in less room: those of one job are folded into each other.
+    ///
+    /// To be used where changes gather for long. What [`Batch::iter_net`] gives would not do: a follow-up
+    /// knows more about its records.
+    #[must_use]
+    pub fn folded(&self) -> Batch {
+        self.rebuilt(Purpose::Fold)
     }
 
     /// Adds all changes of `later` behind those of this batch.
     pub fn append(&mut self, later: &Batch) {
-        let base = self.arena.len();
-        self.arena.extend_from_slice(&later.arena);
-        self.entries.extend(later.entries.iter().map(|entry| match entry {
-            Entry::Put(stored) => Entry::Put(stored.moved(base)),
-            Entry::Withdraw(stored) => Entry::Withdraw(stored.moved(base)),
-            Entry::GiveBack { .. } | Entry::Bury { .. } | Entry::Delete { .. } => *entry,
-        }));
+        let base = self.arena.append(&later.arena);
+        self.entries.extend(later.entries.iter().map(|entry| entry.moved(base)));
+        self.documents.extend(later.documents.iter().map(|document| document.moved(base)));
         self.last_ticket = self.last_ticket.max(later.last_ticket);
         self.numbers_until = self.numbers_until.max(later.numbers_until);
+        if later.certainty == Certainty::Doubtful {
+            self.certainty = Certainty::Doubtful;
+        }
     }
 
     /// Forgets all changes and the last ticket; keeps memory for the next ones, up to
@@ -203,57 +177,62 @@ impl Batch {
     pub fn clear(&mut self) {
         self.entries.clear();
         self.entries.shrink_to(KEPT_OPS_MAX);
-        self.arena.clear();
-        self.arena.shrink_to(KEPT_BYTES_MAX);
+        self.documents.clear();
+        self.documents.shrink_to(KEPT_OPS_MAX);
+        self.arena.clear(KEPT_BYTES_MAX);
         self.last_ticket = Ticket::ZERO;
         self.numbers_until = 0;
+        self.certainty = Certainty::New;
     }
 
-    fn store(&mut self, record: &Record<'_>) -> Stored {
-        let start = self.arena.len();
-        let reducer = record.reducer.unwrap_or_default();
-        self.arena
-            .reserve(record.function.len() + record.unique.len() + reducer.len() + record.workload.len());
-        self.arena.extend_from_slice(record.function);
-        self.arena.extend_from_slice(record.unique);
-        self.arena.extend_from_slice(reducer);
-        self.arena.extend_from_slice(record.workload);
-        Stored {
-            number: record.number,
-            place: record.place,
-            not_before: record.not_before,
-            submitted: record.submitted,
-            start,
-            function_len: record.function.len(),
-            unique_len: record.unique.len(),
-            reducer_len: record.reducer.map(<[u8]>::len),
-            workload_len: record.workload.len(),
-            attempts: record.attempts,
-            priority: record.priority,
+    fn rebuilt(&self, purpose: Purpose) -> Batch {
+        let certainty = match purpose {
+            Purpose::Fold => self.certainty,
+            Purpose::Failed => Certainty::Doubtful,
+        };
+        let mut rebuilt = Batch {
+            last_ticket: self.last_ticket,
+            numbers_until: self.numbers_until,
+            certainty,
+            ..Batch::new()
+        };
+        effect::fold(self, certainty, &mut |effect, attempts| rebuilt.add(self, purpose, effect, attempts));
+        for index in entry::last_documents(self) {
+            if let Some(document) = self.documents.get(index as usize) {
+                let document = document.document(&self.arena);
+                rebuilt.documents.push(StoredDocument::new(&mut rebuilt.arena, &document));
+            }
+        }
+        rebuilt
+    }
+
+    /// Adds what stands of a job of another batch.
+    fn add(&mut self, from: &Batch, purpose: Purpose, effect: &Effect, attempts: &[u32]) {
+        for step in effect.steps() {
+            match step {
+                effect::Step::Put { entry, change, keep } => {
+                    let Some(record) = from.record(entry, change) else { continue };
+                    let keep = match (keep, purpose) {
+                        (Keep::Asked, Purpose::Failed) => Keep::Withdrawn,
+                        (keep, _) => keep,
+                    };
+                    self.entries.push(Entry::put(&mut self.arena, &record, keep));
+                }
+                effect::Step::Attempts => attempts.iter().for_each(|entry| self.copy(from, *entry)),
+                effect::Step::Change { entry } | effect::Step::Shelve { entry } => self.copy(from, entry),
+                effect::Step::Unshelve { number, shelf } => {
+                    self.entries.push(Entry::Unshelve { number, shelf });
+                }
+                effect::Step::Delete { number, attempts } => {
+                    self.entries.push(Entry::Delete { number, attempts });
+                }
+            }
         }
     }
 
-    fn record(&self, stored: &Stored) -> Record<'_> {
-        let function = stored.start..stored.start + stored.function_len;
-        let unique = function.end..function.end + stored.unique_len;
-        let reducer = unique.end..unique.end + stored.reducer_len.unwrap_or(0);
-        let workload = reducer.end..reducer.end + stored.workload_len;
-        Record {
-            number: stored.number,
-            place: stored.place,
-            function: self.slice(function),
-            unique: self.slice(unique),
-            priority: stored.priority,
-            workload: self.slice(workload),
-            reducer: stored.reducer_len.map(|_| self.slice(reducer)),
-            not_before: stored.not_before,
-            attempts: stored.attempts,
-            submitted: stored.submitted,
-        }
-    }
-
-    fn slice(&self, range: Range<usize>) -> &[u8] {
-        self.arena.get(range).expect("an entry points at bytes that were copied before it was made")
+    fn copy(&mut self, from: &Batch, entry: u32) {
+        let op = from.entries.get(entry as usize).map(|entry| entry.op(&from.arena));
+        self.entries.extend(op.and_then(|op| Entry::new(&mut self.arena, &op)));
     }
 }
 

@@ -116,6 +116,18 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// Somebody removed or replaced a file of the database while the server runs.
+    ///
+    /// Until the server ends, everything is still in the file that has no name any more.
+    #[error(
+        "a file of the database {location} {what} while the server uses it (hint: put it back, or leave its place free and the server writes it anew)"
+    )]
+    Removed {
+        /// Where it should lie.
+        location: String,
+        /// What happened to it.
+        what: &'static str,
+    },
     /// A number that cannot be stored.
     #[error("the number {number} is over {max}, the largest a store can keep")]
     NumberTooLarge {

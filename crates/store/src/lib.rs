@@ -1,9 +1,9 @@
-//! Where Geartrain remembers background jobs: a blocking [`Store`] that makes one [`Batch`] of changes
+//! Where Geartrain remembers background jobs, what became of them, and documents: a blocking [`Store`] that makes one [`Batch`] of changes
 //! durable at a time, and gives the jobs back at the next start. [`SqliteStore`] keeps them in one file,
 //! [`MemoryStore`] as long as the process lives.
 //!
 //! ```
-//! use geartrain_core::{Op, Record, Ticket, UnixTime};
+//! use geartrain_core::{Op, Record, Stored, Ticket, UnixTime};
 //! use geartrain_proto::Priority;
 //! use geartrain_store::{Batch, MemoryStore, Store};
 //!
@@ -19,21 +19,30 @@
 //!     reducer: None,
 //!     not_before: 0,
 //!     attempts: 0,
+//!     lost: 0,
 //!     submitted: UnixTime::from_seconds(1_700_000_000),
 //! };
 //! batch.push(Ticket::new(1), Op::Put(record));
 //! store.commit(&batch)?;
 //!
 //! let mut restarted = store.clone();
-//! let report = restarted.load(&mut |record| assert_eq!(record.workload, b"photo-7"))?;
+//! let mut workloads = Vec::new();
+//! let report = restarted.load(&mut |stored| {
+//!     if let Stored::Job(record) = stored {
+//!         workloads.push(record.workload.to_vec());
+//!     }
+//! })?;
+//! assert_eq!(workloads, [b"photo-7"]);
 //! assert_eq!((report.loaded, restarted.opening().next_number), (1, 2));
 //! # Ok::<(), geartrain_store::StoreError>(())
 //! ```
 //!
 //! The way of a job: its record is copied into the open [`Batch`] by the thread that holds `core`
 //! (`batch.rs`). The store thread takes the batch, and what is left of it once a job's changes are
-//! folded (`batch/net.rs`) becomes one transaction and one sync (`sqlite/commit.rs`). Then its client is
-//! answered. At the next start it is streamed back in the order of the places (`sqlite/load.rs`). What
+//! folded (`batch/effect.rs`) becomes one transaction and one sync (`sqlite/commit.rs`). Then its client is
+//! answered. At the next start it is streamed back in the order of the places (`sqlite/load.rs`). A job that
+//! leaves the queue for a shelf keeps its contents and its attempts there; those, and the workloads of waiting
+//! jobs that left memory, are read by a [`Reader`] on a thread of its own (`sqlite/reader.rs`). What
 //! can go wrong is one enum, [`StoreError`]; after a failed commit the driver calls [`Store::reopen`]
 //! until it succeeds, and commits [`Batch::failed_followup`] first.
 
@@ -49,4 +58,4 @@ pub use batch::{Batch, KEPT_BYTES_MAX, KEPT_OPS_MAX, Net};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use sqlite::{Locking, Parents, SqliteOptions, SqliteStore};
-pub use store::{LoadReport, Opening, Store};
+pub use store::{JOBS_COUNTED_MAX, LoadReport, Opening, Reader, Store};

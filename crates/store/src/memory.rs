@@ -1,13 +1,15 @@
 //! A store that remembers as long as the process lives.
 //!
 //! From: tests, and a server that was told to keep its queue in memory.
-//! To: a map that every clone shares, so that a test can restart a server on it.
+//! To: maps that every clone shares, so that a test can restart a server on them.
 //! Never: fails.
 
-use crate::{Batch, LoadReport, Opening, Store, StoreError};
-use geartrain_core::{Op, Record, UnixTime};
-use geartrain_proto::Priority;
-use std::collections::BTreeMap;
+use crate::{Batch, LoadReport, Opening, Reader, Store, StoreError};
+use geartrain_core::{
+    ATTEMPTS_KEPT, Change, Document, DocumentKind, Found, LetterHead, Op, OwnedAttempt, OwnedRecord,
+    OwnedShelving, Shelving, Stored, Wanted,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Remembers jobs in memory; a clone is another handle to the same memory.
@@ -18,22 +20,18 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Memory {
-    jobs: BTreeMap<u64, Job>,
-    buried: BTreeMap<u64, Job>,
+    jobs: BTreeMap<u64, OwnedRecord>,
+    letters: BTreeMap<u64, Letter>,
+    /// By number of the job and slot: the attempt modulo [`ATTEMPTS_KEPT`].
+    attempts: BTreeMap<(u64, u32), OwnedAttempt>,
+    documents: BTreeMap<(DocumentKind, Vec<u8>), Vec<u8>>,
     numbers_until: u64,
 }
 
 #[derive(Debug)]
-struct Job {
-    place: u64,
-    function: Vec<u8>,
-    unique: Vec<u8>,
-    priority: Priority,
-    workload: Vec<u8>,
-    reducer: Option<Vec<u8>>,
-    not_before: i64,
-    attempts: u32,
-    submitted: UnixTime,
+struct Letter {
+    record: OwnedRecord,
+    shelving: OwnedShelving,
 }
 
 impl MemoryStore {
@@ -47,30 +45,46 @@ impl MemoryStore {
         // Each change is complete before the lock is let go, so a panic elsewhere spoils nothing.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Applies a change at once, without a batch: what folding changes must not alter.
+    #[cfg(test)]
+    pub(crate) fn apply(&self, op: Op<'_>) {
+        self.memory().apply(op);
+    }
 }
 
 impl Store for MemoryStore {
     fn opening(&self) -> Opening {
         let memory = self.memory();
-        let last = |jobs: &BTreeMap<u64, Job>| jobs.last_key_value().map_or(0, |(number, _)| *number);
-        let last = last(&memory.jobs).max(last(&memory.buried));
+        let last_job = memory.jobs.last_key_value().map_or(0, |(number, _)| *number);
+        let last_letter = memory.letters.last_key_value().map_or(0, |(number, _)| *number);
         Opening {
-            next_number: memory.numbers_until.max(last + 1),
-            jobs: memory.jobs.len() as u64,
-            buried: memory.buried.len() as u64,
+            next_number: memory.numbers_until.max(last_job.max(last_letter) + 1),
+            jobs_estimate: memory.jobs.len() as u64,
             location: "memory".to_owned(),
             ..Opening::default()
         }
     }
 
-    fn load(&mut self, each: &mut dyn FnMut(Record<'_>)) -> Result<LoadReport, StoreError> {
+    fn load(&mut self, each: &mut dyn FnMut(Stored<'_>)) -> Result<LoadReport, StoreError> {
         let memory = self.memory();
-        let mut order: Vec<_> = memory.jobs.iter().collect();
-        order.sort_by_key(|(number, job)| (job.place, **number));
-        for (number, job) in order {
-            each(job.record(*number));
+        for ((kind, name), body) in &memory.documents {
+            each(Stored::Document(Document { kind: *kind, name, body: Some(body) }));
         }
-        Ok(LoadReport { loaded: memory.jobs.len() as u64, set_aside: 0 })
+        for letter in memory.letters.values() {
+            each(Stored::Letter(letter.head()));
+        }
+        let mut order: Vec<_> = memory.jobs.values().collect();
+        order.sort_by_key(|job| (job.place, job.number));
+        for job in order {
+            each(Stored::Job(job.as_record()));
+        }
+        Ok(LoadReport {
+            loaded: memory.jobs.len() as u64,
+            letters: memory.letters.len() as u64,
+            documents: memory.documents.len() as u64,
+            ..LoadReport::default()
+        })
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
@@ -84,62 +98,127 @@ impl Store for MemoryStore {
     fn reopen(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Reader for MemoryStore {
+    fn read(
+        &mut self,
+        wanted: Wanted,
+        numbers: &[u64],
+        each: &mut dyn FnMut(Found<'_>),
+    ) -> Result<(), StoreError> {
+        let memory = self.memory();
+        for number in BTreeSet::from_iter(numbers) {
+            let job = memory.jobs.get(number).map(OwnedRecord::as_record);
+            let letter = memory.letters.get(number);
+            match wanted {
+                Wanted::Workloads => job.map(Found::Job).into_iter().for_each(&mut *each),
+                Wanted::Jobs => {
+                    if let Some(job) = job {
+                        each(Found::Job(job));
+                        memory.attempts_of(*number, each);
+                    }
+                }
+                Wanted::Letters(shelf) => {
+                    if let Some(letter) = letter.filter(|letter| letter.shelving.shelf == shelf) {
+                        each(Found::Letter(letter.record.as_record(), letter.shelving.as_shelving()));
+                        memory.attempts_of(*number, each);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Memory {
     fn apply(&mut self, op: Op<'_>) {
         match op {
             Op::Put(record) => {
-                self.jobs.insert(record.number, Job::new(&record));
-            }
-            Op::GiveBack { number, place, attempts } => {
-                if let Some(job) = self.jobs.get_mut(&number) {
-                    job.place = place;
-                    job.attempts = attempts;
+                if record.place != record.number {
+                    self.reserve(record.place);
                 }
-                self.numbers_until = self.numbers_until.max(place.saturating_add(1));
+                self.jobs.insert(record.number, record.into());
             }
-            Op::Bury { number, attempts } => {
-                if let Some(mut job) = self.jobs.remove(&number) {
-                    job.attempts = attempts;
-                    self.buried.insert(number, job);
+            Op::Change(change) => self.change(&change),
+            Op::Attempt(attempt) => {
+                let number = attempt.number;
+                if self.jobs.contains_key(&number) || self.letters.contains_key(&number) {
+                    self.attempts.insert((number, attempt.attempt % ATTEMPTS_KEPT), attempt.into());
                 }
             }
-            Op::Delete { number } => {
+            Op::Shelve(shelving) => self.shelve(shelving),
+            Op::Unshelve { number, shelf } => {
+                if self.letters.get(&number).is_some_and(|letter| letter.shelving.shelf == shelf) {
+                    self.letters.remove(&number);
+                    self.forget_attempts(number);
+                }
+            }
+            Op::Delete { number, attempts } => {
                 self.jobs.remove(&number);
+                if attempts > 0 && !self.letters.contains_key(&number) {
+                    self.forget_attempts(number);
+                }
+            }
+            Op::Document(Document { kind, name, body: Some(body) }) => {
+                self.documents.insert((kind, name.to_vec()), body.to_vec());
+            }
+            Op::Document(Document { kind, name, body: None }) => {
+                self.documents.remove(&(kind, name.to_vec()));
             }
             Op::ReserveNumbers { until } => self.numbers_until = self.numbers_until.max(until),
         }
     }
-}
 
-impl Job {
-    fn new(record: &Record<'_>) -> Self {
-        Self {
-            place: record.place,
-            function: record.function.to_vec(),
-            unique: record.unique.to_vec(),
-            priority: record.priority,
-            workload: record.workload.to_vec(),
-            reducer: record.reducer.map(<[u8]>::to_vec),
-            not_before: record.not_before,
-            attempts: record.attempts,
-            submitted: record.submitted,
+    fn change(&mut self, change: &Change<'_>) {
+        if change.place != change.number {
+            self.reserve(change.place);
+        }
+        if let Some(job) = self.jobs.get_mut(&change.number) {
+            job.place = change.place;
+            job.function = change.function.to_vec();
+            job.priority = change.priority;
+            job.not_before = change.not_before;
+            job.attempts = change.attempts;
+            job.lost = change.lost;
         }
     }
 
-    fn record(&self, number: u64) -> Record<'_> {
-        Record {
-            number,
-            place: self.place,
-            function: &self.function,
-            unique: &self.unique,
-            priority: self.priority,
-            workload: &self.workload,
-            reducer: self.reducer.as_deref(),
-            not_before: self.not_before,
-            attempts: self.attempts,
-            submitted: self.submitted,
+    fn shelve(&mut self, shelving: Shelving<'_>) {
+        if let Some(mut record) = self.jobs.remove(&shelving.number) {
+            record.place = record.number;
+            record.attempts = shelving.attempts;
+            self.letters.insert(record.number, Letter { record, shelving: shelving.into() });
         }
+    }
+
+    /// A place is a number of the same row of numbers: it is not given again either.
+    fn reserve(&mut self, place: u64) {
+        self.numbers_until = self.numbers_until.max(place.saturating_add(1));
+    }
+
+    fn forget_attempts(&mut self, number: u64) {
+        for slot in 0..ATTEMPTS_KEPT {
+            self.attempts.remove(&(number, slot));
+        }
+    }
+
+    fn attempts_of(&self, number: u64, each: &mut dyn FnMut(Found<'_>)) {
+        let kept = self.attempts.range((number, 0)..(number, ATTEMPTS_KEPT));
+        let mut attempts: Vec<_> = kept.map(|(_, attempt)| attempt).collect();
+        attempts.sort_by_key(|attempt| attempt.attempt);
+        attempts.into_iter().for_each(|attempt| each(Found::Attempt(attempt.as_attempt())));
+    }
+}
+
+impl Letter {
+    fn head(&self) -> LetterHead<'_> {
+        let OwnedRecord { function, unique, workload, reducer, .. } = &self.record;
+        let bytes = function.len() + unique.len() + workload.len() + reducer.as_ref().map_or(0, Vec::len);
+        LetterHead { shelving: self.shelving.as_shelving(), function, bytes: bytes as u64 }
     }
 }

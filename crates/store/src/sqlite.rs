@@ -5,31 +5,38 @@
 //! Never: answers `Ok` for a batch of which it is not certain that it is on disk.
 
 mod commit;
+mod connection;
+mod estimate;
 mod failure;
 mod files;
 mod import;
 mod load;
 mod options;
+mod place;
+mod reader;
+mod rows;
+mod save;
 mod schema;
+mod text;
+mod unreadable;
+mod upgrade;
 mod view;
 
 pub use options::{Locking, Parents, SqliteOptions};
 
-use crate::{Batch, LoadReport, Opening, Store, StoreError};
+use crate::{Batch, LoadReport, Opening, Reader, Store, StoreError};
+use connection::connect;
 use failure::Context;
 use files::Lock;
-use geartrain_core::Record;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use geartrain_core::Stored;
+use place::{Place, Whereabouts};
+use reader::SqliteReader;
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Size the write-ahead log keeps on disk between checkpoints, in bytes: a log that was written
-/// over before is synced faster than one that grows.
-const LOG_BYTES_KEPT: u32 = 16 * 1024 * 1024;
-
-/// How long a commit waits for a person's transaction in the same database.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How often commits look whether the files are still where they were.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Remembers jobs in an SQLite database.
 #[derive(Debug)]
@@ -39,7 +46,10 @@ pub struct SqliteStore {
     // Before the lock: the last connection writes the log back while it closes.
     state: State,
     opening: Opening,
-    _lock: Option<Lock>,
+    /// The files of the connection.
+    place: Place,
+    looked: Instant,
+    lock: Option<Lock>,
 }
 
 /// Whether batches are taken.
@@ -71,30 +81,83 @@ impl SqliteStore {
             Locking::None => None,
         };
         let (connection, opening) = connect(&path, &options)?;
-        Ok(SqliteStore { path, options, state: State::Open(connection), opening, _lock: lock })
+        let place = Place::of(&path, &options);
+        let (state, looked) = (State::Open(connection), Instant::now());
+        Ok(SqliteStore { path, options, state, opening, place, looked, lock })
     }
 
-    fn heal(&self, state: State) -> (State, Result<(), StoreError>) {
-        let context = Context::new(&self.path);
+    fn heal(&mut self, state: State) -> (State, Result<(), StoreError>) {
         let connection = match state {
-            State::Open(connection) | State::Failed(connection) => connection,
-            State::Closed => match connect(&self.path, &self.options) {
-                Ok((connection, _)) => connection,
+            State::Open(connection) | State::Failed(connection) => match self.place.look() {
+                Whereabouts::InPlace => connection,
+                Whereabouts::Missing => return self.save(connection),
+                Whereabouts::Replaced => {
+                    return (State::Failed(connection), Err(Context::new(&self.path).replaced()));
+                }
+            },
+            // An empty database in its place would be believed.
+            State::Closed if self.place.is_known() && !self.path.exists() => {
+                return (State::Closed, Err(Context::new(&self.path).removed()));
+            }
+            State::Closed => match self.connect() {
+                Ok(connection) => connection,
                 Err(error) => return (State::Closed, Err(error)),
             },
         };
-        match schema::prove_writable(&connection, context) {
+        match schema::prove_writable(&connection, Context::new(&self.path)) {
             Ok(()) => (State::Open(connection), Ok(())),
             Err(error @ (StoreError::Full { .. } | StoreError::Busy { .. })) => {
                 (State::Failed(connection), Err(error))
             }
             Err(error) => {
-                // Its files may be gone for good, so the next attempt opens them anew. Closing must
-                // not copy a log into the database that may not be on disk; should it not listen,
-                // it does what opening does.
-                _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+                // Its files may be gone for good, so the next attempt opens them anew.
+                connection::leave_log(&connection);
                 (State::Closed, Err(error))
             }
+        }
+    }
+
+    /// Writes what a removed file holds to a new one of its name, and goes on there.
+    fn save(&mut self, connection: Connection) -> (State, Result<(), StoreError>) {
+        if let Err(error) = self.lock_again().and_then(|()| save::save(&connection, &self.path, &self.place))
+        {
+            return (State::Failed(connection), Err(error));
+        }
+        connection::leave_log(&connection);
+        drop(connection);
+        match self.connect() {
+            Ok(connection) => (State::Open(connection), Ok(())),
+            Err(error) => (State::Closed, Err(error)),
+        }
+    }
+
+    fn connect(&mut self) -> Result<Connection, StoreError> {
+        let (connection, _) = connect(&self.path, &self.options)?;
+        self.place = Place::of(&self.path, &self.options);
+        Ok(connection)
+    }
+
+    /// The file of the lock may have gone with the others.
+    fn lock_again(&mut self) -> Result<(), StoreError> {
+        if let Some(lock) = &self.lock
+            && !lock.is_in_place(&self.path)
+        {
+            self.lock = Some(Lock::take(&self.path)?);
+        }
+        Ok(())
+    }
+
+    /// Whether what is written now can be found again, looked at now and then.
+    fn check_place(&mut self) -> Result<(), StoreError> {
+        if self.looked.elapsed() < LOOK_EVERY {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        let context = Context::new(&self.path);
+        match self.place.look() {
+            Whereabouts::InPlace => Ok(()),
+            Whereabouts::Missing => Err(context.removed()),
+            Whereabouts::Replaced => Err(context.replaced()),
         }
     }
 }
@@ -118,7 +181,7 @@ impl Store for SqliteStore {
         self.opening.clone()
     }
 
-    fn load(&mut self, each: &mut dyn FnMut(Record<'_>)) -> Result<LoadReport, StoreError> {
+    fn load(&mut self, each: &mut dyn FnMut(Stored<'_>)) -> Result<LoadReport, StoreError> {
         let context = Context::new(&self.path);
         match &mut self.state {
             State::Open(connection) => load::load(connection, context, each),
@@ -127,16 +190,17 @@ impl Store for SqliteStore {
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let context = Context::new(&self.path);
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Open(connection) => {
-                let result = commit::commit(&connection, context, batch);
+                let result = self
+                    .check_place()
+                    .and_then(|()| commit::commit(&connection, Context::new(&self.path), batch));
                 self.state = if result.is_ok() { State::Open(connection) } else { State::Failed(connection) };
                 result
             }
             state @ (State::Failed(_) | State::Closed) => {
                 self.state = state;
-                Err(context.failed())
+                Err(Context::new(&self.path).failed())
             }
         }
     }
@@ -147,60 +211,11 @@ impl Store for SqliteStore {
         self.state = state;
         result
     }
-}
 
-fn connect(path: &Path, options: &SqliteOptions) -> Result<(Connection, Opening), StoreError> {
-    let context = Context::new(path);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let connection = match &options.vfs {
-        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
-        None => Connection::open_with_flags(path, flags),
-    };
-    let mut connection = context.at("opening it", connection)?;
-    context.at("opening it", tune(&connection, options))?;
-    schema::identify(&connection, context)?;
-    context.at("opening it", use_log(&connection, options))?;
-    // A log that was not copied is left by a crash, and by a failed sync after which the system
-    // claims that what it forgot is written. Copying makes it honest: the pages are written again,
-    // and synced. Where that is not possible, as on a full disk, the log still holds everything.
-    _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    let mut opening = schema::prepare(&mut connection, context, options)?;
-    opening.location = context.location();
-    Ok((connection, opening))
-}
-
-fn tune(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_WAIT)?;
-    connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
-    connection.pragma_update(None, "temp_store", "memory")?;
-    // A damaged page is found when it is read, not when its content has been believed.
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.set_prepared_statement_cache_capacity(16);
-    Ok(())
-}
-
-fn use_log(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<()> {
-    // The switch is committed after its answer was given, when the statement ends. To stop at the answer
-    // would miss an error there, and leave a database in which the deletion of a journal is the commit,
-    // which `synchronous=full` does not make durable.
-    let mut statement = connection.prepare("PRAGMA journal_mode=wal")?;
-    let mut answers = statement.query([])?;
-    let mut mode = String::new();
-    while let Some(answer) = answers.next()? {
-        mode = answer.get(0)?;
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        let reader = SqliteReader::new(self.path.clone(), self.options.clone())?;
+        Ok(Box::new(reader))
     }
-    if mode != "wal" {
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
-        let text = format!("the journal mode stays {mode}");
-        return Err(rusqlite::Error::SqliteFailure(code, Some(text)));
-    }
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
-    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
-    Ok(())
 }
 
 #[cfg(test)]

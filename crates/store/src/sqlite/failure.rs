@@ -23,6 +23,14 @@ impl<'a> Context<'a> {
         StoreError::Failed { location: self.location() }
     }
 
+    pub(super) fn removed(self) -> StoreError {
+        StoreError::Removed { location: self.location(), what: "is gone" }
+    }
+
+    pub(super) fn replaced(self) -> StoreError {
+        StoreError::Removed { location: self.location(), what: "was replaced by another one" }
+    }
+
     pub(super) fn at<T>(self, doing: &'static str, result: rusqlite::Result<T>) -> Result<T, StoreError> {
         result.map_err(|error| self.error(doing, &error))
     }

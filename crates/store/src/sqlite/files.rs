@@ -1,6 +1,7 @@
 //! The file of a database before SQLite sees it: whether it may be touched, and by whom.
 
 use super::failure::Context;
+use super::place::Identity;
 use super::{Parents, schema};
 use crate::StoreError;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -69,7 +70,7 @@ fn number_at(header: &[u8], offset: usize) -> Option<i32> {
 /// Keeps other servers away from a database while it lives.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -96,7 +97,15 @@ impl Lock {
         }
         // The number is a courtesy to people: a full disk must not keep the server from starting.
         _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
+    }
+
+    /// Whether others would find it locked.
+    pub(super) fn is_in_place(&self, path: &Path) -> bool {
+        match (self.file.metadata(), fs::metadata(lock_path(path))) {
+            (Ok(held), Ok(found)) => Identity::of(&held) == Identity::of(&found),
+            (Ok(_) | Err(_), Err(_)) | (Err(_), Ok(_)) => false,
+        }
     }
 }
 

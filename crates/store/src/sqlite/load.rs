@@ -1,47 +1,42 @@
-//! All stored jobs, in the order of their places.
+//! What is stored: documents, letters, and all jobs in the order of their places.
 //!
 //! Rows lie in the order of their numbers, and the place of a job that was given back is larger
-//! than its number. So one pass over the rows is enough: a row that was given back waits, as two
+//! than its number. So one pass over the jobs is enough: a row that was given back waits, as two
 //! numbers in a heap, until its place comes, and is then read again. No index, no sort.
 
 use super::failure::Context;
-use super::schema::{NUMBER_END, highest_number};
+use super::rows::{self, Reason};
+use super::schema::{NUMBER_END, highest_in};
+use super::unreadable::{self, Unreadable};
 use crate::{LoadReport, StoreError};
-use geartrain_core::{Record, UnixTime};
-use geartrain_proto::Priority;
-use geartrain_proto::limits::{FUNCTION_BYTES_MAX, REDUCER_BYTES_MAX, UNIQUE_BYTES_MAX};
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, Statement, TransactionBehavior};
+use geartrain_core::{Record, Stored};
+use rusqlite::{Connection, Row, Statement};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-const ALL: &str = "SELECT number, place, function, unique_key, priority, workload, reducer,
-  not_before, attempts, submitted FROM jobs ORDER BY number";
-const ONE: &str = "SELECT number, place, function, unique_key, priority, workload, reducer,
-  not_before, attempts, submitted FROM jobs WHERE number = ?1";
-
-/// Calls `each` with every job that can be read, and sets the others aside.
+/// Calls `each` with everything that can be read, and puts the rest aside.
 pub(super) fn load(
     connection: &mut Connection,
     context: Context<'_>,
-    each: &mut dyn FnMut(Record<'_>),
+    each: &mut dyn FnMut(Stored<'_>),
 ) -> Result<LoadReport, StoreError> {
-    let mut stream = Stream { each, waiting: BinaryHeap::new(), loaded: 0, unreadable: Vec::new() };
+    let mut stream = Stream {
+        each,
+        waiting: BinaryHeap::new(),
+        report: LoadReport::default(),
+        unreadable: Unreadable::default(),
+    };
     let end = context.at("loading its jobs", stream.run(connection))?;
     if end == End::OutOfOrder {
         // Whatever is looked up in such a table may be missed: a job that ended would stay.
         return Err(context.damaged("loading its jobs", "its rows are out of order"));
     }
-    let (loaded, unreadable) = (stream.loaded, stream.unreadable);
-    if !unreadable.is_empty() {
-        // Jobs that can be read are served even if the disk takes no change: then the next start
-        // finds the same rows again.
-        _ = set_aside(connection, &unreadable);
-    }
-    Ok(LoadReport { loaded, set_aside: unreadable.len() as u64 })
+    let Stream { each, mut report, unreadable, .. } = stream;
+    unreadable::put_aside(connection, &unreadable, &mut report, each);
+    Ok(report)
 }
 
-/// How a pass over the rows ended.
+/// How a pass over rows ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Complete,
@@ -49,41 +44,75 @@ enum End {
 }
 
 struct Stream<'e> {
-    each: &'e mut dyn FnMut(Record<'_>),
+    each: &'e mut dyn FnMut(Stored<'_>),
     waiting: BinaryHeap<Reverse<(u64, u64)>>,
-    loaded: u64,
-    unreadable: Vec<(i64, &'static str)>,
+    report: LoadReport,
+    unreadable: Unreadable,
 }
 
 impl Stream<'_> {
     fn run(&mut self, connection: &mut Connection) -> rusqlite::Result<End> {
         let transaction = connection.transaction()?;
-        let mut all = transaction.prepare(ALL)?;
-        let mut one = transaction.prepare(ONE)?;
-        // Found by a search, which new numbers depend on, while the pass follows the rows.
-        let highest = highest_number(&transaction)?;
+        self.documents(&transaction)?;
+        if self.letters(&transaction)? == End::OutOfOrder {
+            return Ok(End::OutOfOrder);
+        }
+        self.jobs(&transaction)
+    }
+
+    fn documents(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let all = format!("SELECT {} FROM documents ORDER BY kind, name", rows::DOCUMENT);
+        let mut all = connection.prepare(&all)?;
         let mut rows = all.query([])?;
-        let mut last: Option<i64> = None;
         while let Some(row) = rows.next()? {
-            let number = row.get(0)?;
-            if last.is_some_and(|last| number <= last) || (highest < number && number < NUMBER_END) {
-                return Ok(End::OutOfOrder);
-            }
-            last = Some(number);
-            match decode(row) {
-                Ok(record) => {
-                    self.release(&mut one, record.number)?;
-                    if record.place > record.number {
-                        self.waiting.push(Reverse((record.place, record.number)));
-                    } else {
-                        self.give(record);
-                    }
+            match rows::document(row) {
+                Ok(document) => {
+                    (self.each)(Stored::Document(document));
+                    self.report.documents += 1;
                 }
-                Err(reason) => self.unreadable.push((number, reason)),
+                Err(reason) => self.unreadable.documents.push((row.get(0)?, row.get(1)?, reason)),
             }
         }
+        Ok(())
+    }
+
+    fn letters(&mut self, connection: &Connection) -> rusqlite::Result<End> {
+        let (report, each, unreadable) = (&mut self.report, &mut self.each, &mut self.unreadable.letters);
+        let all = format!("SELECT {} FROM letters ORDER BY number", rows::HEAD);
+        ascending(connection, "letters", &all, &mut |row, number| {
+            match rows::head(row) {
+                Ok(head) => {
+                    each(Stored::Letter(head));
+                    report.letters += 1;
+                }
+                Err(reason) => unreadable.push((number, reason)),
+            }
+            Ok(())
+        })
+    }
+
+    fn jobs(&mut self, connection: &Connection) -> rusqlite::Result<End> {
+        let all = format!("SELECT {} FROM jobs ORDER BY number", rows::JOB);
+        let mut one = connection.prepare(&format!("SELECT {} FROM jobs WHERE number = ?1", rows::JOB))?;
+        let end = ascending(connection, "jobs", &all, &mut |row, number| match rows::job(row) {
+            Ok(record) => self.job(&mut one, record),
+            Err(reason) => {
+                self.unreadable_job(row, number, reason);
+                Ok(())
+            }
+        })?;
         self.release(&mut one, u64::MAX)?;
-        Ok(End::Complete)
+        Ok(end)
+    }
+
+    fn job(&mut self, one: &mut Statement<'_>, record: Record<'_>) -> rusqlite::Result<()> {
+        self.release(one, record.number)?;
+        if record.place > record.number {
+            self.waiting.push(Reverse((record.place, record.number)));
+        } else {
+            self.give(record);
+        }
+        Ok(())
     }
 
     fn release(&mut self, one: &mut Statement<'_>, before: u64) -> rusqlite::Result<()> {
@@ -94,78 +123,47 @@ impl Stream<'_> {
             self.waiting.pop();
             one.query_row([number.cast_signed()], |row| {
                 // It was decoded a moment ago, in the same transaction.
-                decode(row).map(|record| self.give(record)).map_err(|_| rusqlite::Error::QueryReturnedNoRows)
+                rows::job(row)
+                    .map(|record| self.give(record))
+                    .map_err(|_| rusqlite::Error::QueryReturnedNoRows)
             })?;
         }
         Ok(())
     }
 
     fn give(&mut self, record: Record<'_>) {
-        (self.each)(record);
-        self.loaded += 1;
+        (self.each)(Stored::Job(record));
+        self.report.loaded += 1;
+    }
+
+    fn unreadable_job(&mut self, row: &Row<'_>, number: i64, reason: Reason) {
+        if rows::identity(row).is_ok() {
+            self.unreadable.jobs.push((number, reason));
+        } else {
+            self.unreadable.nameless.push((number, reason));
+        }
     }
 }
 
-fn decode<'r>(row: &'r Row<'_>) -> Result<Record<'r>, &'static str> {
-    let number = integer(row, 0, "its number is not a number")?;
-    if !(1..NUMBER_END).contains(&number) {
-        return Err("its number is out of range");
+/// Calls `each` with every row, as long as their numbers ascend.
+fn ascending(
+    connection: &Connection,
+    table: &str,
+    all: &str,
+    each: &mut dyn FnMut(&Row<'_>, i64) -> rusqlite::Result<()>,
+) -> rusqlite::Result<End> {
+    // Found by a search, which new numbers depend on, while the pass follows the rows.
+    let highest = highest_in(connection, table)?;
+    let mut all = connection.prepare(all)?;
+    let mut rows = all.query([])?;
+    let mut last: Option<i64> = None;
+    while let Some(row) = rows.next()? {
+        let number = row.get(0)?;
+        if last.is_some_and(|last| number <= last) || (highest < number && number < NUMBER_END) {
+            return Ok(End::OutOfOrder);
+        }
+        last = Some(number);
+        each(row, number)?;
     }
-    let place = value(row, 1)?.as_i64_or_null().map_err(|_| "its place is not a number")?.unwrap_or(number);
-    if !(1..NUMBER_END).contains(&place) {
-        return Err("its place is out of range");
-    }
-    let reducer = if value(row, 6)? == ValueRef::Null {
-        None
-    } else {
-        Some(bytes(row, 6, REDUCER_BYTES_MAX, "its reducer is unusable")?)
-    };
-    Ok(Record {
-        number: number.unsigned_abs(),
-        // No job stands before its number: where a damaged place says so, the number counts.
-        place: place.max(number).unsigned_abs(),
-        function: bytes(row, 2, FUNCTION_BYTES_MAX, "its function is unusable")?,
-        unique: bytes(row, 3, UNIQUE_BYTES_MAX, "its unique is unusable")?,
-        priority: Priority::from_stored(integer(row, 4, "its priority is not a number")?)
-            .ok_or("its priority is out of range")?,
-        workload: bytes(row, 5, usize::MAX, "its workload is unusable")?,
-        reducer,
-        not_before: integer(row, 7, "its time to run is not a number")?,
-        attempts: u32::try_from(integer(row, 8, "its attempts are not a number")?)
-            .map_err(|_| "its attempts are out of range")?,
-        submitted: UnixTime::from_millis(integer(row, 9, "its time of submission is not a number")?),
-    })
-}
-
-fn value<'r>(row: &'r Row<'_>, column: usize) -> Result<ValueRef<'r>, &'static str> {
-    row.get_ref(column).map_err(|_| "a column is missing")
-}
-
-fn integer(row: &Row<'_>, column: usize, otherwise: &'static str) -> Result<i64, &'static str> {
-    value(row, column)?.as_i64().map_err(|_| otherwise)
-}
-
-fn bytes<'r>(
-    row: &'r Row<'_>,
-    column: usize,
-    len_max: usize,
-    otherwise: &'static str,
-) -> Result<&'r [u8], &'static str> {
-    let bytes = value(row, column)?.as_bytes().map_err(|_| otherwise)?;
-    if bytes.len() > len_max { Err(otherwise) } else { Ok(bytes) }
-}
-
-fn set_aside(connection: &mut Connection, unreadable: &[(i64, &'static str)]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (number, reason) in unreadable {
-        transaction
-            .prepare_cached(
-                "INSERT INTO set_aside (reason, noticed, origin, number, place, function, unique_key,
-                   priority, workload, reducer, not_before, attempts, submitted)
-                 SELECT ?2, CAST(unixepoch('subsec') * 1000 AS INTEGER), 'jobs', * FROM jobs WHERE number = ?1",
-            )?
-            .execute((number, reason))?;
-        transaction.prepare_cached("DELETE FROM jobs WHERE number = ?1")?.execute([number])?;
-    }
-    transaction.commit()
+    Ok(End::Complete)
 }

@@ -1,7 +1,7 @@
 //! The tables of a store, their version, and what is found in them when they are opened.
 
 use super::failure::Context;
-use super::{SqliteOptions, import, view};
+use super::{SqliteOptions, estimate, import, upgrade, view};
 use crate::{Opening, StoreError};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
@@ -9,14 +9,29 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x4754_524e;
 
 /// The format this code writes, and the newest it reads.
-pub(super) const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 2;
 
 /// Numbers from here on cannot have been given out: a record that claims one is damaged.
 pub(super) const NUMBER_END: i64 = 1 << 53;
 
-/// The names in a database that are ours.
-const OUR_TABLES: [&str; 4] = ["jobs", "buried", "meta", "set_aside"];
+/// The names in a database that are ours, those of format 1 first.
+const OUR_NAMES: [&str; 10] = [
+    "jobs",
+    "meta",
+    "set_aside",
+    "buried",
+    "letters",
+    "attempts",
+    "documents",
+    "dead_letters",
+    "finished_jobs",
+    "attempt_log",
+];
 
+/// How many of [`OUR_NAMES`] were ours in format 1 already.
+const NAMES_OF_FORMAT_1: usize = 4;
+
+/// What format 1 has as well.
 const TABLES: &str = "
 CREATE TABLE jobs (
   number INTEGER PRIMARY KEY,
@@ -28,19 +43,8 @@ CREATE TABLE jobs (
   reducer BLOB,
   not_before INTEGER NOT NULL,
   attempts INTEGER NOT NULL,
-  submitted INTEGER NOT NULL
-);
-CREATE TABLE buried (
-  number INTEGER PRIMARY KEY,
-  function BLOB NOT NULL,
-  unique_key BLOB NOT NULL,
-  priority INTEGER NOT NULL,
-  workload BLOB NOT NULL,
-  reducer BLOB,
-  not_before INTEGER NOT NULL,
-  attempts INTEGER NOT NULL,
   submitted INTEGER NOT NULL,
-  buried INTEGER NOT NULL
+  lost INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
@@ -51,8 +55,47 @@ CREATE TABLE set_aside (
   reason TEXT NOT NULL,
   noticed INTEGER NOT NULL,
   origin TEXT NOT NULL,
-  number, place, function, unique_key, priority, workload, reducer, not_before, attempts, submitted
+  number, place, function, unique_key, priority, workload, reducer, not_before, attempts, submitted,
+  lost, shelf, ended, how, error
 );
+";
+
+/// What format 2 brought.
+pub(super) const TABLES_OF_FORMAT_2: &str = "
+CREATE TABLE letters (
+  number INTEGER PRIMARY KEY,
+  shelf INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  how INTEGER NOT NULL,
+  error BLOB NOT NULL,
+  function BLOB NOT NULL,
+  unique_key BLOB NOT NULL,
+  priority INTEGER NOT NULL,
+  reducer BLOB,
+  not_before INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  lost INTEGER NOT NULL,
+  submitted INTEGER NOT NULL,
+  workload BLOB NOT NULL
+);
+CREATE TABLE attempts (
+  number INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  started INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  client_id BLOB NOT NULL,
+  address BLOB NOT NULL,
+  how INTEGER NOT NULL,
+  text BLOB NOT NULL,
+  PRIMARY KEY (number, slot)
+) WITHOUT ROWID;
+CREATE TABLE documents (
+  kind INTEGER NOT NULL,
+  name NOT NULL,
+  body NOT NULL,
+  PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
 ";
 
 /// Whether the marks of a database allow to open it.
@@ -81,14 +124,9 @@ pub(super) fn identify(connection: &Connection, context: Context<'_>) -> Result<
     let (application, version) = context.at("opening it", marks(connection))?;
     check_marks(context, application, version)?;
     if application == 0 {
-        for table in OUR_TABLES {
-            if context.at("opening it", kind_of(connection, table))?.is_some() {
-                return Err(StoreError::Foreign {
-                    location: context.location(),
-                    found: format!("it has a table {table} that this server did not make"),
-                });
-            }
-        }
+        refuse_names(connection, context, &OUR_NAMES)?;
+    } else if version == 1 {
+        refuse_names(connection, context, OUR_NAMES.get(NAMES_OF_FORMAT_1..).unwrap_or_default())?;
     }
     if context.at("opening it", connection.is_readonly("main"))? {
         let reason = "the file can only be read".to_owned();
@@ -97,26 +135,43 @@ pub(super) fn identify(connection: &Connection, context: Context<'_>) -> Result<
     Ok(())
 }
 
-/// Creates what is missing, takes over a table of the reference server, and says what is there.
+fn refuse_names(connection: &Connection, context: Context<'_>, names: &[&str]) -> Result<(), StoreError> {
+    for name in names {
+        if let Some(kind) = context.at("opening it", kind_of(connection, name))? {
+            return Err(StoreError::Foreign {
+                location: context.location(),
+                found: format!("it has a {kind} {name} that this server did not make"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Creates what is missing, converts an older format, takes over a table of the reference server, and says what is there.
 pub(super) fn prepare(
     connection: &mut Connection,
     context: Context<'_>,
     options: &SqliteOptions,
 ) -> Result<Opening, StoreError> {
-    view::check_name(context, &options.view, &OUR_TABLES)?;
-    let (application, _) = context.at("opening it", marks(connection))?;
+    view::check_name(context, &options.view, &OUR_NAMES)?;
+    let (application, version) = context.at("opening it", marks(connection))?;
     let (mut imported, mut set_aside) = (0, 0);
-    if application == 0 || context.at("opening it", view::is_missing(connection, &options.view))? {
+    let is_missing = context.at("opening it", view::is_missing(connection, &options.view))?;
+    if application == 0 || version < FORMAT || is_missing {
         let behavior = TransactionBehavior::Immediate;
         let transaction = context.at("preparing it", connection.transaction_with_behavior(behavior))?;
         if application == 0 {
             context.at("creating its tables", create(&transaction))?;
+        } else if version < FORMAT {
+            context.at("converting it to the present format", upgrade::upgrade(&transaction))?;
         }
         import::import(&transaction, context, &options.view).map(|taken| {
             imported = taken.imported;
             set_aside = taken.set_aside;
         })?;
-        context.at("creating its view", view::create(&transaction, &options.view))?;
+        if is_missing {
+            context.at("creating its view", view::create(&transaction, &options.view))?;
+        }
         context.at("preparing it", transaction.commit())?;
     }
     let mut opening = context.at("reading its numbers", survey(connection))?;
@@ -151,7 +206,8 @@ pub(super) fn highest_number(connection: &Connection) -> rusqlite::Result<i64> {
     highest_in(connection, "jobs")
 }
 
-fn highest_in(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
+/// The highest number in a table of ours; 0 when it has none.
+pub(super) fn highest_in(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
     let highest = format!("SELECT max(number) FROM {table} WHERE number BETWEEN 0 AND ?1");
     let number: Option<i64> = connection.query_row(&highest, [NUMBER_END - 1], |row| row.get(0))?;
     Ok(number.unwrap_or(0))
@@ -164,6 +220,8 @@ fn marks(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(TABLES_OF_FORMAT_2)?;
+    view::create_readable(connection)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)
 }
@@ -172,14 +230,12 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn next_number(connection: &Connection) -> rusqlite::Result<i64> {
     let reserved = "SELECT value FROM meta WHERE name = 'numbers_until' AND value BETWEEN 1 AND ?1";
     let reserved: Option<i64> = connection.query_row(reserved, [NUMBER_END], |row| row.get(0)).optional()?;
-    let highest = highest_number(connection)?.max(highest_in(connection, "buried")?);
+    let highest = highest_number(connection)?.max(highest_in(connection, "letters")?);
     Ok((highest + 1).max(reserved.unwrap_or(1)))
 }
 
 fn survey(connection: &Connection) -> rusqlite::Result<Opening> {
     let next = next_number(connection)?;
-    let count = |sql| connection.query_row(sql, [], |row| row.get(0)).map(i64::unsigned_abs);
-    let jobs = count("SELECT count(*) FROM jobs")?;
-    let buried = count("SELECT count(*) FROM buried")?;
-    Ok(Opening { next_number: next.unsigned_abs(), jobs, buried, ..Opening::default() })
+    let jobs_estimate = estimate::jobs(connection)?;
+    Ok(Opening { next_number: next.unsigned_abs(), jobs_estimate, ..Opening::default() })
 }
