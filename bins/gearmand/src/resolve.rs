@@ -150,6 +150,7 @@ fn settings(raw: &Raw, compat: Compat, level: Level) -> Result<Settings> {
         version: VERSION.to_owned(),
         verbose: level.name().to_owned(),
         pid: std::process::id(),
+        queue_id: RandomState::new().hash_one(0_u8),
         hash_seed: RandomState::new().hash_one(0_u8),
         ..Settings::default()
     })

@@ -6,7 +6,7 @@ use crate::resolve::Resolved;
 use crate::{log, queue};
 use anyhow::{Result, bail};
 use geartrain_server::{Address, Health, Level, Listeners, Log, Server};
-use geartrain_store::{Opening, Store};
+use geartrain_store::{JOBS_COUNTED_MAX, Opening, Store};
 use std::time::Duration;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -86,8 +86,9 @@ fn introduce(server: &Server, opening: Option<&Opening>, log: &Log) {
     match opening {
         None => log.talk(format_args!("the queue is in memory only: background jobs end with this process")),
         Some(opening) => {
-            let Opening { location, jobs, imported, set_aside, .. } = opening;
-            log.talk(format_args!("the queue is in {location}, with {jobs} stored jobs"));
+            let Opening { location, jobs_estimate, imported, set_aside, .. } = opening;
+            let about = if *jobs_estimate < JOBS_COUNTED_MAX { "" } else { "about " };
+            log.talk(format_args!("the queue is in {location}, with {about}{jobs_estimate} stored jobs"));
             if *imported > 0 {
                 log.talk(format_args!("{imported} jobs were taken over from the reference server's table"));
             }

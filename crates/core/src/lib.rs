@@ -91,8 +91,8 @@ pub use outbox::{Answer, Outbox};
 pub use outbuf::Outbuf;
 pub use persist::{
     ATTEMPT_TEXT_BYTES_MAX, ATTEMPTS_KEPT, Attempt, Change, Document, DocumentKind, ERROR_BYTES_MAX, Found,
-    LetterHead, Op, Outcome, OwnedAttempt, OwnedRecord, OwnedShelving, Record, Shelf, Shelving, Stored,
-    Wanted,
+    LetterHead, Op, Outcome, OwnedAttempt, OwnedFound, OwnedRecord, OwnedShelving, Record, Shelf, Shelving,
+    Stored, Wanted,
 };
 pub use policy::{Backoff, Keep, OnDuplicate, Policy, Rate, RetryOn};
 pub use settings::{

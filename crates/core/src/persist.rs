@@ -7,7 +7,7 @@
 
 mod owned;
 
-pub use owned::{OwnedAttempt, OwnedShelving};
+pub use owned::{OwnedAttempt, OwnedFound, OwnedRecord, OwnedShelving};
 
 use crate::ids::UnixTime;
 use geartrain_proto::Priority;
@@ -308,59 +308,4 @@ pub enum Found<'a> {
     Letter(Record<'a>, Shelving<'a>),
     /// An attempt of the job given last, the oldest first.
     Attempt(Attempt<'a>),
-}
-
-/// A [`Record`] that owns its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "as in Record")]
-pub struct OwnedRecord {
-    pub number: u64,
-    pub place: u64,
-    pub function: Vec<u8>,
-    pub unique: Vec<u8>,
-    pub priority: Priority,
-    pub workload: Vec<u8>,
-    pub reducer: Option<Vec<u8>>,
-    pub not_before: i64,
-    pub attempts: u32,
-    pub lost: u32,
-    pub submitted: UnixTime,
-}
-
-impl From<Record<'_>> for OwnedRecord {
-    fn from(record: Record<'_>) -> Self {
-        Self {
-            number: record.number,
-            place: record.place,
-            function: record.function.to_vec(),
-            unique: record.unique.to_vec(),
-            priority: record.priority,
-            workload: record.workload.to_vec(),
-            reducer: record.reducer.map(<[u8]>::to_vec),
-            not_before: record.not_before,
-            attempts: record.attempts,
-            lost: record.lost,
-            submitted: record.submitted,
-        }
-    }
-}
-
-impl OwnedRecord {
-    /// The record, borrowed.
-    #[must_use]
-    pub fn as_record(&self) -> Record<'_> {
-        Record {
-            number: self.number,
-            place: self.place,
-            function: &self.function,
-            unique: &self.unique,
-            priority: self.priority,
-            workload: &self.workload,
-            reducer: self.reducer.as_deref(),
-            not_before: self.not_before,
-            attempts: self.attempts,
-            lost: self.lost,
-            submitted: self.submitted,
-        }
-    }
 }

@@ -7,7 +7,7 @@ use crate::commands::Reading;
 use crate::core::Core;
 use crate::ids::{ConnId, Now, Ticket};
 use crate::outbox::Outbox;
-use crate::persist::{Found, OwnedRecord, Wanted};
+use crate::persist::{Found, OwnedRecord, OwnedShelving, Wanted};
 use geartrain_proto::command::{AttemptRow, Bytes, Command, CommandError};
 use std::collections::BTreeMap;
 
@@ -43,14 +43,6 @@ pub(crate) struct Fetched {
     /// What was written when it was shelved, for a letter.
     pub(crate) shelving: Option<OwnedShelving>,
     pub(crate) log: Vec<AttemptRow>,
-}
-
-/// [`crate::Shelving`], as far as it is no part of the record.
-#[derive(Debug, Clone)]
-pub(crate) struct OwnedShelving {
-    pub(crate) ended: crate::ids::UnixTime,
-    pub(crate) how: crate::persist::Outcome,
-    pub(crate) error: Vec<u8>,
 }
 
 impl Purpose {
@@ -123,8 +115,7 @@ fn take(fetched: &mut Vec<Fetched>, found: Found<'_>) {
             fetched.push(Fetched { record: record.into(), shelving: None, log: Vec::new() });
         }
         Found::Letter(record, shelving) => {
-            let (ended, how, error) = (shelving.ended, shelving.how, shelving.error.to_vec());
-            let shelving = Some(OwnedShelving { ended, how, error });
+            let shelving = Some(shelving.into());
             fetched.push(Fetched { record: record.into(), shelving, log: Vec::new() });
         }
         Found::Attempt(attempt) => {

@@ -5,7 +5,7 @@
 
 use crate::link::Who;
 use crate::log::{Level, Log};
-use geartrain_core::{Ended, Event, GivenBack};
+use geartrain_core::{DocumentKind, Ended, Event, Outcome, Shelf};
 
 /// Writes the line of an event of the queue; `who` is the connection of a refused request.
 pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
@@ -24,21 +24,69 @@ pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
         Event::GivenBack { handle, function, reason, attempts } => {
             if log.takes(Level::Info) {
                 let (handle, function) = (text(handle.as_bytes()), text(function.as_bytes()));
-                let reason = match reason {
-                    GivenBack::Disconnected => "its worker disconnected",
-                    GivenBack::TimedOut => "its worker took too long",
-                    GivenBack::Unable => "its worker gave up the function",
-                };
+                let reason = because(*reason);
                 log.line(
                     Level::Info,
-                    format_args!(
-                        "job {handle} of {function} is queued again after {attempts} attempts: {reason}"
-                    ),
+                    format_args!("attempt {attempts} of job {handle} of {function} is over: {reason}"),
                 );
+            }
+        }
+        Event::Suspended { worker, failures, pause } => log.line(
+            Level::Warning,
+            format_args!(
+                "worker {} gets no jobs for {} s: it failed {failures} in a row that others completed",
+                text(worker),
+                pause.as_secs()
+            ),
+        ),
+        Event::Unsuspended { worker } => {
+            log.line(Level::Info, format_args!("worker {} gets jobs again", text(worker)));
+        }
+        Event::LetterRemoved { handle, function, shelf } => {
+            if log.takes(Level::Notice) {
+                let what = match shelf {
+                    Shelf::Dead => "dead letter",
+                    Shelf::Finished => "finished job",
+                };
+                let (handle, function) = (text(handle.as_bytes()), text(function.as_bytes()));
+                log.line(
+                    Level::Notice,
+                    format_args!("{what} {handle} of {function} is forgotten, as its policy says"),
+                );
+            }
+        }
+        Event::DocumentUnreadable { kind, name } => {
+            let what = match kind {
+                DocumentKind::Policy => "policy",
+                DocumentKind::Schedule => "schedule",
+                DocumentKind::Import => "note about an import",
+            };
+            log.line(
+                Level::Error,
+                format_args!("the stored {what} {} cannot be read, and has no effect", text(name)),
+            );
+        }
+        Event::Steered { command, changed, .. } => {
+            if let Some(who) = who {
+                log.line(Level::Notice, format_args!("{who} sent {command}: {changed} changed"));
             }
         }
         Event::Ended { handle, function, how } => ended(log, handle.as_bytes(), function.as_bytes(), *how),
         Event::Coalesced { .. } | Event::Assigned { .. } | Event::Woken => {}
+    }
+}
+
+fn because(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => "it completed",
+        Outcome::Disconnected => "its worker disconnected",
+        Outcome::TimedOut => "its worker took too long",
+        Outcome::Unable => "its worker gave up the function",
+        Outcome::Failed => "its worker reported a failure",
+        Outcome::Exception => "its worker reported an exception",
+        Outcome::LostWorkers => "it lost too many workers",
+        Outcome::Expired => "it waited too long",
+        Outcome::Unreadable => "it cannot be read from the store",
     }
 }
 
@@ -48,7 +96,17 @@ fn ended(log: &Log, handle: &[u8], function: &[u8], how: Ended) {
         Ended::Failed => (Level::Debug, "failed"),
         Ended::Exception => (Level::Debug, "ended with an exception"),
         Ended::Cancelled => (Level::Info, "was cancelled"),
-        Ended::RetriesSpent => (Level::Warning, "was given up, its attempts are used up"),
+        Ended::Dead(outcome) => {
+            return log.line(
+                Level::Warning,
+                format_args!(
+                    "job {} of {} was given up, {} (hint: gearadmin dead show)",
+                    text(handle),
+                    text(function),
+                    because(outcome)
+                ),
+            );
+        }
         Ended::Abandoned => (Level::Info, "was dropped, its last client left"),
         Ended::NotStored => (Level::Warning, "was refused, its record could not be written"),
     };

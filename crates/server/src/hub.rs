@@ -23,6 +23,9 @@ pub(crate) struct Hub {
     pub(crate) store_waits: bool,
     /// Whether the thread of the store is to end once nothing is left to store.
     pub(crate) store_stops: bool,
+    /// Whether the reader waits for something to read, and whether it is to end.
+    pub(crate) reader_waits: bool,
+    pub(crate) reader_stops: bool,
     /// When the timer looks next.
     pub(crate) timer_at: Option<Moment>,
     pub(crate) watch: Watch,
@@ -42,6 +45,7 @@ pub(crate) enum Watch {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct After {
     pub(crate) wake_store: bool,
+    pub(crate) wake_reader: bool,
     pub(crate) wake_timer: bool,
     pub(crate) drained: bool,
 }
@@ -54,6 +58,8 @@ impl Hub {
             loading,
             store_waits: false,
             store_stops: false,
+            reader_waits: false,
+            reader_stops: false,
             timer_at: None,
             watch: Watch::Nothing,
         }
@@ -66,6 +72,10 @@ impl Hub {
         if self.store_waits && !self.out.batch.is_empty() {
             self.store_waits = false;
             after.wake_store = true;
+        }
+        if self.reader_waits && !self.out.reads.is_empty() {
+            self.reader_waits = false;
+            after.wake_reader = true;
         }
         if let Some(next) = self.core.poll_timeout(now)
             // Times of the calendar are known to a millisecond, and would seem nearer at every look.

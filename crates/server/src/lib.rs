@@ -35,6 +35,7 @@ mod load;
 mod log;
 mod output;
 mod persist;
+mod reader;
 mod server;
 mod shared;
 mod timer;

@@ -59,6 +59,9 @@ pub(crate) const TIMER_SLEEP_MAX: Duration = Duration::from_secs(1);
 /// Pause between two tries to open a store again that failed.
 pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
 
+/// Bytes that are read back from the store before they are handed to the queue.
+pub(crate) const READ_PIECE_BYTES: usize = 256 * 1024;
+
 /// Stored jobs taken into the queue before connections get their turn.
 pub(crate) const LOAD_CHUNK: u32 = 256;
 

@@ -13,13 +13,14 @@ use std::time::Instant;
 
 /// Loads everything, then lets the requests go on that waited for it.
 pub(crate) fn load(shared: &Shared, store: &mut dyn Store) -> Result<(), StoreError> {
-    let (started, jobs) = (Instant::now(), store.opening().jobs);
+    let (started, jobs) = (Instant::now(), store.opening().jobs_estimate);
     let now = shared.clock.now();
     let (mut loaded, mut in_chunk, mut logged) = (0_u64, 0, started);
-    let outcome = store.load(&mut |record| {
+    let outcome = store.load(&mut |stored| {
         // Not kept from one record to the next: the store reads the disk in between (I3).
         let mut hub = shared.hub.lock();
-        hub.core.load(now, record);
+        let hub_now = &mut *hub;
+        hub_now.core.load(now, stored, &mut hub_now.out);
         loaded += 1;
         in_chunk += 1;
         if in_chunk == LOAD_CHUNK {
@@ -28,7 +29,7 @@ pub(crate) fn load(shared: &Shared, store: &mut dyn Store) -> Result<(), StoreEr
             MutexGuard::unlock_fair(hub);
             if logged.elapsed() >= LOAD_LOG_EVERY {
                 logged = Instant::now();
-                shared.log.talk(format_args!("loaded {loaded} of {jobs} stored jobs"));
+                shared.log.talk(format_args!("loaded {loaded} of about {jobs} stored jobs"));
             }
         }
     });

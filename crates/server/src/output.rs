@@ -9,7 +9,8 @@ use crate::flush::Write;
 use crate::limits::SPARES_MAX;
 use crate::link::{Link, Requests};
 use crate::log::Log;
-use geartrain_core::{ConnId, Event, Op, Outbox, Outbuf, Ticket};
+use crate::reader::Reads;
+use geartrain_core::{Answer, ConnId, Event, Op, Outbox, Outbuf, Ticket, Wanted};
 use geartrain_proto::Response;
 use geartrain_store::Batch;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(crate) struct Output {
     pub(crate) closing_some: bool,
     /// Changes that the store has not taken yet.
     pub(crate) batch: Batch,
+    /// What is to be read back from the store.
+    pub(crate) reads: Reads,
 }
 
 #[derive(Debug)]
@@ -57,6 +60,7 @@ impl Output {
             log,
             closing_some: false,
             batch: Batch::new(),
+            reads: Reads::default(),
         }
     }
 
@@ -187,9 +191,9 @@ impl Outbox for Output {
         }
     }
 
-    fn hold(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
+    fn hold(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
         if let Some(buf) = self.buffer(conn) {
-            buf.hold(ticket, &response);
+            buf.hold(ticket, &answer);
         }
     }
 
@@ -199,9 +203,9 @@ impl Outbox for Output {
         }
     }
 
-    fn refuse(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
+    fn replace(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
         if let Some(buf) = self.buffer(conn) {
-            buf.refuse(ticket, &response);
+            buf.replace(ticket, &answer);
         }
     }
 
@@ -213,6 +217,10 @@ impl Outbox for Output {
 
     fn persist(&mut self, ticket: Ticket, op: Op<'_>) {
         self.batch.push(ticket, op);
+    }
+
+    fn read(&mut self, ticket: Ticket, wanted: Wanted, numbers: &[u64]) {
+        self.reads.push(ticket, wanted, numbers);
     }
 
     fn close(&mut self, conn: ConnId) {
@@ -228,7 +236,7 @@ impl Outbox for Output {
     }
 
     fn note(&mut self, event: Event<'_>) {
-        let who = if let Event::Refused { conn, .. } = event {
+        let who = if let Event::Refused { conn, .. } | Event::Steered { conn, .. } = event {
             self.slot(conn).map(|slot| slot.link.who())
         } else {
             None
@@ -259,7 +267,8 @@ mod tests {
         let conn = Core::new(Settings::default()).expect("a queue").handle_connected(7, "unix");
         out.add(conn, Arc::clone(&link));
         let mut writes = Vec::new();
-        out.hold(conn, Ticket::new(1), Response::JobCreated { handle: Handle::from("H:host:1") });
+        let created = Response::JobCreated { handle: Handle::from("H:host:1") };
+        out.hold(conn, Ticket::new(1), Answer::Packet(created));
         out.collect(&mut writes);
         assert!(writes.is_empty(), "nothing can be written yet");
         assert_eq!(link.backlog(), 20);

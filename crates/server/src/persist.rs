@@ -105,7 +105,7 @@ impl Persist {
     }
 
     fn committed(&self, upto: Ticket) {
-        self.shared.run(|_, hub| hub.core.handle_committed(upto, &mut hub.out));
+        self.shared.run(|now, hub| hub.core.handle_committed(now, upto, &mut hub.out));
     }
 
     fn keep_for_shutdown(&mut self) {
@@ -117,10 +117,10 @@ impl Persist {
         let log = self.shared.log.clone();
         log.line(Level::Error, format_args!("background jobs are refused: {error}"));
         self.shared.set_health(Health::StoreFailed(error.to_string()));
-        self.shared.run(|_, hub| {
+        self.shared.run(|now, hub| {
             self.work.append(&hub.out.batch);
             hub.out.batch.clear();
-            hub.core.handle_store_failed(self.work.last_ticket(), &mut hub.out);
+            hub.core.handle_store_failed(now, self.work.last_ticket(), &mut hub.out);
         });
         let mut owed = Owed { batch: self.work.failed_followup(), folded_len: 0 };
         self.work.clear();
@@ -134,8 +134,8 @@ impl Persist {
             }
         }
         self.shared.set_health(Health::Ready);
-        self.shared.run(|_, hub| {
-            hub.core.handle_committed(owed.batch.last_ticket(), &mut hub.out);
+        self.shared.run(|now, hub| {
+            hub.core.handle_committed(now, owed.batch.last_ticket(), &mut hub.out);
             hub.core.handle_store_ready();
         });
         log.line(Level::Error, format_args!("the store takes changes again, background jobs are accepted"));

@@ -14,9 +14,9 @@ use crate::log::Log;
 use crate::output::Output;
 use crate::persist::{self, Persist};
 use crate::shared::{Connections, Health, Shared};
-use crate::{http, timer};
+use crate::{http, reader, timer};
 use geartrain_core::{Core, Durability, SettingsError};
-use geartrain_store::{Store, StoreError};
+use geartrain_store::{MemoryStore, Store, StoreError};
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -38,6 +38,9 @@ pub enum StartError {
     /// The system gave no thread or event queue.
     #[error("could not start a thread: {0}")]
     Thread(io::Error),
+    /// The store cannot be read beside being written.
+    #[error(transparent)]
+    Store(StoreError),
     /// The address for HTTP was asked for and cannot be used.
     #[error("could not listen on {address} for HTTP: {error}")]
     Http {
@@ -57,6 +60,7 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     threads: Vec<JoinHandle<()>>,
     store: Option<JoinHandle<Result<(), StoreError>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 /// How far the server is on its way to the end.
@@ -81,7 +85,10 @@ impl Server {
     ) -> Result<Self, StartError> {
         let addresses = listeners.addresses().to_vec();
         let http = bind_http(config.http, &log)?;
-        let shared = Arc::new(share(&config, store.as_deref(), log)?);
+        let durability = if store.is_some() { Durability::Stored } else { Durability::Memory };
+        // Without a store, dead letters and policies are held in this one as long as the process lives.
+        let store = store.unwrap_or_else(|| Box::new(MemoryStore::new()));
+        let shared = Arc::new(share(&config, durability, store.as_ref(), log)?);
         let (phase, phases) = watch::channel(Phase::Serving);
         let mut server = Self {
             shared: Arc::clone(&shared),
@@ -90,6 +97,7 @@ impl Server {
             phase,
             threads: Vec::new(),
             store: None,
+            reader: None,
         };
         let mut dealt = Vec::new();
         for number in 0..config.threads.max(1) {
@@ -101,7 +109,14 @@ impl Server {
             })?;
         }
         let control = Control { shared: Arc::clone(&shared), config, dealer: Dealer::new(dealt), phases };
-        if let Some(store) = store {
+        {
+            let reader = store.reader().map_err(StartError::Store)?;
+            let shared = Arc::clone(&shared);
+            let thread = thread::Builder::new().name("reader".to_owned());
+            let thread = thread.spawn(move || reader::run(&shared, reader)).map_err(StartError::Thread)?;
+            server.reader = Some(thread);
+        }
+        {
             let persist = Persist::new(shared, store, control.config.store_when);
             server.store = Some(
                 thread::Builder::new()
@@ -188,28 +203,36 @@ impl Server {
             // It has panicked: the process is about to end anyway.
             thread.join().ok();
         }
+        reader::stop(&self.shared);
         persist::stop(&self.shared);
+        // As above.
+        self.reader.take().map(JoinHandle::join);
         self.store.take().map_or(Ok(()), |store| store.join().unwrap_or(Ok(())))
     }
 }
 
-fn share(config: &Config, store: Option<&dyn Store>, log: Log) -> Result<Shared, SettingsError> {
+fn share(
+    config: &Config,
+    durability: Durability,
+    store: &dyn Store,
+    log: Log,
+) -> Result<Shared, SettingsError> {
     let mut settings = config.settings.clone();
-    if let Some(store) = store {
-        settings.durability = Durability::Stored;
-        settings.next_number = store.opening().next_number;
-    }
+    settings.durability = durability;
+    settings.next_number = store.opening().next_number.max(1);
     let core = Core::new(settings)?;
     let output = Output::new(config.output_bytes_max, log.clone());
-    let health = if store.is_some() { Health::Loading } else { Health::Ready };
+    let loading = durability == Durability::Stored;
+    let health = if loading { Health::Loading } else { Health::Ready };
     Ok(Shared {
-        hub: Mutex::new(Hub::new(core, output, store.is_some())),
+        hub: Mutex::new(Hub::new(core, output, loading)),
         clock: Clock::new(),
         log,
         body_bytes_max: config.body_bytes_max,
         connections: Connections::new(config.connections_max),
         health: Mutex::new(health),
         store_wake: Condvar::new(),
+        reader_wake: Condvar::new(),
         timer_wake: Notify::new(),
         drained: Notify::new(),
         loaded: Notify::new(),

@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) health: Mutex<Health>,
     /// Wakes the thread of the store; goes with the lock of `hub`.
     pub(crate) store_wake: Condvar,
+    /// Wakes the thread that reads back; goes with the lock of `hub`.
+    pub(crate) reader_wake: Condvar,
     pub(crate) timer_wake: Notify,
     /// Told once [`crate::hub::Watch`] has seen what it waits for.
     pub(crate) drained: Notify,
@@ -70,6 +72,9 @@ impl Shared {
     pub(crate) fn after(&self, after: After) {
         if after.wake_store {
             self.store_wake.notify_one();
+        }
+        if after.wake_reader {
+            self.reader_wake.notify_one();
         }
         if after.wake_timer {
             self.timer_wake.notify_one();

@@ -237,7 +237,7 @@ fn serve_messages(hub: &mut Hub, now: Now, conn: ConnId, unread: &[u8], body_byt
                 return pass;
             }
             Ok(Message::Request(request)) => hub.core.handle_request(now, conn, &request, &mut hub.out),
-            Ok(Message::Admin(command)) => hub.core.handle_admin(conn, &command, &mut hub.out),
+            Ok(Message::Admin(command)) => hub.core.handle_admin(now, conn, &command, &mut hub.out),
             Err(error) => hub.core.handle_malformed(conn, &error, &mut hub.out),
         }
         pass.consumed += consumed;
@@ -271,7 +271,8 @@ fn is_served_while_loading(message: &Message<'_>) -> bool {
             AdminCommand::CancelJob(_)
             | AdminCommand::CreateFunction(_)
             | AdminCommand::DropFunction { .. }
-            | AdminCommand::MaxQueue { .. } => false,
+            | AdminCommand::MaxQueue { .. }
+            | AdminCommand::Typed(_) => false,
         },
     }
 }

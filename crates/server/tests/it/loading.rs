@@ -2,10 +2,10 @@
 
 use crate::peer::submit;
 use crate::world::World;
-use geartrain_core::{Record, UnixTime};
+use geartrain_core::{Record, Stored, UnixTime};
 use geartrain_proto::{Priority, Request, Response, SubmitMode};
 use geartrain_server::{Config, Health};
-use geartrain_store::{Batch, LoadReport, Opening, Store, StoreError};
+use geartrain_store::{Batch, LoadReport, MemoryStore, Opening, Reader, Store, StoreError};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -23,15 +23,15 @@ fn slow(jobs_a_step: u32) -> (Sender<()>, Box<dyn Store>) {
 
 impl Store for Slow {
     fn opening(&self) -> Opening {
-        Opening { next_number: 1_000_000, jobs: 1000, ..Opening::default() }
+        Opening { next_number: 1_000_000, jobs_estimate: 1000, ..Opening::default() }
     }
 
-    fn load(&mut self, each: &mut dyn FnMut(Record<'_>)) -> Result<LoadReport, StoreError> {
+    fn load(&mut self, each: &mut dyn FnMut(Stored<'_>)) -> Result<LoadReport, StoreError> {
         let mut number = 0;
         while self.steps.recv().is_ok() {
             for _ in 0..self.jobs_a_step {
                 number += 1;
-                each(Record {
+                each(Stored::Job(Record {
                     number,
                     place: number,
                     function: b"reverse",
@@ -41,11 +41,12 @@ impl Store for Slow {
                     reducer: None,
                     not_before: 0,
                     attempts: 0,
+                    lost: 0,
                     submitted: UnixTime::default(),
-                });
+                }));
             }
         }
-        Ok(LoadReport { loaded: number, set_aside: 0 })
+        Ok(LoadReport { loaded: number, ..LoadReport::default() })
     }
 
     fn commit(&mut self, _batch: &Batch) -> Result<(), StoreError> {
@@ -54,6 +55,10 @@ impl Store for Slow {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        MemoryStore::new().reader()
     }
 }
 
