@@ -13,7 +13,6 @@ use crate::ids::{ConnId, Moment, Now};
 use crate::job::{Job, JobKey, Jobs, Kept};
 use crate::outbox::Outbox;
 use crate::persist::Outcome;
-use crate::policy::Policy;
 use crate::reads::Reads;
 use crate::rules::Rules;
 use crate::settings::{Settings, SettingsError};
@@ -67,7 +66,7 @@ impl Core {
             replies: Replies::default(),
             suspects: Suspects::default(),
             now: Now::default(),
-            rules: Rules::new(Policy { attempts: settings.job_retries, ..Policy::default() }),
+            rules: settings.rules()?,
             assigning: true,
             settings,
         })

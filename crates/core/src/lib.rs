@@ -93,6 +93,7 @@ pub use persist::{
     LetterHead, Op, Outcome, OwnedRecord, Record, Shelf, Shelving, Stored, Wanted,
 };
 pub use policy::{Backoff, Keep, OnDuplicate, Policy, Rate, RetryOn};
+pub use rules::{FileRule, PolicyError, PolicyKey, check_rules, parse_bytes};
 pub use settings::{
     Durability, FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, SettingsError, Wakeup,
 };
