@@ -8,7 +8,9 @@ use crate::event::Ended;
 use crate::ids::{ConnId, Now, Ticket, UnixTime};
 use crate::job::{Job, JobKey, Kept, NewJob, State};
 use crate::outbox::{Answer, Outbox};
-use crate::persist::{Change, ERROR_BYTES_MAX, LetterHead, Op, Outcome, Record, Shelf, Shelving, Stored};
+use crate::persist::{
+    Change, Document, DocumentKind, ERROR_BYTES_MAX, LetterHead, Op, Outcome, Record, Shelf, Shelving, Stored,
+};
 use crate::settings::Durability;
 use geartrain_proto::{ErrorCode, Function, Response, Unique};
 use std::collections::{BTreeMap, VecDeque};
@@ -119,6 +121,9 @@ impl Core {
     pub fn load(&mut self, now: Now, stored: Stored<'_>, out: &mut dyn Outbox) {
         self.now = now;
         match stored {
+            Stored::Document(Document { kind: DocumentKind::Policy, name, body }) => {
+                self.load_policy(name, body.unwrap_or_default(), out);
+            }
             Stored::Document(_document) => {}
             Stored::Letter(head) => {
                 self.note_number(head.shelving.number);

@@ -1,7 +1,7 @@
 //! What happens in the queue, for logs and metrics: each line and each counter comes from one of these.
 
 use crate::ids::ConnId;
-use crate::persist::{Outcome, Shelf};
+use crate::persist::{DocumentKind, Outcome, Shelf};
 use geartrain_proto::{ErrorCode, Function, Handle, Unique};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub enum Event<'a> {
     Unsuspended { worker: &'a [u8] },
     /// A letter was kept for as long as, or is one more than, its function's policy says.
     LetterRemoved { handle: Handle<'a>, function: Function<'a>, shelf: Shelf },
+    /// What the store keeps under this name cannot be read. It is left as it is, and does not count.
+    UnreadableDocument { kind: DocumentKind, name: &'a [u8], error: &'a str },
     /// A person changed something with a typed command.
     Steered { conn: ConnId, command: &'a str, changed: u64 },
 }
