@@ -182,6 +182,11 @@ impl Archive {
         of_function.by_time.first().filter(|_| is_over).map(|(_, number)| *number)
     }
 
+    /// Names of all functions of which there are letters.
+    pub(crate) fn functions(&self) -> BTreeSet<Arc<[u8]>> {
+        self.dead.by_function.keys().chain(self.finished.by_function.keys()).cloned().collect()
+    }
+
     fn of_function(&self, shelf: Shelf, function: &[u8]) -> Vec<u64> {
         let of_function = self.shelf(shelf).by_function.get(function);
         of_function.map_or_else(Vec::new, |it| it.by_time.iter().map(|(_, number)| *number).collect())

@@ -160,8 +160,8 @@ impl Core {
     ) -> Result<Reply, CommandError> {
         match command {
             Command::PolicyShow(arguments) => self.policy_show(arguments),
-            Command::PolicySet(arguments) => self.policy_set(arguments, out),
-            Command::PolicyUnset(arguments) => self.policy_unset(arguments, out),
+            Command::PolicySet(arguments) => self.policy_set(conn, arguments, out),
+            Command::PolicyUnset(arguments) => self.policy_unset(conn, arguments, out),
             Command::JobsCount(arguments) => self.jobs_count(arguments, reading),
             Command::JobsList(arguments) => self.jobs_list(arguments, reading),
             Command::JobsShow(arguments) => self.jobs_show(arguments, reading),

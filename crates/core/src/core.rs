@@ -14,7 +14,6 @@ use crate::imports::Imports;
 use crate::job::{Job, JobKey, Jobs, Kept};
 use crate::outbox::Outbox;
 use crate::persist::Outcome;
-use crate::policy::Policy;
 use crate::reads::Reads;
 use crate::requeue::Campaigns;
 use crate::rules::Rules;
@@ -73,7 +72,7 @@ impl Core {
             replies: Replies::default(),
             suspects: Suspects::default(),
             now: Now::default(),
-            rules: Rules::new(Policy { attempts: settings.job_retries, ..Policy::default() }),
+            rules: settings.rules()?,
             assigning: true,
             settings,
         })

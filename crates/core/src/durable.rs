@@ -136,13 +136,15 @@ impl Core {
     }
 
     fn load_document(&mut self, document: &Document<'_>, out: &mut dyn Outbox) {
-        let (kind, name) = (document.kind, document.name);
-        let is_readable = document.body.is_some_and(|body| match kind {
-            DocumentKind::Import => self.imports.load(name, body),
-            DocumentKind::Policy | DocumentKind::Schedule => true,
-        });
-        if !is_readable {
-            out.note(Event::DocumentUnreadable { kind, name });
+        let (kind, name, body) = (document.kind, document.name, document.body.unwrap_or_default());
+        match kind {
+            DocumentKind::Policy => self.load_policy(name, body, out),
+            DocumentKind::Schedule => {}
+            DocumentKind::Import if self.imports.load(name, body) => {}
+            DocumentKind::Import => {
+                let error = "it does not say which jobs were taken in";
+                out.note(Event::UnreadableDocument { kind, name, error });
+            }
         }
     }
 

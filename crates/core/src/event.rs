@@ -56,8 +56,8 @@ pub enum Event<'a> {
     Unsuspended { worker: &'a [u8] },
     /// A letter was kept for as long as, or is one more than, its function's policy says.
     LetterRemoved { handle: Handle<'a>, function: Function<'a>, shelf: Shelf },
-    /// A stored policy, schedule or note about an import cannot be read: it stays as it is, without effect.
-    DocumentUnreadable { kind: DocumentKind, name: &'a [u8] },
+    /// What the store keeps under this name cannot be read. It is left as it is, and does not count.
+    UnreadableDocument { kind: DocumentKind, name: &'a [u8], error: &'a str },
     /// A person changed something with a typed command.
     Steered { conn: ConnId, command: &'a str, changed: u64 },
 }

@@ -1,5 +1,7 @@
 //! How a queue is told to behave.
 
+use crate::policy::Policy;
+use crate::rules::{self, FileRule, PolicyError, Rules};
 use geartrain_proto::limits::HANDLE_BYTES_MAX;
 use std::time::Duration;
 use thiserror::Error;
@@ -105,6 +107,9 @@ pub struct Settings {
     /// Bytes of workloads of waiting jobs that are kept in memory although the store has them; 0 is no limit.
     /// Flag `--queue-memory`.
     pub queue_memory_bytes: u64,
+    /// Policies of functions, the later before the earlier where two patterns are equal. Tables
+    /// `[function."PATTERN"]` of the configuration file.
+    pub rules: Vec<FileRule>,
     /// Bounds on what peers can make the queue keep.
     pub limits: Limits,
 }
@@ -127,8 +132,20 @@ impl Default for Settings {
             bad_worker_after: 0,
             bad_worker_pause: Duration::from_secs(60),
             queue_memory_bytes: 1 << 30,
+            rules: Vec::new(),
             limits: Limits::default(),
         }
+    }
+}
+
+impl Settings {
+    /// The rules of the configuration file, on top of the defaults that flags give.
+    pub(crate) fn rules(&self) -> Result<Rules, SettingsError> {
+        let defaults = Policy { attempts: self.job_retries, ..Policy::default() };
+        Rules::with_file(defaults, &self.rules).map_err(|(index, error)| {
+            let pattern = self.rules.get(index).map(|rule| rules::shown(&rule.pattern)).unwrap_or_default();
+            SettingsError::Policy { pattern, error }
+        })
     }
 }
 
@@ -150,4 +167,12 @@ pub enum SettingsError {
     /// The prefix has a byte that the text protocol cannot carry.
     #[error("job handle prefix {0:?} has a space or a control character")]
     PrefixNotPrintable(String),
+    /// A policy cannot be used.
+    #[error("policy of function {pattern:?}: {error}")]
+    Policy {
+        /// The name or pattern of its rule.
+        pattern: String,
+        /// What is wrong with it.
+        error: PolicyError,
+    },
 }

@@ -55,16 +55,13 @@ pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
                 );
             }
         }
-        Event::DocumentUnreadable { kind, name } => {
+        Event::UnreadableDocument { kind, name, error } => {
             let what = match kind {
                 DocumentKind::Policy => "policy",
                 DocumentKind::Schedule => "schedule",
                 DocumentKind::Import => "note about an import",
             };
-            log.line(
-                Level::Error,
-                format_args!("the stored {what} {} cannot be read, and has no effect", text(name)),
-            );
+            log.line(Level::Error, format_args!("the stored {what} {} has no effect: {error}", text(name)));
         }
         Event::Steered { command, changed, .. } => {
             if let Some(who) = who {

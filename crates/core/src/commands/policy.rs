@@ -1,28 +1,141 @@
 //! Commands about policies.
+//!
+//! A rule that changes is written as a document, and every function that it is about gets its policy anew.
 
-use super::Reply;
+use super::{Reply, Rows};
 use crate::core::Core;
+use crate::event::Event;
+use crate::function::FunctionKey;
+use crate::ids::ConnId;
 use crate::outbox::Outbox;
-use geartrain_proto::command::{CommandError, PolicySet, PolicyShow, PolicyUnset};
+use crate::persist::{Document, DocumentKind, Op};
+use crate::rules::{self, PolicyError, Sourced};
+use geartrain_proto::command::{CommandError, FunctionName, PolicyRow, PolicySet, PolicyShow, PolicyUnset};
 
 impl Core {
-    pub(crate) fn policy_show(&self, _arguments: &PolicyShow) -> Result<Reply, CommandError> {
-        Err(CommandError::new("not built yet"))
+    /// All values of a function; of a pattern, its rules; of neither, all rules.
+    pub(crate) fn policy_show(&self, arguments: &PolicyShow) -> Result<Reply, CommandError> {
+        let mut rows = Rows::default();
+        match arguments.function.as_ref().map(FunctionName::as_bytes) {
+            Some(name) if !rules::is_pattern(name) => {
+                rows.push(&row(name, self.rules.values_with_sources(name)));
+            }
+            Some(pattern) => {
+                for (_, values) in self.rules.rows().filter(|(name, _)| *name == pattern) {
+                    rows.push(&row(pattern, values));
+                }
+                if rows.len() == 0 {
+                    let pattern = rules::shown(pattern);
+                    return Err(CommandError::new(format!(
+                        "there is no policy for '{pattern}' (hint: policy show without a pattern lists all)"
+                    )));
+                }
+            }
+            None => {
+                for (pattern, values) in self.rules.rows() {
+                    rows.push(&row(pattern, values));
+                }
+            }
+        }
+        Ok(rows.end(None))
     }
 
     pub(crate) fn policy_set(
         &mut self,
-        _arguments: &PolicySet,
-        _out: &mut dyn Outbox,
+        conn: ConnId,
+        arguments: &PolicySet,
+        out: &mut dyn Outbox,
     ) -> Result<Reply, CommandError> {
-        Err(CommandError::new("not built yet"))
+        let pattern = arguments.function.as_bytes();
+        let values = arguments.values.iter().map(|(key, value)| (key.as_str(), value.0.as_str()));
+        let changed = self.set_policy(pattern, values, out).map_err(|error| about(pattern, &error))?;
+        out.note(Event::Steered { conn, command: "policy set", changed });
+        Ok(self.rule_row(pattern))
     }
 
     pub(crate) fn policy_unset(
         &mut self,
-        _arguments: &PolicyUnset,
-        _out: &mut dyn Outbox,
+        conn: ConnId,
+        arguments: &PolicyUnset,
+        out: &mut dyn Outbox,
     ) -> Result<Reply, CommandError> {
-        Err(CommandError::new("not built yet"))
+        let pattern = arguments.function.as_bytes();
+        let keys = arguments.keys.iter().map(String::as_str);
+        self.rules.unset(pattern, keys).map_err(|error| about(pattern, &error))?;
+        self.write_policy(pattern, out);
+        let changed = self.apply_rule(pattern, out);
+        out.note(Event::Steered { conn, command: "policy unset", changed });
+        Ok(self.rule_row(pattern))
     }
+
+    /// Sets values of a rule, lets the store know, and gives the functions it is about their policy anew:
+    /// how many those are.
+    pub(crate) fn set_policy<'v>(
+        &mut self,
+        pattern: &[u8],
+        values: impl Iterator<Item = (&'v str, &'v str)>,
+        out: &mut dyn Outbox,
+    ) -> Result<u64, PolicyError> {
+        self.rules.set(pattern, values)?;
+        self.write_policy(pattern, out);
+        Ok(self.apply_rule(pattern, out))
+    }
+
+    /// Takes a rule back that the store kept. One that cannot be read is left there as it is.
+    pub(crate) fn load_policy(&mut self, pattern: &[u8], body: &[u8], out: &mut dyn Outbox) {
+        match self.rules.load_document(pattern, body) {
+            Ok(()) => {
+                self.apply_rule(pattern, out);
+            }
+            Err(error) => out.note(Event::UnreadableDocument {
+                kind: DocumentKind::Policy,
+                name: pattern,
+                error: &error.to_string(),
+            }),
+        }
+    }
+
+    fn write_policy(&mut self, pattern: &[u8], out: &mut dyn Outbox) {
+        let body = self.rules.document(pattern);
+        let ticket = self.writing.next_ticket();
+        let document = Document { kind: DocumentKind::Policy, name: pattern, body: body.as_deref() };
+        out.persist(ticket, Op::Document(document));
+    }
+
+    /// The rule of this name is another one: how many functions have another policy now.
+    fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
+        let is_meant = |name: &[u8]| rules::matches(pattern, name);
+        let functions = self.functions.iter();
+        let functions = functions.filter(|(_, entry)| is_meant(entry.name().as_bytes()));
+        let functions: Vec<FunctionKey> = functions.map(|(key, _)| key).collect();
+        let mut changed = 0;
+        for key in functions {
+            let entry = self.functions.get(key);
+            if *self.rules.resolve(entry.name().as_bytes()) != *entry.policy {
+                self.apply_policy(key, out);
+                changed += 1;
+            }
+        }
+        // Letters outlive their functions.
+        for name in self.archive.functions().into_iter().filter(|name| is_meant(name)) {
+            if self.functions.find(geartrain_proto::Function::new(&name)).is_none() {
+                self.enforce_keeping_of(&name, out);
+            }
+        }
+        changed
+    }
+
+    /// The rule of this name, without values when there is none any more.
+    fn rule_row(&self, pattern: &[u8]) -> Reply {
+        Rows::one(&row(pattern, self.rules.row(pattern).unwrap_or_default()))
+    }
+}
+
+fn row(name: &[u8], values: Vec<Sourced>) -> PolicyRow {
+    let entry = |it: Sourced| (it.key.name().to_owned(), (it.value, it.source));
+    PolicyRow { function: name.into(), values: values.into_iter().map(entry).collect() }
+}
+
+fn about(pattern: &[u8], error: &PolicyError) -> CommandError {
+    CommandError::new(format!("policy of '{}': {error}", rules::shown(pattern)))
 }
