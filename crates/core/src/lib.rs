@@ -66,6 +66,7 @@ mod ids;
 mod index;
 mod job;
 mod line;
+mod meter;
 mod outbox;
 mod outbuf;
 mod persist;
