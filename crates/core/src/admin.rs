@@ -110,7 +110,7 @@ impl Core {
     }
 
     /// Ends a job at once; its clients get one `WORK_FAIL`, its worker is not told.
-    fn cancel(&mut self, key: JobKey, out: &mut dyn Outbox) {
+    pub(crate) fn cancel(&mut self, key: JobKey, out: &mut dyn Outbox) {
         let job = self.end(key, Ended::Cancelled, out);
         let handle = self.handles.text(job.number());
         for waiter in job.waiters() {

@@ -43,6 +43,8 @@ pub(crate) enum Reply {
 /// What a command that asked for jobs is called again with.
 #[derive(Debug)]
 pub(crate) struct Reading {
+    /// What it asked for.
+    pub(crate) asked: Vec<u64>,
     pub(crate) fetched: Vec<Fetched>,
     pub(crate) next: Option<u64>,
 }
@@ -143,7 +145,7 @@ impl Core {
                 }
             }
             Ok(Reply::Read { wanted, numbers, next }) => {
-                let purpose = Purpose::command(conn, place, command.clone(), next);
+                let purpose = Purpose::command(conn, place, command.clone(), numbers.clone(), next);
                 self.read(wanted, &numbers, purpose, out);
             }
             Err(error) => out.replace(conn, place, Answer::Text(&refusal(&error))),

@@ -44,6 +44,8 @@ pub(crate) struct Conn {
     /// Whether it gets `WORK_EXCEPTION` instead of `WORK_FAIL`.
     pub(crate) exceptions: bool,
     pub(crate) sleep: Sleep,
+    /// When it was woken last.
+    pub(crate) woken: Moment,
     pub(crate) wakes: u32,
     /// The job it just reported a `WORK_EXCEPTION` for: a `WORK_FAIL` right behind it is no mistake.
     pub(crate) exception_for: Option<u64>,
@@ -72,6 +74,7 @@ impl Conn {
             client_id: Box::default(),
             exceptions,
             sleep: Sleep::Awake,
+            woken: Moment::default(),
             wakes: 0,
             exception_for: None,
             running: Vec::new(),
@@ -263,9 +266,17 @@ impl Conns {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &Conn)> {
-        (0..)
-            .zip(&self.slots)
-            .filter_map(|(index, slot)| Some((ConnId::new(index, slot.generation), slot.conn.as_deref()?)))
+        self.slots(0).filter_map(|(_, conn)| conn)
+    }
+
+    /// The connections from this slot on, each with its slot, where there is one.
+    pub(crate) fn slots(&self, from: u64) -> impl Iterator<Item = (u64, Option<(ConnId, &Conn)>)> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.slots.len());
+        let first = u32::try_from(from).expect("fewer than 2^32 connections are open");
+        (first..).zip(self.slots.get(from..).unwrap_or_default()).map(|(index, slot)| {
+            let conn = slot.conn.as_deref().map(|conn| (ConnId::new(index, slot.generation), conn));
+            (u64::from(index), conn)
+        })
     }
 }
 

@@ -255,6 +255,9 @@ impl Core {
         self.displace(key);
         let job = self.jobs.remove(key);
         let number = job.number();
+        if how.was_served() {
+            self.functions.get_mut(job.function()).served.count(self.now.moment);
+        }
         for waiter in job.waiters() {
             if let Some(peer) = self.conns.get_mut(*waiter) {
                 peer.stop_awaiting(key);

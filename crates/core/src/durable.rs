@@ -83,6 +83,11 @@ impl Writing {
         self.next_number
     }
 
+    /// Whether a job may have had this number.
+    pub(crate) fn was_given(&self, number: u64) -> bool {
+        (1..self.next_number).contains(&number)
+    }
+
     /// The ticket of the last change.
     pub(crate) fn last_ticket(&self) -> Ticket {
         self.last_ticket

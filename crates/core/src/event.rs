@@ -25,6 +25,17 @@ pub enum Ended {
     NotStored,
 }
 
+impl Ended {
+    /// Whether a worker's time was spent on it to the end, so that it says how fast jobs are served.
+    pub(crate) const fn was_served(self) -> bool {
+        match self {
+            Ended::Completed | Ended::Failed | Ended::Exception => true,
+            Ended::Dead(how) => !matches!(how, Outcome::Expired | Outcome::Unreadable),
+            Ended::Cancelled | Ended::Abandoned | Ended::NotStored => false,
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields name themselves")]

@@ -3,6 +3,7 @@
 //! From: `abilities`, `submit`, `sleep`, `admin`. Never: knows a job; see `line.rs`.
 
 use crate::ids::{ConnId, UnixTime};
+use crate::meter::Meter;
 use crate::policy::Policy;
 use foldhash::fast::FixedState;
 use geartrain_proto::{Function, QueueBounds};
@@ -39,6 +40,8 @@ pub(crate) struct FunctionEntry {
     pub(crate) bounds: QueueBounds,
     /// When the last of its workers left.
     pub(crate) last_worker_left: Option<UnixTime>,
+    /// How many of its jobs ended of late.
+    pub(crate) served: Meter,
     /// Connections able to do it.
     pub(crate) workers: u32,
     /// Those that went to sleep, the longest sleeping first.
@@ -110,6 +113,7 @@ impl Functions {
             policy,
             bounds: [None; 3],
             last_worker_left: None,
+            served: Meter::default(),
             workers: 0,
             sleepers: VecDeque::new(),
         };

@@ -28,6 +28,11 @@ impl JobKey {
         self.0.get() - 1
     }
 
+    /// Where [`Jobs::slots`] finds it.
+    pub(crate) fn slot_number(self) -> u64 {
+        u64::from(self.slot())
+    }
+
     const fn index(self) -> usize {
         self.slot() as usize
     }
@@ -268,6 +273,23 @@ impl Jobs {
     /// All jobs, in no order that may show.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (JobKey, &Job)> {
         (0..).zip(&self.slots).filter_map(|(index, slot)| Some((JobKey::of(index), slot.as_ref()?)))
+    }
+
+    /// The jobs from this slot on, each with its slot, where there is a job. A job keeps its slot for life, and
+    /// whatever comes or goes moves no other: so pages over the slots meet each job at most once.
+    pub(crate) fn slots(&self, from: u64) -> impl Iterator<Item = (u64, Option<(JobKey, &Job)>)> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.slots.len());
+        let slots = self.slots.get(from..).unwrap_or_default();
+        let first = u32::try_from(from).expect("jobs_max is below 2^32");
+        (first..)
+            .zip(slots)
+            .map(|(slot, job)| (u64::from(slot), job.as_ref().map(|job| (JobKey::of(slot), job))))
+    }
+
+    /// The job behind, and the job before, a job in its queue.
+    pub(crate) fn neighbours(&self, key: JobKey) -> (Option<JobKey>, Option<JobKey>) {
+        let job = self.get(key);
+        (job.next, job.previous)
     }
 
     pub(crate) fn line(&self, function: FunctionKey) -> &Line {

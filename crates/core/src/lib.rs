@@ -67,6 +67,7 @@ mod imports;
 mod index;
 mod job;
 mod line;
+mod meter;
 mod outbox;
 mod outbuf;
 mod persist;

@@ -46,8 +46,14 @@ pub(crate) struct Fetched {
 }
 
 impl Purpose {
-    pub(crate) fn command(conn: ConnId, place: Ticket, command: Command, next: Option<u64>) -> Self {
-        let reading = Reading { fetched: Vec::new(), next };
+    pub(crate) fn command(
+        conn: ConnId,
+        place: Ticket,
+        command: Command,
+        asked: Vec<u64>,
+        next: Option<u64>,
+    ) -> Self {
+        let reading = Reading { asked, fetched: Vec::new(), next };
         Purpose::Command(Box::new(CommandRead { conn, place, command, reading }))
     }
 }

@@ -148,6 +148,7 @@ impl Core {
         let Some(peer) = self.conns.get_mut(conn) else { return };
         peer.wakes = peer.wakes.wrapping_add(1);
         let serial = peer.wakes;
+        peer.woken = self.now.moment;
         peer.sleep = Sleep::Woken { function, serial };
         if let Wakeup::OneThenNext(patience) = self.settings.wakeup {
             let patience = patience.max(Duration::from_millis(1));

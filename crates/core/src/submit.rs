@@ -150,19 +150,10 @@ impl Core {
         priority: Priority,
         background: bool,
     ) -> Result<(), &'static str> {
-        let entry = self.functions.get(function);
-        let of_priority = |[high, normal, low]: [Option<u32>; 3]| match priority {
-            Priority::High => high,
-            Priority::Normal => normal,
-            Priority::Low => low,
-        };
-        let line = self.jobs.line(function);
-        if of_priority(entry.bounds).is_some_and(|bound| line.total() >= bound)
-            || of_priority(entry.policy.max_waiting).is_some_and(|max| line.waiting(priority) >= max)
-        {
+        if !self.has_room(function, priority, self.jobs.line(function).total()) {
             return Err("Job queue is full");
         }
-        if entry.policy.draining {
+        if self.functions.get(function).policy.draining {
             return Err("the function takes no new jobs, it is being drained");
         }
         if self.jobs.len() >= self.settings.limits.jobs_max {
@@ -172,6 +163,20 @@ impl Core {
             return Err(STORE_NOT_READY);
         }
         Ok(())
+    }
+
+    /// Whether the bounds of a function allow one more waiting job of this priority, beside `others` jobs that
+    /// wait or run.
+    pub(crate) fn has_room(&self, function: FunctionKey, priority: Priority, others: u32) -> bool {
+        let entry = self.functions.get(function);
+        let of_priority = |[high, normal, low]: [Option<u32>; 3]| match priority {
+            Priority::High => high,
+            Priority::Normal => normal,
+            Priority::Low => low,
+        };
+        let waiting = self.jobs.line(function).waiting(priority);
+        of_priority(entry.bounds).is_none_or(|bound| others < bound)
+            && of_priority(entry.policy.max_waiting).is_none_or(|max| waiting < max)
     }
 
     /// Whether a background job can be remembered.

@@ -41,6 +41,14 @@ pub(crate) fn identity(peer: &Conn) -> &[u8] {
     if peer.client_id.is_empty() { peer.address.as_bytes() } else { &peer.client_id }
 }
 
+/// A worker as people are told of it: its address, and its client id where it has one.
+pub(crate) fn worker_name(peer: &Conn) -> Vec<u8> {
+    if peer.client_id.is_empty() {
+        return peer.address.as_bytes().to_vec();
+    }
+    [peer.address.as_bytes(), b" ", &peer.client_id].concat()
+}
+
 impl Suspects {
     pub(crate) fn suspended_until(&self, identity: &[u8]) -> Option<Moment> {
         if self.suspended.is_empty() {
