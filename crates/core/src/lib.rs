@@ -52,6 +52,7 @@ mod abilities;
 mod admin;
 mod archive;
 mod blur;
+mod calendar;
 mod check;
 mod commands;
 mod conn;
@@ -85,6 +86,7 @@ mod timers;
 mod work;
 
 pub use crate::core::Core;
+pub use calendar::{CalendarError, RECURRENCE_BYTES_MAX, Recurrence, SEARCH_YEARS, next_sched};
 pub use event::{Ended, Event};
 pub use ids::{ConnId, Moment, Now, Ticket, UnixTime};
 pub use outbox::{Answer, Outbox};
