@@ -139,7 +139,8 @@ impl Core {
         let (kind, name) = (document.kind, document.name);
         let is_readable = document.body.is_some_and(|body| match kind {
             DocumentKind::Import => self.imports.load(name, body),
-            DocumentKind::Policy | DocumentKind::Schedule => true,
+            DocumentKind::Schedule => self.schedules.load(name, body),
+            DocumentKind::Policy => true,
         });
         if !is_readable {
             out.note(Event::DocumentUnreadable { kind, name });
@@ -176,8 +177,10 @@ impl Core {
 
     /// All stored jobs are loaded: asks the store to reserve numbers. The driver makes that durable before
     /// the first request, so that no number is given twice.
-    pub fn handle_loaded(&mut self, out: &mut dyn Outbox) {
+    pub fn handle_loaded(&mut self, now: Now, out: &mut dyn Outbox) {
+        self.now = now;
         self.reserve_numbers(out);
+        self.begin_schedules(out);
     }
 
     /// All changes up to this ticket are durable.
@@ -227,6 +230,7 @@ impl Core {
     /// The store takes changes again.
     pub fn handle_store_ready(&mut self) {
         self.writing.ready = true;
+        self.resume_held_up_schedules();
     }
 
     /// The next number: of a job, or of the place of a job that is given back.

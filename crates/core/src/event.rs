@@ -58,6 +58,12 @@ pub enum Event<'a> {
     LetterRemoved { handle: Handle<'a>, function: Function<'a>, shelf: Shelf },
     /// A stored policy, schedule or note about an import cannot be read: it stays as it is, without effect.
     DocumentUnreadable { kind: DocumentKind, name: &'a [u8] },
+    /// Runs of a schedule were left out: their times had passed. There were more than that, where it says so.
+    RunsMissed { name: &'a [u8], count: u32, more: bool },
+    /// The job of a schedule was refused.
+    RunRefused { name: &'a [u8], reason: &'a str },
+    /// A schedule was left out.
+    ScheduleLeft { name: &'a [u8], reason: &'a str },
     /// A person changed something with a typed command.
     Steered { conn: ConnId, command: &'a str, changed: u64 },
 }

@@ -77,6 +77,7 @@ mod reads;
 mod requeue;
 mod retry;
 mod rules;
+mod schedule;
 mod settings;
 mod sleep;
 mod status;
@@ -97,6 +98,7 @@ pub use persist::{
     Stored, Wanted,
 };
 pub use policy::{Backoff, Keep, OnDuplicate, Policy, Rate, RetryOn};
+pub use schedule::{SCHEDULE_NAME_BYTES_MAX, SCHEDULE_WORKLOAD_BYTES_MAX, check_schedule};
 pub use settings::{
     Durability, FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, SettingsError, Wakeup,
 };

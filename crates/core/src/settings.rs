@@ -1,5 +1,6 @@
 //! How a queue is told to behave.
 
+use geartrain_proto::command::ScheduleAdd;
 use geartrain_proto::limits::HANDLE_BYTES_MAX;
 use std::time::Duration;
 use thiserror::Error;
@@ -56,6 +57,8 @@ pub struct Limits {
     pub jobs_max: usize,
     /// Bytes of the answer to a text command; a longer list is refused with `ERR`. Default 1 GiB.
     pub list_bytes_max: usize,
+    /// Schedules that `schedule add` makes, with those of the configuration file. Default 100,000.
+    pub schedules_max: usize,
 }
 
 impl Default for Limits {
@@ -66,6 +69,7 @@ impl Default for Limits {
             waiters_max: 100_000,
             jobs_max: 4_000_000_000,
             list_bytes_max: 1 << 30,
+            schedules_max: 100_000,
         }
     }
 }
@@ -105,6 +109,11 @@ pub struct Settings {
     /// Bytes of workloads of waiting jobs that are kept in memory although the store has them; 0 is no limit.
     /// Flag `--queue-memory`.
     pub queue_memory_bytes: u64,
+    /// The zone in which `SUBMIT_JOB_SCHED`, and schedules without one of their own, are meant. Flag
+    /// `--time-zone`.
+    pub time_zone: String,
+    /// Schedules of the configuration file; each was checked with [`crate::check_schedule`].
+    pub schedules: Vec<ScheduleAdd>,
     /// Bounds on what peers can make the queue keep.
     pub limits: Limits,
 }
@@ -127,6 +136,8 @@ impl Default for Settings {
             bad_worker_after: 0,
             bad_worker_pause: Duration::from_secs(60),
             queue_memory_bytes: 1 << 30,
+            time_zone: "UTC".to_owned(),
+            schedules: Vec::new(),
             limits: Limits::default(),
         }
     }
