@@ -15,6 +15,7 @@ mod table;
 use crate::calendar::Recurrence;
 use crate::ids::UnixTime;
 use geartrain_proto::command::{CommandError, ScheduleAdd};
+use geartrain_proto::limits::{FUNCTION_BYTES_MAX, UNIQUE_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 pub(crate) use table::{ScheduleKey, Schedules};
 
@@ -23,12 +24,6 @@ pub const SCHEDULE_NAME_BYTES_MAX: usize = 50;
 
 /// Longest workload of a schedule, in bytes. It is written anew at each run.
 pub const SCHEDULE_WORKLOAD_BYTES_MAX: usize = 1 << 20;
-
-/// Longest function of a schedule, in bytes.
-const FUNCTION_BYTES_MAX: usize = 512;
-
-/// Longest unique of a schedule, in bytes.
-const UNIQUE_BYTES_MAX: usize = 64;
 
 /// Where a schedule comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +141,17 @@ impl Schedule {
         self.set_next();
     }
 
+    /// It goes on where another queue left it: all due times up to `last` are dealt with, if that is not to come.
+    pub(crate) fn go_on_behind(&mut self, last: Option<i64>, paused: bool) {
+        self.memory.paused = paused;
+        if let Some(last) = last.filter(|last| *last < self.memory.done) {
+            self.memory.done = last;
+            self.memory.anchor = last;
+            self.recurrence = self.recurrence.clone().anchored(UnixTime::from_millis(last));
+        }
+        self.set_next();
+    }
+
     /// All due times up to here are dealt with.
     pub(crate) fn done(&self) -> UnixTime {
         UnixTime::from_millis(self.memory.done)
@@ -183,9 +189,9 @@ pub fn check_schedule(given: &ScheduleAdd, zone: &str) -> Result<Recurrence, Com
     let wrong = |text: String| Err(CommandError::new(format!("schedule {name}: {text}")));
     let function = given.function.as_bytes();
     if function.is_empty() || function.len() > FUNCTION_BYTES_MAX || function.contains(&0) {
+        let shown = function.get(..64).unwrap_or(function).escape_ascii();
         return wrong(format!(
-            "function {} is not allowed (hint: 1 to {FUNCTION_BYTES_MAX} bytes, none of them NUL)",
-            given.function
+            "function \"{shown}\" is not allowed (hint: 1 to {FUNCTION_BYTES_MAX} bytes, none of them NUL)"
         ));
     }
     let unique = given.unique.as_ref().map_or(&[][..], |unique| unique.as_bytes());

@@ -9,7 +9,7 @@ use crate::ids::UnixTime;
 use crate::outbox::Outbox;
 use crate::schedule::{LastRun, SCHEDULE_NAME_BYTES_MAX, Schedule, ScheduleKey, Source};
 use geartrain_proto::command::{
-    Bytes, CommandError, PAGE_ROWS_MAX, ScheduleAdd, ScheduleList, ScheduleName, ScheduleRow,
+    Bytes, CommandError, Imported, Item, PAGE_ROWS_MAX, ScheduleAdd, ScheduleList, ScheduleName, ScheduleRow,
 };
 
 /// Bytes of one page of the list, beside those of its last row.
@@ -119,6 +119,48 @@ impl Core {
         self.schedules.remove(key);
         self.forget_schedule(name, out);
         Ok(Rows::default().end(None))
+    }
+
+    /// A page of the schedules that were added at run time.
+    pub(super) fn export_schedules(&self, after: u64) -> Reply {
+        let mut rows = Rows::default();
+        let mut last = after;
+        let added = self.schedules.after(ScheduleKey::new(after));
+        let added = added.filter(|(_, schedule)| schedule.source == Source::Set);
+        for (count, (key, schedule)) in (0..).zip(added) {
+            if count >= PAGE_ROWS_MAX || rows.len() > LIST_BYTES_MAX {
+                return rows.end(Some(last));
+            }
+            rows.push(&Item::Schedule {
+                schedule: schedule.given.clone(),
+                paused: schedule.memory.paused,
+                last: Some(schedule.done().millis()),
+            });
+            last = key.number();
+        }
+        rows.end(None)
+    }
+
+    /// Takes a schedule of an export in, unless one of its name is there. Its due times go on behind `last`:
+    /// what passed since was missed.
+    pub(super) fn import_schedule(
+        &mut self,
+        given: &ScheduleAdd,
+        paused: bool,
+        last: Option<i64>,
+        out: &mut dyn Outbox,
+    ) -> Result<Reply, CommandError> {
+        if self.schedules.find(&given.name).is_some() {
+            return Ok(Rows::one(&Imported { outcome: "known".to_owned(), handle: None }));
+        }
+        self.schedule_add(given, out)?;
+        if let Some(key) = self.schedules.find(&given.name) {
+            self.clear_schedule_timer(key);
+            self.schedules.get_mut(key).go_on_behind(last, paused);
+            self.set_schedule_timer(key);
+            self.write_schedule(key, out);
+        }
+        Ok(Rows::one(&Imported { outcome: "new".to_owned(), handle: None }))
     }
 
     fn named_schedule(&self, name: &str) -> Result<ScheduleKey, CommandError> {

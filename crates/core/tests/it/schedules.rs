@@ -343,7 +343,7 @@ fn commands_refuse_what_cannot_be_met_and_change_nothing() {
         ),
         (
             r#"schedule add {"name":"t","function":"","when":"@daily"}"#,
-            "schedule t: function  is not allowed (hint: 1 to 512 bytes, none of them NUL)",
+            "schedule t: function \"\" is not allowed (hint: 1 to 8191 bytes, none of them NUL)",
         ),
         (
             r#"schedule add {"name":"s","function":"g","when":"@daily"}"#,
@@ -372,6 +372,31 @@ fn commands_refuse_what_cannot_be_met_and_change_nothing() {
     assert!(rows(&mut world, r#"schedule remove {"name":"s"}"#).is_empty());
     assert_eq!(world.next_timeout(), None);
     assert!(!world.out.documents.contains_key(&(DocumentKind::Schedule, b"s".to_vec())));
+}
+
+#[test]
+fn an_export_is_taken_in_once_and_its_due_times_go_on() {
+    let mut world = stored();
+    add(&mut world, r#""when":"every 100s","missed":"one","workload":"w""#);
+    assert_eq!(runs(&mut world, 150), [100]);
+    let conn = world.connect();
+    let export = world.admin(conn, r#"export {"section":"schedules"}"#);
+    let export = if export.is_empty() { world.committed(1_000_000).concat() } else { export };
+    let item = export.lines().next().unwrap();
+    let import = format!(r#"import {{"item":{item}}}"#);
+
+    let mut other = stored();
+    other.set_clock(250);
+    let conn = other.connect();
+    for outcome in ["new", "known"] {
+        let answer = other.admin(conn, &import);
+        let answer = if answer.is_empty() { other.committed(1_000_000).concat() } else { answer };
+        assert!(answer.contains(&format!(r#""outcome":"{outcome}""#)), "{answer}");
+    }
+    let row = show(&mut other);
+    assert_eq!((row.next, row.schedule.workload.as_bytes()), (Some((START + 200) * 1000), &b"w"[..]));
+    other.take_persisted();
+    assert_eq!(runs(&mut other, 60), [251, 300]);
 }
 
 #[test]
