@@ -23,6 +23,7 @@ impl Core {
         self.check_waits();
         self.check_no_wake_is_lost();
         self.check_limits();
+        self.check_schedules();
     }
 
     /// I4: each job is where its state says, and nowhere else.
@@ -196,5 +197,32 @@ impl Core {
         for (_, entry) in self.functions.iter() {
             assert!(entry.sleepers.len() <= entry.workers as usize * 2 + 16, "I12: sleepers");
         }
+    }
+
+    /// A schedule has one timer, at its next due time; one that is paused, or waits for the store, has none.
+    fn check_schedules(&self) {
+        let mut timers = BTreeSet::new();
+        for (at, due) in self.timers.calendar() {
+            if let Due::Schedule(key) = due {
+                assert!(timers.insert((*key, *at)), "a schedule has one timer");
+            }
+        }
+        for (key, schedule) in self.schedules.iter() {
+            let name = &schedule.given.name;
+            assert_eq!(self.schedules.find(name), Some(key), "schedule {name} is found by its name");
+            assert!(!schedule.memory.paused || schedule.next.is_none(), "schedule {name} is paused");
+            assert!(schedule.next.is_none_or(|next| next > schedule.done()), "schedule {name} runs twice");
+            let held_up = self.schedules.held_up.contains(&key);
+            if let Some(next) = schedule.next.filter(|_| !held_up) {
+                assert!(timers.remove(&(key, next)), "schedule {name} has no timer");
+            }
+        }
+        assert!(timers.is_empty(), "a timer has no schedule");
+        for number in self.schedules.live_numbers() {
+            assert!(self.jobs.find(number).is_some(), "job {number} of a schedule lives");
+        }
+        assert!(
+            self.schedules.len() <= self.settings.limits.schedules_max.max(self.settings.schedules.len())
+        );
     }
 }

@@ -17,11 +17,15 @@ use crate::persist::Outcome;
 use crate::reads::Reads;
 use crate::requeue::Campaigns;
 use crate::rules::Rules;
+use crate::schedule::Schedules;
 use crate::settings::{Settings, SettingsError};
 use crate::suspect::Suspects;
 use crate::timers::Timers;
 use foldhash::fast::FixedState;
-use geartrain_proto::{AdminCommand, DecodeError, Disposition, ErrorCode, Function, Request, Response};
+use geartrain_proto::{
+    AdminCommand, DecodeError, Disposition, ErrorCode, Function, Priority, Request, Response, Submit,
+    SubmitMode,
+};
 
 /// The whole job queue.
 ///
@@ -47,6 +51,7 @@ pub struct Core {
     pub(crate) reads: Reads,
     pub(crate) replies: Replies,
     pub(crate) suspects: Suspects,
+    pub(crate) schedules: Schedules,
     /// Whether workers are given jobs.
     pub(crate) assigning: bool,
 }
@@ -71,6 +76,7 @@ impl Core {
             reads: Reads::default(),
             replies: Replies::default(),
             suspects: Suspects::default(),
+            schedules: Schedules::default(),
             now: Now::default(),
             rules: settings.rules()?,
             assigning: true,
@@ -115,7 +121,18 @@ impl Core {
             Request::Echo { data } => out.send(conn, Response::Echo { data }),
             Request::Option { name } => self.option(conn, name, out),
             Request::SetClientId { id } => self.set_client_id(conn, id, out),
-            Request::SubmitSched { .. } | Request::AllYours => {
+            Request::SubmitSched { function, unique, calendar, workload } => {
+                let submit = Submit {
+                    function,
+                    unique,
+                    priority: Priority::Normal,
+                    mode: SubmitMode::Background,
+                    reducer: None,
+                    workload,
+                };
+                self.submit_sched(conn, submit, &calendar, out);
+            }
+            Request::AllYours => {
                 Self::refuse(conn, ErrorCode::InvalidCommand, "Command not expected", out);
             }
         }
@@ -265,6 +282,7 @@ impl Core {
         }
         self.forget_suspicion(number);
         self.forget_record(&job, how, error, out);
+        self.scheduled_job_ended(number, how, out);
         let handle = self.handles.text(number);
         let function = self.functions.name(job.function());
         out.note(Event::Ended { handle: handle.as_handle(), function, how });

@@ -144,7 +144,11 @@ impl Core {
         let (kind, name, body) = (document.kind, document.name, document.body.unwrap_or_default());
         match kind {
             DocumentKind::Policy => self.load_policy(name, body, out),
-            DocumentKind::Schedule => {}
+            DocumentKind::Schedule if self.schedules.load(name, body) => {}
+            DocumentKind::Schedule => {
+                let error = "it is no schedule";
+                out.note(Event::UnreadableDocument { kind, name, error });
+            }
             DocumentKind::Import if self.imports.load(name, body) => {}
             DocumentKind::Import => {
                 let error = "it does not say which jobs were taken in";
@@ -183,8 +187,10 @@ impl Core {
 
     /// All stored jobs are loaded: asks the store to reserve numbers. The driver makes that durable before
     /// the first request, so that no number is given twice.
-    pub fn handle_loaded(&mut self, out: &mut dyn Outbox) {
+    pub fn handle_loaded(&mut self, now: Now, out: &mut dyn Outbox) {
+        self.now = now;
         self.reserve_numbers(out);
+        self.begin_schedules(out);
     }
 
     /// All changes up to this ticket are durable.
@@ -234,6 +240,7 @@ impl Core {
     /// The store takes changes again.
     pub fn handle_store_ready(&mut self) {
         self.writing.ready = true;
+        self.resume_held_up_schedules();
     }
 
     /// The next number: of a job, or of the place of a job that is given back.

@@ -69,6 +69,12 @@ pub enum Event<'a> {
     LetterRemoved { handle: Handle<'a>, function: Function<'a>, shelf: Shelf },
     /// What the store keeps under this name cannot be read. It is left as it is, and does not count.
     UnreadableDocument { kind: DocumentKind, name: &'a [u8], error: &'a str },
+    /// Runs of a schedule were left out: their times had passed. There were more than that, where it says so.
+    RunsMissed { name: &'a [u8], count: u32, more: bool },
+    /// The job of a schedule was refused.
+    RunRefused { name: &'a [u8], reason: &'a str },
+    /// A schedule was left out.
+    ScheduleLeft { name: &'a [u8], reason: &'a str },
     /// A person changed something with a typed command.
     Steered { conn: ConnId, command: &'a str, changed: u64 },
 }

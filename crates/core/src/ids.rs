@@ -13,6 +13,9 @@ pub struct ConnId {
 }
 
 impl ConnId {
+    /// No connection: never open.
+    pub(crate) const NOBODY: ConnId = ConnId::new(u32::MAX, u32::MAX);
+
     pub(crate) const fn new(slot: u32, generation: u32) -> Self {
         Self { slot, generation }
     }

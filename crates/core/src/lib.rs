@@ -52,6 +52,7 @@ mod abilities;
 mod admin;
 mod archive;
 mod blur;
+mod calendar;
 mod check;
 mod commands;
 mod conn;
@@ -77,6 +78,7 @@ mod reads;
 mod requeue;
 mod retry;
 mod rules;
+mod schedule;
 mod settings;
 mod sleep;
 mod status;
@@ -86,6 +88,7 @@ mod timers;
 mod work;
 
 pub use crate::core::Core;
+pub use calendar::{CalendarError, RECURRENCE_BYTES_MAX, Recurrence, SEARCH_YEARS, next_sched};
 pub use event::{Ended, Event};
 pub use ids::{ConnId, Moment, Now, Ticket, UnixTime};
 pub use outbox::{Answer, Outbox};
@@ -97,6 +100,7 @@ pub use persist::{
 };
 pub use policy::{Backoff, Keep, OnDuplicate, Policy, Rate, RetryOn};
 pub use rules::{FileRule, PolicyError, PolicyKey, check_rules, parse_bytes};
+pub use schedule::{SCHEDULE_NAME_BYTES_MAX, SCHEDULE_WORKLOAD_BYTES_MAX, check_schedule};
 pub use settings::{
     Durability, FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, SettingsError, Wakeup,
 };

@@ -2,6 +2,7 @@
 
 use crate::policy::Policy;
 use crate::rules::{self, FileRule, PolicyError, Rules};
+use geartrain_proto::command::ScheduleAdd;
 use geartrain_proto::limits::HANDLE_BYTES_MAX;
 use std::time::Duration;
 use thiserror::Error;
@@ -58,6 +59,8 @@ pub struct Limits {
     pub jobs_max: usize,
     /// Bytes of the answer to a text command; a longer list is refused with `ERR`. Default 1 GiB.
     pub list_bytes_max: usize,
+    /// Schedules that `schedule add` makes, with those of the configuration file. Default 100,000.
+    pub schedules_max: usize,
 }
 
 impl Default for Limits {
@@ -68,6 +71,7 @@ impl Default for Limits {
             waiters_max: 100_000,
             jobs_max: 4_000_000_000,
             list_bytes_max: 1 << 30,
+            schedules_max: 100_000,
         }
     }
 }
@@ -110,6 +114,11 @@ pub struct Settings {
     /// Policies of functions, the later before the earlier where two patterns are equal. Tables
     /// `[function."PATTERN"]` of the configuration file.
     pub rules: Vec<FileRule>,
+    /// The zone in which `SUBMIT_JOB_SCHED`, and schedules without one of their own, are meant. Flag
+    /// `--time-zone`.
+    pub time_zone: String,
+    /// Schedules of the configuration file; each was checked with [`crate::check_schedule`].
+    pub schedules: Vec<ScheduleAdd>,
     /// Bounds on what peers can make the queue keep.
     pub limits: Limits,
 }
@@ -133,6 +142,8 @@ impl Default for Settings {
             bad_worker_pause: Duration::from_secs(60),
             queue_memory_bytes: 1 << 30,
             rules: Vec::new(),
+            time_zone: "UTC".to_owned(),
+            schedules: Vec::new(),
             limits: Limits::default(),
         }
     }

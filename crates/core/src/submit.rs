@@ -6,6 +6,7 @@
 //! Never: waits for the store before the job may run; running early breaks no promise, since the client
 //! has no answer yet.
 
+use crate::calendar::next_sched;
 use crate::core::Core;
 use crate::event::{Ended, Event};
 use crate::function::FunctionKey;
@@ -15,7 +16,7 @@ use crate::outbox::{Answer, Outbox};
 use crate::policy::OnDuplicate;
 use crate::settings::Durability;
 use crate::timers::future_second;
-use geartrain_proto::{ErrorCode, Priority, Response, Submit, SubmitMode};
+use geartrain_proto::{Calendar, ErrorCode, Priority, Response, Submit, SubmitMode};
 
 /// Text of the `ERROR` for a background submit while the store cannot write.
 const STORE_NOT_READY: &str =
@@ -103,10 +104,36 @@ impl Core {
         submit: &Submit<'_>,
         out: &mut dyn Outbox,
     ) {
-        let background = submit.mode != SubmitMode::Foreground;
-        if let Err(text) = self.check_room(function, submit.priority, background) {
-            return Self::refuse(conn, ErrorCode::QueueError, text, out);
+        let key = match self.insert_job(function, identity, submit, out) {
+            Ok(key) => key,
+            Err(text) => return Self::refuse(conn, ErrorCode::QueueError, text, out),
+        };
+        if submit.mode == SubmitMode::Foreground {
+            self.await_result(conn, key, out);
+        } else {
+            self.acknowledge_background(conn, key, out);
         }
+        self.wake_for_new(key, out);
+    }
+
+    /// A new job may have become ready.
+    fn wake_for_new(&mut self, key: JobKey, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        if matches!(job.state(), State::Queued { .. }) {
+            self.wake_if_ready(job.function(), out);
+        }
+    }
+
+    /// Puts a new job to its place, where there is room; nobody keeps it yet.
+    fn insert_job(
+        &mut self,
+        function: FunctionKey,
+        identity: IdentityHash,
+        submit: &Submit<'_>,
+        out: &mut dyn Outbox,
+    ) -> Result<JobKey, &'static str> {
+        let background = submit.mode != SubmitMode::Foreground;
+        self.check_room(function, submit.priority, background)?;
         let not_before = match submit.mode {
             SubmitMode::Epoch(second) => future_second(second, self.now),
             SubmitMode::Foreground | SubmitMode::Background => None,
@@ -134,13 +161,57 @@ impl Core {
             not_before: not_before.map_or(0, UnixTime::seconds),
             background,
         });
-        if background {
-            self.acknowledge_background(conn, key, out);
-        } else {
-            self.await_result(conn, key, out);
+        Ok(key)
+    }
+
+    /// Submits a background job that no client waits for, or joins one: its number.
+    pub(crate) fn submit_unattended(
+        &mut self,
+        submit: &Submit<'_>,
+        out: &mut dyn Outbox,
+    ) -> Result<u64, &'static str> {
+        let function = self.function_for(submit.function).ok_or("too many functions")?;
+        let (key, is_new) = match self.jobs.find_identity(function, submit.unique, submit.workload) {
+            Ok(key) => (key, false),
+            Err(identity) => (self.insert_job(function, identity, submit, out)?, true),
+        };
+        if !is_new {
+            if self.jobs.get(key).kept() == Kept::ByClients && !self.may_keep() {
+                return Err(STORE_NOT_READY);
+            }
+            self.note_coalesced(key, out);
+            self.raise_priority(key, submit.priority, out);
         }
-        if not_before.is_none() {
-            self.wake_if_ready(function, out);
+        if self.jobs.get(key).kept() == Kept::ByClients {
+            match self.settings.durability {
+                Durability::Memory => self.jobs.set_kept(key, Kept::InMemory),
+                Durability::Stored => {
+                    self.put_record(ConnId::NOBODY, key, out);
+                }
+            }
+        }
+        if is_new {
+            self.wake_for_new(key, out);
+        }
+        Ok(self.jobs.get(key).number())
+    }
+
+    /// `SUBMIT_JOB_SCHED`: a job that runs once, when its calendar fields match the next time.
+    pub(crate) fn submit_sched(
+        &mut self,
+        conn: ConnId,
+        submit: Submit<'_>,
+        calendar: &Calendar<'_>,
+        out: &mut dyn Outbox,
+    ) {
+        let Calendar { minute, hour, day, month, weekday } = *calendar;
+        let zone = &self.settings.time_zone;
+        match next_sched(minute, hour, day, month, weekday, zone, self.now.unix) {
+            Ok(next) => {
+                let mode = SubmitMode::Epoch(next.seconds());
+                self.submit(conn, &Submit { mode, ..submit }, out);
+            }
+            Err(error) => Self::refuse(conn, ErrorCode::QueueError, &error.to_string(), out),
         }
     }
 
@@ -180,7 +251,7 @@ impl Core {
     }
 
     /// Whether a background job can be remembered.
-    fn may_keep(&self) -> bool {
+    pub(crate) fn may_keep(&self) -> bool {
         self.settings.durability == Durability::Memory || self.writing.is_ready()
     }
 

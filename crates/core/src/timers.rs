@@ -11,6 +11,7 @@ use crate::function::FunctionKey;
 use crate::ids::{Moment, Now, UnixTime};
 use crate::outbox::Outbox;
 use crate::persist::{Outcome, Shelf};
+use crate::schedule::ScheduleKey;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) enum Due {
     Letter(Shelf, u64),
     /// Dead letters are requeued at a rate.
     Campaign(u64),
+    /// A schedule runs.
+    Schedule(ScheduleKey),
 }
 
 /// What waits for a moment.
@@ -110,12 +113,14 @@ impl Timers {
 impl Core {
     /// Does what is due; what is over [`DUE_MAX`] waits for the next call, which is due at once.
     pub(crate) fn expire(&mut self, out: &mut dyn Outbox) {
+        self.schedules_follow_clock(out);
         for _ in 0..DUE_MAX {
             let Some((_, due)) = self.timers.pop_due(self.now) else { break };
             match due {
                 Due::Job(number) => self.job_is_due(number, out),
                 Due::Letter(shelf, number) => self.letter_is_old(shelf, number, out),
                 Due::Campaign(number) => self.campaign_is_due(number, out),
+                Due::Schedule(key) => self.schedule_is_due(key, out),
             }
         }
         for _ in 0..DUE_MAX {

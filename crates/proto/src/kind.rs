@@ -76,7 +76,7 @@ kinds! {
     32 SubmitJobHighBg "SUBMIT_JOB_HIGH_BG" 3 "As SUBMIT_JOB_BG, high priority.",
     33 SubmitJobLow "SUBMIT_JOB_LOW" 3 "As SUBMIT_JOB, low priority.",
     34 SubmitJobLowBg "SUBMIT_JOB_LOW_BG" 3 "As SUBMIT_JOB_BG, low priority.",
-    35 SubmitJobSched "SUBMIT_JOB_SCHED" 8 "Client: run in background when these calendar fields match.",
+    35 SubmitJobSched "SUBMIT_JOB_SCHED" 8 "Client: run in background once, when these calendar fields match.",
     36 SubmitJobEpoch "SUBMIT_JOB_EPOCH" 4 "Client: run in background at this second.",
     37 SubmitReduceJob "SUBMIT_REDUCE_JOB" 5 "As SUBMIT_JOB, with a reducer.",
     38 SubmitReduceJobBackground "SUBMIT_REDUCE_JOB_BACKGROUND" 5 "As SUBMIT_JOB_BG, with a reducer.",

@@ -54,7 +54,7 @@ pub struct Calendar<'a> {
     pub day: &'a [u8],
     /// Month, 1 to 12.
     pub month: &'a [u8],
-    /// Day of the week.
+    /// Day of the week, 0 (Monday) to 6 (Sunday).
     pub weekday: &'a [u8],
 }
 

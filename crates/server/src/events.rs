@@ -63,6 +63,19 @@ pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
             };
             log.line(Level::Error, format_args!("the stored {what} {} has no effect: {error}", text(name)));
         }
+        Event::RunsMissed { name, count, more } => {
+            let or_more = if *more { " or more" } else { "" };
+            log.line(
+                Level::Warning,
+                format_args!("schedule {} left out {count}{or_more} runs whose time had passed", text(name)),
+            );
+        }
+        Event::RunRefused { name, reason } => {
+            log.line(Level::Error, format_args!("the job of schedule {} was refused: {reason}", text(name)));
+        }
+        Event::ScheduleLeft { name, reason } => {
+            log.line(Level::Error, format_args!("schedule {} does not run: {reason}", text(name)));
+        }
         Event::Steered { command, changed, .. } => {
             if let Some(who) = who {
                 log.line(Level::Notice, format_args!("{who} sent {command}: {changed} changed"));

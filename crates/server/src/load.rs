@@ -57,8 +57,8 @@ pub(crate) fn load(shared: &Shared, store: &mut dyn Store) -> Result<(), StoreEr
 /// Makes the first reservation of numbers durable, so that none of them is given out twice.
 fn reserve_numbers(shared: &Shared, store: &mut dyn Store) -> Result<(), StoreError> {
     let mut batch = Batch::new();
-    shared.run(|_, hub| {
-        hub.core.handle_loaded(&mut hub.out);
+    shared.run(|now, hub| {
+        hub.core.handle_loaded(now, &mut hub.out);
         mem::swap(&mut batch, &mut hub.out.batch);
     });
     store.commit(&batch).inspect_err(|error| fail(shared, error))

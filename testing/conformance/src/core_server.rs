@@ -81,7 +81,7 @@ impl CoreServer {
             stored: BTreeMap::new(),
             numbers_until: 1,
         };
-        server.core.handle_loaded(&mut server.world);
+        server.core.handle_loaded(server.now, &mut server.world);
         server.follow_up();
         server
     }
@@ -275,7 +275,7 @@ impl Server for CoreServer {
         for stored in records {
             self.core.load(self.now, stored.record());
         }
-        self.core.handle_loaded(&mut self.world);
+        self.core.handle_loaded(self.now, &mut self.world);
         self.follow_up();
     }
 

@@ -106,7 +106,7 @@ impl Server {
             records.push((handle, OwnedRecord::new(&record)));
         });
         let report = loaded.ok()?;
-        core.handle_loaded(&mut out);
+        core.handle_loaded(now, &mut out);
         store.commit(&out.batch).ok()?;
         let upto = out.batch.last_ticket();
         // Only now is it sure that this start happens; the oracle must not believe one that does not.

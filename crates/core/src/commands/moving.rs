@@ -111,24 +111,10 @@ impl Core {
         Rows::default().end(None)
     }
 
-    fn export_schedules(&self, _after: u64) -> Reply {
-        Rows::default().end(None)
-    }
-
     fn import_policy(
         &mut self,
         _function: &Bytes,
         _values: &std::collections::BTreeMap<String, String>,
-        _out: &mut dyn Outbox,
-    ) -> Result<Reply, CommandError> {
-        Err(CommandError::new("not built yet"))
-    }
-
-    fn import_schedule(
-        &mut self,
-        _schedule: &geartrain_proto::command::ScheduleAdd,
-        _paused: bool,
-        _last: Option<i64>,
         _out: &mut dyn Outbox,
     ) -> Result<Reply, CommandError> {
         Err(CommandError::new("not built yet"))

@@ -4,6 +4,7 @@
 mod limits;
 mod long_backlog;
 mod many_abilities;
+mod schedules;
 mod store;
 mod wakes;
 mod world;

@@ -8,7 +8,7 @@ use geartrain_proto::SubmitMode::{Background, Foreground};
 fn stored(job_retries: u32) -> World {
     let mut world =
         World::new(Settings { durability: Durability::Stored, job_retries, ..Settings::default() });
-    world.core.handle_loaded(&mut world.out);
+    world.loaded();
     assert_eq!(world.take_persisted(), [(1, "reserve".to_owned())]);
     world.committed(1);
     world

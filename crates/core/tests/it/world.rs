@@ -1,11 +1,12 @@
 //! A queue with everything it was told to do, decoded.
 
 use geartrain_core::{
-    Answer, ConnId, Core, Event, Moment, Now, Op, Outbox, Settings, Ticket, UnixTime, Wanted,
+    Answer, ConnId, Core, DocumentKind, Event, Moment, Now, Op, Outbox, Settings, Ticket, UnixTime, Wanted,
 };
 use geartrain_proto::{
     AdminCommand, Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique,
 };
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What was done for one connection or the store, in order.
@@ -14,6 +15,8 @@ pub(crate) struct Outputs {
     pub(crate) sent: Vec<(ConnId, String)>,
     pub(crate) persisted: Vec<(Ticket, String)>,
     pub(crate) reads: Vec<(Ticket, Wanted, Vec<u64>)>,
+    /// The documents as they are now, by kind and name.
+    pub(crate) documents: BTreeMap<(DocumentKind, Vec<u8>), Vec<u8>>,
 }
 
 impl Outbox for Outputs {
@@ -55,7 +58,15 @@ impl Outbox for Outputs {
             }
             Op::Unshelve { number, .. } => format!("unshelve {number}"),
             Op::Delete { number, .. } => format!("delete {number}"),
-            Op::Document(document) => format!("document {}", String::from_utf8_lossy(document.name)),
+            Op::Document(document) => {
+                let key = (document.kind, document.name.to_vec());
+                match document.body {
+                    Some(body) => self.documents.insert(key, body.to_vec()),
+                    None => self.documents.remove(&key),
+                };
+                let forget = if document.body.is_none() { "forget " } else { "" };
+                format!("{forget}document {}", String::from_utf8_lossy(document.name))
+            }
             Op::ReserveNumbers { .. } => "reserve".to_owned(),
         };
         self.persisted.push((ticket, op));
@@ -104,6 +115,25 @@ impl World {
     pub(crate) fn new(settings: Settings) -> Self {
         let now = Now { moment: Moment::default(), unix: UnixTime::from_seconds(1_700_000_000) };
         Self { core: Core::new(settings).unwrap(), out: Outputs::default(), now }
+    }
+
+    pub(crate) fn loaded(&mut self) {
+        self.core.handle_loaded(self.now, &mut self.out);
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Sets both clocks without calling the queue.
+    pub(crate) fn set_now(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// The clock of the calendar is set by this many seconds, and the queue is called.
+    pub(crate) fn set_clock(&mut self, seconds: i64) -> Vec<String> {
+        self.now.unix = UnixTime::from_millis(self.now.unix.millis() + seconds * 1000);
+        self.advance(Duration::ZERO)
     }
 
     pub(crate) fn connect(&mut self) -> ConnId {

@@ -37,7 +37,7 @@ pub struct ScheduleAdd {
     pub name: String,
     /// When it runs: five or six cron fields, `@hourly` and the like, or `every 90s`.
     pub when: String,
-    /// Name of the time zone; default the server's.
+    /// Name of the time zone, such as `Europe/Berlin`; default the server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
     /// Function of its jobs.
@@ -95,14 +95,26 @@ pub struct ScheduleRow {
     /// The time of its last run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<i64>,
+    /// When the job of its last run was submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_started: Option<i64>,
     /// Handle of its last job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handle: Option<Bytes>,
     /// `waiting`, `running`, or how its last job ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_outcome: Option<String>,
+    /// How many milliseconds its last job took, from its submit to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_took_ms: Option<i64>,
     /// Jobs it submitted.
     pub runs: u64,
-    /// Runs that were left out, missed ones and overlapping ones.
+    /// Runs that were left out since it was paused, or the run before was not over.
     pub skipped: u64,
+    /// Runs that were left out since their time had passed.
+    #[serde(default)]
+    pub missed_runs: u64,
+    /// Runs whose job was refused, or ended otherwise than by completing.
+    #[serde(default)]
+    pub failed: u64,
 }
