@@ -140,8 +140,8 @@ pub(crate) struct Handles {
     /// Handles
     #[arg(required = true, value_name = "HANDLE")]
     pub(crate) handles: Vec<String>,
-    /// Write nothing but the workload, as it is
-    #[arg(long, conflicts_with = "json")]
+    /// Write nothing but the workload, as it is; counts for nothing with --json
+    #[arg(long)]
     pub(crate) workload: bool,
 }
 

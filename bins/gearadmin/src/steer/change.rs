@@ -112,7 +112,7 @@ fn jobs(
     let others = matched.saturating_sub(changed);
     let rest = match others {
         0 => String::new(),
-        _ => format!("; {} stayed as they were", counted(others, "job")),
+        _ => format!("; {} unchanged", counted(others, "job")),
     };
     session.done(&format!("{} {}{}{rest}", words.done, counted(changed, "job"), words.to))
 }
@@ -129,9 +129,9 @@ fn agreed(
         session.done(&format!("no {what} matches"))?;
         return Ok(false);
     }
-    let question = format!("{} {}{}?", words.ask, counted(matched, what), words.to);
+    let what = format!("{} {}{}", words.ask, counted(matched, what), words.to);
     let consented = if consent.yes { Consented::Yes } else { Consented::Ask };
-    if session.confirm(&question, consented)? {
+    if session.confirm(&what, consented)? {
         return Ok(true);
     }
     session.done("nothing is changed")?;

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::shown::{count, counted, size};
 use anyhow::{Context, bail};
 use geartrain_client::{ClientError, Connection};
-use geartrain_proto::command::{Command, Import as ImportItem, Imported, Item, Section};
+use geartrain_proto::command::{Command, CommandError, Import as ImportItem, Imported, Item, Section};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -149,7 +149,7 @@ impl Pipeline<'_> {
             Err(error @ ClientError::Command { .. }) => {
                 self.refused.get_or_insert((line, error));
             }
-            Err(error) => return Err(self.state_of(error.into())),
+            Err(error) => bail!("{error}{}", self.so_far()),
         }
         Ok(())
     }
@@ -161,24 +161,19 @@ impl Pipeline<'_> {
         }
         match self.refused.take() {
             Some((line, error)) => {
-                let text = format!("{}: line {line}", self.name);
-                Err(self.state_of(anyhow::Error::new(error).context(text)))
+                let text = format!("{}: line {line}: {error}{}", self.name, self.so_far());
+                let server = self.connection.server().clone();
+                Err(ClientError::Command { server, error: CommandError::new(text) }.into())
             }
             None => Ok(()),
         }
     }
 
-    /// Says how much is taken in, in front of why it is not all.
-    fn state_of(&self, error: anyhow::Error) -> anyhow::Error {
+    /// What stands behind a reason: how much is taken in all the same.
+    fn so_far(&self) -> String {
         let Taken { new, known } = self.taken;
-        if new + known == 0 {
-            return error;
-        }
-        error.context(format!(
-            "{} taken in, {} known already, then it stopped, and importing again doubles nothing",
-            counted(new, "item"),
-            count(known)
-        ))
+        let (new, known) = (counted(new, "item"), count(known));
+        format!("; {new} taken in and {known} known already (hint: importing again doubles nothing)")
     }
 }
 

@@ -209,19 +209,19 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Asks the person, or `yes` for them.
+    /// Asks the person whether to do `what`, unless that is said already.
     ///
     /// # Errors
     /// When there is nobody to ask.
-    pub(crate) fn confirm(&self, question: &str, yes: Consented) -> anyhow::Result<bool> {
+    pub(crate) fn confirm(&self, what: &str, yes: Consented) -> anyhow::Result<bool> {
         if yes == Consented::Yes {
             return Ok(true);
         }
         if !io::stdin().is_terminal() {
-            bail!("{question} is not answered: standard input is no terminal (hint: --yes)");
+            bail!("would {what}, and nobody is there to ask: standard input is no terminal (hint: --yes)");
         }
         let mut stderr = io::stderr().lock();
-        write!(stderr, "{question} [y/N] ")?;
+        write!(stderr, "{what}? [y/N] ")?;
         stderr.flush()?;
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
