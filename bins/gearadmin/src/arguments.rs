@@ -1,5 +1,6 @@
-//! The command line of gearadmin: the reference's options, and our own beside them.
+//! The command line of gearadmin: the reference's options, and our own subcommands beside them.
 
+use crate::steer::Action;
 use clap::{Parser, ValueEnum};
 use geartrain_client::{TextCommand, Waiting, Word};
 use std::time::Duration;
@@ -8,37 +9,41 @@ use std::time::Duration;
 ///
 /// Several actions in one call run in this order: --getpid, --create-function, --maxqueue, --drop-function,
 /// --cancel-job, --show-jobs, --show-unique-jobs, --server-verbose, --server-version, --workers,
-/// --priority-status, --status.
+/// --priority-status, --status. The commands need the gearmand of Geartrain; COMMAND --help explains each. Those
+/// that only look ask every server that is given, those that change something take one.
 ///
-/// Exit status: 0 done; 1 wrong usage, or a server could not be reached or understood; 2 a server refused.
+/// Exit status: 0 done; 1 wrong usage, or a server could not be reached or understood; 2 a server refused, or a
+/// requeue stopped.
 #[derive(Debug, Parser)]
 #[command(name = "gearadmin", version, disable_help_flag = true, disable_version_flag = true)]
 #[command(infer_long_args = true, args_override_self = true)]
-#[command(override_usage = "gearadmin [OPTIONS] ACTION...")]
+#[command(override_usage = "gearadmin [OPTIONS] ACTION...\n       gearadmin [OPTIONS] COMMAND")]
 pub(crate) struct Arguments {
     /// Server to ask: HOST, HOST:PORT (an IPv6 address in brackets), unix:PATH or a list with commas; may be
     /// repeated. Default: the servers in GEARMAN_SERVERS, else localhost
-    #[arg(short = 'h', long, value_name = "HOST")]
+    #[arg(short = 'h', long, value_name = "HOST", global = true, help_heading = "Connection and output")]
     pub(crate) host: Vec<String>,
 
     /// Port number or service for hosts that name none
-    #[arg(short = 'p', long, default_value = "4730")]
+    #[arg(short = 'p', long, default_value = "4730", global = true, help_heading = "Connection and output")]
     pub(crate) port: String,
 
     /// Encrypt the connection (refused: this build has no TLS)
-    #[arg(short = 'S', long)]
+    #[arg(short = 'S', long, global = true, help_heading = "Connection and output")]
     pub(crate) ssl: bool,
 
     /// Longest silence of a server, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(global = true, help_heading = "Connection and output")]
     timeout: u64,
 
-    /// Print replies as JSON, one object per reply on a line of its own
-    #[arg(long)]
+    /// Print JSON: an object per reply on a line of its own; of a command, an object per row
+    #[arg(long, global = true, help_heading = "Connection and output")]
     pub(crate) json: bool,
 
     /// Largest reply taken from a server, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = geartrain_client::limits::REPLY_BYTES_MAX_DEFAULT)]
+    #[arg(global = true, help_heading = "Connection and output")]
     pub(crate) reply_bytes_max: u64,
 
     /// Process number of the server
@@ -94,7 +99,7 @@ pub(crate) struct Arguments {
     status: bool,
 
     /// Print this help
-    #[arg(long, action = clap::ArgAction::Help)]
+    #[arg(long, global = true, action = clap::ArgAction::Help)]
     help: Option<bool>,
 
     /// Print the version of gearadmin
@@ -104,6 +109,9 @@ pub(crate) struct Arguments {
     /// Print a shell completion or the manual page
     #[arg(long, hide = true, value_name = "WHAT")]
     pub(crate) generate: Option<Generated>,
+
+    #[command(subcommand)]
+    pub(crate) action: Option<Action>,
 }
 
 /// Files that are made from the command line's own description.

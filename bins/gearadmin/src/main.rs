@@ -1,11 +1,12 @@
 //! Administration of Gearman job servers.
 //!
-//! From: the command line and `GEARMAN_SERVERS`. To: text commands, and their replies on standard output.
+//! From: the command line and `GEARMAN_SERVERS`. To: commands, and their replies on standard output.
 //! Never: prints a cut reply as if it were whole; exits 0 when a server could not be reached or refused.
 
 mod arguments;
 mod generate;
 mod output;
+mod steer;
 
 use anyhow::{Context, bail};
 use arguments::Arguments;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 /// Wrong usage, or a server that could not be reached or understood.
 const EXIT_FAILED: u8 = 1;
-/// A server answered `ERR`.
+/// A server refused, or a requeue stopped.
 const EXIT_REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -53,6 +54,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         bail!("--ssl is refused: this build has no TLS (hint: ask the server over loopback or a tunnel)");
     }
     let commands = arguments.commands()?;
+    if let Some(action) = &arguments.action {
+        if !commands.is_empty() {
+            bail!("an action and a command are given (hint: give one of them)");
+        }
+        return steer::run(arguments, servers(arguments)?, action);
+    }
     if commands.is_empty() {
         bail!("no action given (hint: --status; --help lists all)");
     }

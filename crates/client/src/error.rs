@@ -2,6 +2,7 @@
 
 use crate::address::ServerAddress;
 use geartrain_proto::DecodeError;
+use geartrain_proto::command::CommandError;
 use std::io;
 use std::time::Duration;
 use thiserror::Error;
@@ -45,6 +46,21 @@ pub enum ClientError {
     /// A text reply does not end.
     #[error("{server} sent a reply over the limit of {max} bytes (hint: raise reply-bytes-max)")]
     ReplyTooLong { server: ServerAddress, max: u64 },
+    /// The server does not carry a typed command out.
+    #[error("{error}")]
+    Command { server: ServerAddress, error: CommandError },
+    /// The server knows no typed commands.
+    #[error("{server} does not know this command: {text} (hint: is it gearmand of Geartrain?)")]
+    NoTypedCommands { server: ServerAddress, text: String },
+    /// A line of the reply to a typed command is no row.
+    #[error("{server} sent a line that is no row of JSON (hint: is it gearmand of Geartrain?)")]
+    NotRows { server: ServerAddress },
+    /// A row is not of the kind that belongs to the command.
+    #[error("{server} sent a row of another kind: {cause} (hint: are server and tool of one version?)")]
+    Row { server: ServerAddress, cause: String },
+    /// A page is followed by itself.
+    #[error("{server} sent a page that is followed by itself, at {next}")]
+    SamePage { server: ServerAddress, next: u64 },
     /// The server answered a text command with `ERR`.
     #[error("{text}")]
     Refused { server: ServerAddress, text: String },

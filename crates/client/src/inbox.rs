@@ -94,6 +94,14 @@ impl Inbox {
         }
     }
 
+    /// The next line, its line feed included, if it is whole; it stays unread.
+    pub fn peek_line(&mut self) -> &[u8] {
+        if !self.has_line() {
+            return &[];
+        }
+        self.unread().get(..=self.searched).unwrap_or_default()
+    }
+
     /// Takes the next line, its line feed included, if it is whole.
     pub fn take_line(&mut self) -> Option<&[u8]> {
         if !self.has_line() {

@@ -26,9 +26,11 @@ mod connection;
 mod error;
 mod inbox;
 mod text;
+mod typed;
 
 pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
 pub use connection::{Connection, Limits};
 pub use error::ClientError;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};
+pub use typed::TypedRows;

@@ -10,6 +10,11 @@ pub const BODY_BYTES_MAX_DEFAULT: u32 = 256 * 1024 * 1024;
 /// `workers` puts all functions of a worker on one line.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Longest row of the reply to a typed command, in bytes: 2 GiB.
+///
+/// It has a whole workload, in base64 where that is not text, and the texts of attempts.
+pub const ROW_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
+
 /// Largest text reply when nothing else is said, in bytes: 4 GiB, over 100 million jobs.
 ///
 /// A listing is handed on line by line and never held; the limit ends a listing that has no end.

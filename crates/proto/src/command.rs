@@ -9,6 +9,8 @@ mod bytes;
 mod dead;
 mod explain;
 mod jobs;
+mod line;
+mod mistake;
 mod moving;
 mod policy;
 mod schedule;
@@ -27,7 +29,9 @@ pub use moving::{Export, Import, Imported, Item, Section};
 pub use policy::{FunctionName, PolicyRow, PolicySet, PolicyShow, PolicyUnset, PolicyValue};
 pub use schedule::{Missed, Overlap, ScheduleAdd, ScheduleList, ScheduleName, ScheduleRow};
 
-use serde::de::DeserializeOwned;
+pub(crate) use line::{LineEnd, line_end};
+
+use line::Head;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -79,18 +83,20 @@ macro_rules! commands {
 
             fn from_words(words: &str, json: &[u8]) -> Option<Result<Self, CommandError>> {
                 match words {
-                    $($words => Some(arguments(words, json).map(|it| Command::$variant(Box::new(it)))),)*
+                    $($words => Some(mistake::read(words, json).map(|it| Command::$variant(Box::new(it)))),)*
                     _ => None,
                 }
             }
 
             /// The line as it is sent, without its line feed.
+            ///
+            /// A line over [`crate::limits::LINE_BYTES_MAX`] says the length of its JSON before it.
             #[must_use]
             pub fn to_line(&self) -> String {
                 let json = match self {
                     $(Command::$variant(arguments) => serde_json::to_string(arguments),)*
                 };
-                format!("{} {}", self.words(), json.expect("arguments have no keys that are no strings"))
+                line::write(self.words(), &json.expect("arguments have no keys that are no strings"))
             }
         }
     };
@@ -154,18 +160,55 @@ commands! {
 impl Command {
     /// Reads a line without its end; `None` when it does not begin with the words of a command.
     ///
+    /// `workers list` is ours only where nothing but JSON follows: the reference takes `workers` with any words.
+    ///
     /// # Errors
-    /// When the JSON behind the words is malformed, or lacks or has a key that it should not.
+    /// When the second word is none, or the JSON behind the words is malformed, lacks a key, or has a key or
+    /// value that it should not have.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Result<Self, CommandError>> {
-        let json_at = line.iter().position(|byte| *byte == b'{').unwrap_or(line.len());
-        let (words, json) = line.split_at_checked(json_at)?;
-        let words = std::str::from_utf8(words).ok()?.trim_ascii_end();
-        let json = json.trim_ascii_end();
-        Self::from_words(words, if json.is_empty() { b"{}" } else { json })
+        match line::head(line) {
+            Head::Other => None,
+            Head::Unknown(error) => Some(Err(error)),
+            Head::Words(words, end) => match line::json(words, line, end) {
+                Ok(json) => Self::from_words(words, json),
+                Err(error) => Some(Err(error)),
+            },
+        }
+    }
+
+    /// The beginning of the page that is asked for, of commands that are answered in pages.
+    pub fn after_mut(&mut self) -> Option<&mut u64> {
+        match self {
+            Command::JobsCount(it) => Some(&mut it.pick.after),
+            Command::JobsList(it) => Some(&mut it.pick.after),
+            Command::JobsCancel(it) => Some(&mut it.pick.after),
+            Command::JobsMove(it) => Some(&mut it.pick.after),
+            Command::JobsPriority(it) => Some(&mut it.pick.after),
+            Command::WorkersList(it) => Some(&mut it.after),
+            Command::DeadGroups(it) => Some(&mut it.after),
+            Command::DeadList(it) => Some(&mut it.after),
+            Command::DeadDrop(it) => Some(&mut it.after),
+            Command::ScheduleList(it) => Some(&mut it.after),
+            Command::Export(it) => Some(&mut it.after),
+            Command::PolicyShow(_)
+            | Command::PolicySet(_)
+            | Command::PolicyUnset(_)
+            | Command::JobsShow(_)
+            | Command::DeadShow(_)
+            | Command::DeadRequeue(_)
+            | Command::DeadProgress(_)
+            | Command::ScheduleAdd(_)
+            | Command::ScheduleShow(_)
+            | Command::SchedulePause(_)
+            | Command::ScheduleResume(_)
+            | Command::ScheduleRun(_)
+            | Command::ScheduleRemove(_)
+            | Command::Explain(_)
+            | Command::Import(_) => None,
+        }
     }
 }
 
-fn arguments<T: DeserializeOwned>(words: &str, json: &[u8]) -> Result<T, CommandError> {
-    serde_json::from_slice(json).map_err(|error| CommandError::new(format!("{words}: {error}")))
-}
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 use crate::admin::AdminCommand;
 use crate::body::{MAGIC_REQUEST, MAGIC_RESPONSE};
+use crate::command::{LineEnd, line_end};
 use crate::error::DecodeError;
 use crate::kind::PacketKind;
 use crate::limits::{HEADER_BYTES, LINE_BYTES_MAX};
@@ -41,7 +42,8 @@ pub enum Step<T> {
 /// Finds the first message to a server in `unread`.
 ///
 /// `body_bytes_max` is the largest body taken; a larger one is an error as soon as its header is there,
-/// so that none of it need be buffered. See [`DecodeError::disposition`] for what follows an error.
+/// so that none of it need be buffered. A line of a typed command that carries a workload may have that size in
+/// base64 and [`crate::limits::LONG_LINE_BYTES_MIN`] more. See [`DecodeError::disposition`] for what follows an error.
 #[must_use]
 pub fn decode_message(unread: &[u8], body_bytes_max: u32) -> Step<Message<'_>> {
     match unread.first() {
@@ -52,7 +54,7 @@ pub fn decode_message(unread: &[u8], body_bytes_max: u32) -> Step<Message<'_>> {
             }
             Request::decode(kind, body).map(Message::Request)
         }),
-        Some(_) => decode_line(unread),
+        Some(_) => decode_line(unread, body_bytes_max),
     }
 }
 
@@ -98,7 +100,15 @@ fn decode_packet<'a, T>(
     }
 }
 
-fn decode_line(unread: &[u8]) -> Step<Message<'_>> {
+fn decode_line(unread: &[u8], body_bytes_max: u32) -> Step<Message<'_>> {
+    match line_end(unread, body_bytes_max) {
+        LineEnd::LineFeed => {}
+        LineEnd::Unfinished => return Step::Incomplete { needed: unread.len() + 1 },
+        LineEnd::TooFar { max, head } => {
+            return Step::Complete { consumed: head, message: Err(DecodeError::LineTooLong { max }) };
+        }
+        LineEnd::Behind(length) => return decode_announced_line(unread, length),
+    }
     let window = unread.get(..LINE_BYTES_MAX).unwrap_or(unread);
     match memchr::memchr(b'\n', window) {
         Some(end) => {
@@ -111,4 +121,28 @@ fn decode_line(unread: &[u8]) -> Step<Message<'_>> {
         },
         None => Step::Incomplete { needed: unread.len() + 1 },
     }
+}
+
+/// A line that says its length is waited for like a packet: its end is not searched for as its bytes arrive.
+fn decode_announced_line(unread: &[u8], length: usize) -> Step<Message<'_>> {
+    let consumed = match unread.get(length..) {
+        Some([b'\n', ..]) => length + 1,
+        Some([b'\r', b'\n', ..]) => length + 2,
+        Some([b'\r']) => return Step::Incomplete { needed: length + 2 },
+        Some([b'\r', ..]) => {
+            return Step::Complete {
+                consumed: length + 2,
+                message: Err(DecodeError::LineLengthWrong { length }),
+            };
+        }
+        None | Some([]) => return Step::Incomplete { needed: length + 1 },
+        Some(_) => {
+            return Step::Complete {
+                consumed: length + 1,
+                message: Err(DecodeError::LineLengthWrong { length }),
+            };
+        }
+    };
+    let line = unread.get(..length).unwrap_or_default();
+    Step::Complete { consumed, message: AdminCommand::parse(line).map(Message::Admin) }
 }

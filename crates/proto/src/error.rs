@@ -109,11 +109,17 @@ pub enum DecodeError {
         /// Name of the part.
         part: &'static str,
     },
-    /// A text line is longer than [`crate::limits::LINE_BYTES_MAX`].
+    /// A text line is longer than [`crate::limits::LINE_BYTES_MAX`], or says that it is longer than it may be.
     #[error("text line is over the limit of {max} bytes")]
     LineTooLong {
         /// The limit, in bytes.
         max: usize,
+    },
+    /// The line does not end where it says.
+    #[error("text line goes on behind the {length} bytes that it announced")]
+    LineLengthWrong {
+        /// What it announced, its words included, in bytes.
+        length: usize,
     },
     /// A text line has more than [`crate::limits::LINE_WORDS_MAX`] words.
     #[error("text line has more than {max} words")]
@@ -140,6 +146,7 @@ impl DecodeError {
             DecodeError::UniqueTooLong | DecodeError::ReducerTooLong => Reply(ErrorCode::ArgumentTooLarge),
             DecodeError::EpochOutOfRange => Reply(ErrorCode::InvalidPacket),
             DecodeError::LineTooLong { .. } => ReplyLineThenClose("LINE_TOO_LONG"),
+            DecodeError::LineLengthWrong { .. } => ReplyLineThenClose("LINE_LENGTH_WRONG"),
             DecodeError::LineTooManyWords { .. } => ReplyLineThenClose("TOO_MANY_WORDS"),
         }
     }

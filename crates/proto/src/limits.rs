@@ -11,6 +11,13 @@ pub const BODY_BYTES_MAX_DEFAULT: u32 = 64 * 1024 * 1024;
 /// The receive buffer of the reference server has this size.
 pub const LINE_BYTES_MAX: usize = 8192;
 
+/// Longest text line of a typed command that carries a workload, beyond that workload's largest size in base64,
+/// in bytes: 64 KiB for what stands around it.
+pub const LONG_LINE_BYTES_MIN: usize = 64 * 1024;
+
+/// How far into a line the words of a typed command and the length of its JSON may reach, in bytes.
+pub const COMMAND_HEAD_BYTES_MAX: usize = 64;
+
 /// Most words in one text line; the reference closes the connection over a sixth.
 pub const LINE_WORDS_MAX: usize = 5;
 

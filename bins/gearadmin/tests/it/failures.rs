@@ -26,7 +26,7 @@ fn wrong_usage_exits_1() {
     for (arguments, expected) in [
         (&[][..], "no action given (hint: --status; --help lists all)"),
         (&["--foo"], "unexpected argument '--foo'"),
-        (&["extra"], "unexpected argument 'extra'"),
+        (&["extra"], "unrecognized subcommand 'extra'"),
         (&["--create-function"], "a value is required"),
         (&["--create-function", ""], "\"\" cannot be named in a text command"),
         (&["--cancel-job", "a b"], "\"a b\" cannot be named in a text command"),

@@ -8,3 +8,9 @@ mod support;
 mod failures;
 #[cfg(test)]
 mod listings;
+#[cfg(test)]
+mod moving;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod steering;

@@ -2,20 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::Error as _;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Bytes that are text most of the time: names, uniques, workloads.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Bytes(pub Vec<u8>);
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Form<'a> {
-    Text(std::borrow::Cow<'a, str>),
-    Encoded { base64: std::borrow::Cow<'a, str> },
-}
 
 impl Bytes {
     /// The bytes.
@@ -57,22 +52,52 @@ impl fmt::Debug for Bytes {
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => Form::Text(text.into()),
-            Err(_) => Form::Encoded { base64: STANDARD.encode(&self.0).into() },
+        if let Ok(text) = std::str::from_utf8(&self.0) {
+            return serializer.serialize_str(text);
         }
-        .serialize(serializer)
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("base64", &STANDARD.encode(&self.0))?;
+        map.end()
     }
 }
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Form::deserialize(deserializer)? {
-            Form::Text(text) => Ok(Self(text.into_owned().into_bytes())),
-            Form::Encoded { base64 } => STANDARD
-                .decode(base64.as_bytes())
-                .map(Self)
-                .map_err(|error| D::Error::custom(format!("base64: {error}"))),
+        deserializer.deserialize_any(Form)
+    }
+}
+
+struct Form;
+
+impl<'de> Visitor<'de> for Form {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, or {\"base64\": \"...\"} for bytes that are not UTF-8")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Bytes, E> {
+        Ok(Bytes(text.as_bytes().to_vec()))
+    }
+
+    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Bytes, E> {
+        Ok(Bytes(text.into_bytes()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Bytes, A::Error> {
+        let Some(key) = map.next_key::<Cow<'_, str>>()? else {
+            return Err(A::Error::missing_field("base64"));
+        };
+        if key != "base64" {
+            return Err(A::Error::unknown_field(&key, &["base64"]));
         }
+        let text: String = map.next_value()?;
+        if let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            return Err(A::Error::unknown_field(&key, &["base64"]));
+        }
+        let decoded = STANDARD.decode(text.as_bytes());
+        decoded.map(Bytes).map_err(|error| {
+            A::Error::custom(format!("this is not base64: {}", error.to_string().trim_end_matches('.')))
+        })
     }
 }

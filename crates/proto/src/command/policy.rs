@@ -1,9 +1,10 @@
 //! Commands about policies.
 
 use super::Bytes;
-use serde::de::Error as _;
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The name of a function, or a pattern with `*` and `?`.
 pub type FunctionName = Bytes;
@@ -16,23 +17,45 @@ pub struct PolicyValue(pub String);
 
 impl<'de> Deserialize<'de> for PolicyValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Text(String),
-            Number(serde_json::Number),
-            Switch(bool),
-            List(Vec<String>),
+        deserializer.deserialize_any(Form)
+    }
+}
+
+struct Form;
+
+impl<'de> Visitor<'de> for Form {
+    type Value = PolicyValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a number, true, false or a list of strings")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<PolicyValue, E> {
+        Ok(PolicyValue(text.to_owned()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<PolicyValue, E> {
+        Ok(PolicyValue(number.to_string()))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<PolicyValue, E> {
+        Ok(PolicyValue(number.to_string()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<PolicyValue, E> {
+        Ok(PolicyValue(number.to_string()))
+    }
+
+    fn visit_bool<E: Error>(self, switch: bool) -> Result<PolicyValue, E> {
+        Ok(PolicyValue(switch.to_string()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<PolicyValue, A::Error> {
+        let mut words = Vec::<String>::new();
+        while let Some(word) = list.next_element()? {
+            words.push(word);
         }
-        let form = Form::deserialize(deserializer).map_err(|_| {
-            D::Error::custom("a value is a string, a number, true, false or a list of strings")
-        })?;
-        Ok(Self(match form {
-            Form::Text(text) => text,
-            Form::Number(number) => number.to_string(),
-            Form::Switch(switch) => switch.to_string(),
-            Form::List(words) => words.join(","),
-        }))
+        Ok(PolicyValue(words.join(",")))
     }
 }
 

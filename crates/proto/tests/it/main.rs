@@ -2,6 +2,8 @@
 //! malformed input has its documented outcome.
 
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod generate;
 #[cfg(test)]
 mod malformed;

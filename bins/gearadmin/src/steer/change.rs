@@ -1,0 +1,220 @@
+//! Changes of jobs, letters and schedules: counted first, agreed to, then carried out page by page.
+
+use super::actions::{Consent, JobsChange, LettersDrop};
+use super::details;
+use super::filters::JobsFilters;
+use super::progress::Progress;
+use super::session::{Consented, Session};
+use super::shown::{counted, word};
+use anyhow::bail;
+use geartrain_client::Connection;
+use geartrain_proto::command::{
+    Bytes, Changed, Command, DeadDrop, DeadFilter, Dropped, JobsCancel, JobsCount, JobsMove, JobsPick,
+    JobsPriority, PriorityName, ScheduleName, ScheduleRow, ShelfName,
+};
+
+/// How a change is spoken of.
+struct Words<'w> {
+    /// As in "cancel 3 jobs?".
+    ask: &'w str,
+    /// What follows the count: " to the function resize".
+    to: String,
+    /// As in "cancelled 3 jobs".
+    done: &'w str,
+}
+
+/// `jobs cancel`
+///
+/// # Errors
+/// When it is not agreed to, or the server refuses it.
+pub(crate) fn cancel(session: &Session<'_>, change: &JobsChange) -> anyhow::Result<()> {
+    let words = Words { ask: "cancel", to: String::new(), done: "cancelled" };
+    jobs(session, &change.which, &change.consent, &words, |pick| {
+        Command::JobsCancel(Box::new(JobsCancel { pick }))
+    })
+}
+
+/// `jobs purge`
+///
+/// # Errors
+/// As [`cancel`], and for jobs that run.
+pub(crate) fn purge(session: &Session<'_>, change: &JobsChange) -> anyhow::Result<()> {
+    let Some(which) = change.which.only_waiting() else {
+        bail!("jobs purge ends jobs that wait, not those that run (hint: jobs cancel --state running)");
+    };
+    if !which.handles.is_empty() {
+        bail!("jobs purge takes a filter, no handles (hint: jobs cancel HANDLE)");
+    }
+    if change.which.is_all() && !change.consent.all {
+        bail!("nothing says which jobs are meant (hint: --function, or --all for all of them)");
+    }
+    let consent = Consent { all: true, yes: change.consent.yes };
+    let words = Words { ask: "cancel", to: String::new(), done: "cancelled" };
+    jobs(session, &which, &consent, &words, |pick| Command::JobsCancel(Box::new(JobsCancel { pick })))
+}
+
+/// `jobs move`
+///
+/// # Errors
+/// As [`cancel`].
+pub(crate) fn move_to(session: &Session<'_>, change: &JobsChange, to: &str) -> anyhow::Result<()> {
+    let words = Words { ask: "move", to: format!(" to {}", word(to)), done: "moved" };
+    jobs(session, &change.which, &change.consent, &words, |pick| {
+        Command::JobsMove(Box::new(JobsMove { pick, to: Bytes::from(to) }))
+    })
+}
+
+/// `jobs priority`
+///
+/// # Errors
+/// As [`cancel`].
+pub(crate) fn priority(session: &Session<'_>, change: &JobsChange, to: PriorityName) -> anyhow::Result<()> {
+    let name = super::views::priority(to);
+    let words = Words { ask: "give", to: format!(" {name} priority"), done: "gave" };
+    jobs(session, &change.which, &change.consent, &words, |pick| {
+        Command::JobsPriority(Box::new(JobsPriority { pick, to }))
+    })
+}
+
+/// Counts what a filter matches and asks; handles are taken as they are.
+fn jobs(
+    session: &Session<'_>,
+    which: &JobsFilters,
+    consent: &Consent,
+    words: &Words<'_>,
+    command: impl Fn(JobsPick) -> Command,
+) -> anyhow::Result<()> {
+    if which.is_all() && !consent.all {
+        bail!("nothing says which jobs are meant (hint: HANDLE, --function, or --all for all of them)");
+    }
+    let mut connection = session.connect_one()?;
+    let mut total = None;
+    if which.handles.is_empty() {
+        let mut matched = 0;
+        for pick in which.picks() {
+            matched += count(session, &mut connection, pick)?;
+        }
+        total = Some(matched);
+        if !agreed(session, consent, words, matched, "job")? {
+            return Ok(());
+        }
+    }
+    let progress = Progress::rows(total, session.is_json());
+    let (mut matched, mut changed) = (0, 0);
+    for pick in which.picks() {
+        session.change(&mut connection, command(pick), |row: Changed| {
+            matched += row.matched;
+            changed += row.changed;
+            progress.at(matched);
+        })?;
+    }
+    progress.end();
+    let others = matched.saturating_sub(changed);
+    let rest = match others {
+        0 => String::new(),
+        _ => format!("; {} unchanged", counted(others, "job")),
+    };
+    session.done(&format!("{} {}{}{rest}", words.done, counted(changed, "job"), words.to))
+}
+
+/// Whether it is to be done: with nothing to do it is not.
+fn agreed(
+    session: &Session<'_>,
+    consent: &Consent,
+    words: &Words<'_>,
+    matched: u64,
+    what: &str,
+) -> anyhow::Result<bool> {
+    if matched == 0 {
+        session.done(&format!("no {what} matches"))?;
+        return Ok(false);
+    }
+    let what = format!("{} {}{}", words.ask, counted(matched, what), words.to);
+    let consented = if consent.yes { Consented::Yes } else { Consented::Ask };
+    if session.confirm(&what, consented)? {
+        return Ok(true);
+    }
+    session.done("nothing is changed")?;
+    Ok(false)
+}
+
+/// How many jobs a filter matches, without a word about it.
+fn count(session: &Session<'_>, connection: &mut Connection, pick: JobsPick) -> anyhow::Result<u64> {
+    let rows = connection.ask_pages(Command::JobsCount(Box::new(JobsCount { pick })), session.limits())?;
+    let mut matched = 0;
+    for row in rows.typed::<Changed>() {
+        matched += row?.matched;
+    }
+    Ok(matched)
+}
+
+/// `dead drop`, `finished drop`
+///
+/// # Errors
+/// As [`cancel`].
+pub(crate) fn drop_letters(
+    session: &Session<'_>,
+    shelf: ShelfName,
+    drop: &LettersDrop,
+) -> anyhow::Result<()> {
+    let what = match shelf {
+        ShelfName::Dead => "dead letter",
+        ShelfName::Finished => "finished job",
+    };
+    if drop.which.is_all() && !drop.consent.all {
+        bail!("nothing says which are meant (hint: HANDLE, --function, --group, or --all for all of them)");
+    }
+    let command =
+        |filter: DeadFilter, dry| Command::DeadDrop(Box::new(DeadDrop { shelf, filter, after: 0, dry }));
+    let mut connection = session.connect_one()?;
+    let mut total = None;
+    if drop.which.handles.is_empty() {
+        let mut matched = 0;
+        let rows = connection.ask_pages(command(drop.which.filter(), true), session.limits())?;
+        for row in rows.typed::<Dropped>() {
+            matched += row?.matched;
+        }
+        total = Some(matched);
+        let words = Words { ask: "forget", to: String::new(), done: "" };
+        if !agreed(session, &drop.consent, &words, matched, what)? {
+            return Ok(());
+        }
+    }
+    let progress = Progress::rows(total, session.is_json());
+    let mut dropped = 0;
+    for filter in drop.which.filters() {
+        session.change(&mut connection, command(filter, false), |row: Dropped| {
+            dropped += row.matched;
+            progress.at(dropped);
+        })?;
+    }
+    progress.end();
+    session.done(&format!("forgot {}", counted(dropped, what)))
+}
+
+/// Changes of a schedule that are answered with it.
+///
+/// # Errors
+/// When the server refuses it.
+pub(crate) fn schedule(session: &Session<'_>, command: Command) -> anyhow::Result<()> {
+    let mut connection = session.connect_one()?;
+    let mut rows: Vec<ScheduleRow> = Vec::new();
+    session.change(&mut connection, command, |row| rows.push(row))?;
+    if !session.is_json() {
+        for row in &rows {
+            details::schedule(&mut std::io::stdout().lock(), row)?;
+        }
+    }
+    Ok(())
+}
+
+/// `schedule remove`
+///
+/// # Errors
+/// When the server refuses it.
+pub(crate) fn remove_schedule(session: &Session<'_>, name: &str) -> anyhow::Result<()> {
+    let mut connection = session.connect_one()?;
+    let command = Command::ScheduleRemove(Box::new(ScheduleName { name: name.to_owned() }));
+    session.change(&mut connection, command, |_: serde_json::Value| ())?;
+    session.done(&format!("schedule {} is removed", word(name)))
+}

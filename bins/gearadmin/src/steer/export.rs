@@ -1,0 +1,140 @@
+//! Exporting: all that is kept, page by page, while the server runs.
+//!
+//! From: pages of items. To: lines of a file that appears under its name when it is whole.
+//! Never: leaves half a file where the name says there is one.
+
+use super::actions::Export;
+use super::archive::{Header, Trailer, VERSION, section_name};
+use super::filters::LetterFilters;
+use super::progress::Progress;
+use super::session::Session;
+use super::shown::{count, counted, size};
+use anyhow::Context;
+use geartrain_client::{Connection, TextCommand};
+use geartrain_proto::command::{Command, DeadFilter, DeadGroups, Export as ExportPage, GroupRow, Section};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+const ALL: [Section; 4] = [Section::Policies, Section::Schedules, Section::Dead, Section::Jobs];
+
+/// `export`
+///
+/// # Errors
+/// When the server or the file refuses.
+pub(crate) fn everything(session: &Session<'_>, export: &Export) -> anyhow::Result<()> {
+    let mut sections: Vec<Section> = export.section.iter().map(|section| (*section).into()).collect();
+    if sections.is_empty() {
+        sections = ALL.to_vec();
+    }
+    // In the order of the file: what jobs depend on stands before them.
+    let sections: Vec<Section> = ALL.into_iter().filter(|section| sections.contains(section)).collect();
+    to_file(session, &export.file, &sections, &DeadFilter::default())
+}
+
+/// `dead export`
+///
+/// # Errors
+/// As [`everything`].
+pub(crate) fn dead(session: &Session<'_>, file: &Path, which: &LetterFilters) -> anyhow::Result<()> {
+    to_file(session, file, &[Section::Dead], &which.filter())
+}
+
+fn to_file(
+    session: &Session<'_>,
+    path: &Path,
+    sections: &[Section],
+    filter: &DeadFilter,
+) -> anyhow::Result<()> {
+    let mut connection = session.connect_one()?;
+    if path == Path::new("-") {
+        let mut out = BufWriter::with_capacity(1 << 18, io::stdout().lock());
+        write(session, &mut connection, &mut out, sections, filter)?;
+        out.flush()?;
+        return Ok(());
+    }
+    let cannot = || format!("cannot write {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // Beside the file, so that the last step is one rename.
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).with_context(cannot)?;
+    let mut out = BufWriter::with_capacity(1 << 18, file.as_file_mut());
+    let trailer = write(session, &mut connection, &mut out, sections, filter)?;
+    out.flush().with_context(cannot)?;
+    drop(out);
+    file.as_file().sync_all().with_context(cannot)?;
+    file.persist(path).map_err(|error| error.error).with_context(cannot)?;
+    let parts: Vec<String> =
+        trailer.counts.iter().map(|(section, items)| format!("{} {section}", count(*items))).collect();
+    let what =
+        format!("exported {} to {}: {}", counted(trailer.items, "item"), path.display(), parts.join(", "));
+    if session.is_json() { write_line(&mut io::stdout().lock(), &trailer) } else { session.done(&what) }
+}
+
+fn write(
+    session: &Session<'_>,
+    connection: &mut Connection,
+    out: &mut impl Write,
+    sections: &[Section],
+    filter: &DeadFilter,
+) -> anyhow::Result<Trailer> {
+    let total = if io::stderr().is_terminal() { expected(session, connection, sections) } else { None };
+    let header = Header {
+        version: VERSION,
+        origin: connection.server().to_string(),
+        made: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        sections: sections.to_vec(),
+    };
+    write_line(out, &header)?;
+    let progress = Progress::rows(total, false);
+    let mut trailer = Trailer { items: 0, counts: BTreeMap::new() };
+    let mut bytes = 0;
+    for section in sections {
+        let mut items = 0;
+        let page = ExportPage { section: *section, after: 0, filter: filter.clone() };
+        let mut rows = connection.ask_pages(Command::Export(Box::new(page)), session.limits())?;
+        while let Some(row) = rows.next_row()? {
+            out.write_all(row).and_then(|()| out.write_all(b"\n")).context("cannot write the export")?;
+            items += 1;
+            trailer.items += 1;
+            bytes += row.len();
+            if trailer.items.is_multiple_of(256) {
+                progress.at(trailer.items);
+                progress.say(format!("{}, {}", section_name(*section), size(bytes)));
+            }
+        }
+        trailer.counts.insert(section_name(*section).to_owned(), items);
+    }
+    progress.end();
+    write_line(out, &trailer)?;
+    Ok(trailer)
+}
+
+/// About how many items there will be, for a person who watches; `None` where the server does not say.
+fn expected(session: &Session<'_>, connection: &mut Connection, sections: &[Section]) -> Option<u64> {
+    let mut total = 0;
+    if sections.contains(&Section::Dead) {
+        let rows = connection.ask_pages(Command::DeadGroups(Box::<DeadGroups>::default()), session.limits());
+        for row in rows.ok()?.typed::<GroupRow>() {
+            total += row.ok()?.count;
+        }
+    }
+    if sections.contains(&Section::Jobs) {
+        let mut status = connection.ask(&TextCommand::Status, session.limits()).ok()?;
+        while let Some(row) = status.next_line().ok()? {
+            let jobs = row.rsplit(|byte| *byte == b'\t').nth(2)?;
+            total += std::str::from_utf8(jobs).ok()?.parse::<u64>().ok()?;
+        }
+    }
+    Some(total)
+}
+
+/// Writes a value as a line of JSON.
+///
+/// # Errors
+/// When `out` does not take it.
+pub(crate) fn write_line(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
+    let mut line = serde_json::to_vec(value).context("cannot write JSON")?;
+    line.push(b'\n');
+    Ok(out.write_all(&line)?)
+}
