@@ -40,8 +40,18 @@ impl Imports {
         bits.and_then(|bits| bits.get(word)).is_some_and(|word| word & bit != 0)
     }
 
-    pub(crate) fn chunks(&self) -> usize {
-        self.chunks.len()
+    /// Whether one more can be remembered.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(crate) fn check_room(&self, origin: &str, number: u64) -> Result<(), CommandError> {
+        let (chunk, ..) = position(number);
+        if self.chunks.len() >= CHUNKS_MAX && !self.chunks.contains_key(&(origin.into(), chunk)) {
+            return Err(CommandError::new(format!(
+                "import: parts of {CHUNKS_MAX} exports were taken in, which is the limit (hint: start a new queue)"
+            )));
+        }
+        Ok(())
     }
 
     /// Takes a document back in; whether it could be read.
@@ -96,29 +106,14 @@ impl Core {
     }
 
     /// Remembers that this job of another queue was taken in.
-    ///
-    /// # Errors
-    /// When no more can be remembered.
-    pub(crate) fn remember_import(
-        &mut self,
-        origin: &str,
-        number: u64,
-        out: &mut dyn Outbox,
-    ) -> Result<(), CommandError> {
+    pub(crate) fn remember_import(&mut self, origin: &str, number: u64, out: &mut dyn Outbox) {
         let (chunk, word, bit) = position(number);
-        let key = (Box::<str>::from(origin), chunk);
-        if !self.imports.chunks.contains_key(&key) && self.imports.chunks.len() >= CHUNKS_MAX {
-            return Err(CommandError::new(format!(
-                "import: more than {CHUNKS_MAX} parts of exports were taken in"
-            )));
-        }
-        let bits = self.imports.chunks.entry(key).or_insert_with(|| Box::new([0; 64]));
+        let bits = self.imports.chunks.entry((origin.into(), chunk)).or_insert_with(|| Box::new([0; 64]));
         if let Some(word) = bits.get_mut(word) {
             *word |= bit;
         }
         let (name, body) = (format!("{origin}/{chunk}"), format(bits));
         self.persist_document(DocumentKind::Import, name.as_bytes(), Some(body.as_bytes()), out);
-        Ok(())
     }
 
     pub(crate) fn persist_document(

@@ -203,6 +203,11 @@ impl Rules {
         })
     }
 
+    /// Every rule that was set at run time, with its own values, by name.
+    pub(crate) fn set_rows(&self) -> impl Iterator<Item = (&[u8], Vec<Sourced>)> {
+        self.set.iter().map(|(pattern, rule)| (pattern.as_ref(), own_values(Source::Set, pattern, rule)))
+    }
+
     /// The values of one rule that was set at run time; `None` when there is no such rule.
     pub(crate) fn row(&self, pattern: &[u8]) -> Option<Vec<Sourced>> {
         self.set.get(pattern).map(|rule| own_values(Source::Set, pattern, rule))

@@ -1,5 +1,6 @@
 //! The commands `export` and `import`: the whole queue as lines of JSON, while it runs.
 
+use super::policy::about;
 use super::{READ_BYTES_MAX, Reading, Reply, Rows};
 use crate::core::Core;
 use crate::ids::UnixTime;
@@ -12,10 +13,11 @@ use crate::persist::{
 use crate::reads::Fetched;
 use crate::settings::Durability;
 use geartrain_proto::command::{
-    Bytes, CommandError, Export, Import, Imported, Item, PAGE_ROWS_MAX, Section, ShelfName,
+    AttemptRow, Bytes, CommandError, Export, Import, Imported, Item, PAGE_ROWS_MAX, Section, ShelfName,
 };
 use geartrain_proto::limits::{FUNCTION_BYTES_MAX, REDUCER_BYTES_MAX, UNIQUE_BYTES_MAX};
 use geartrain_proto::{Function, Unique};
+use std::collections::BTreeMap;
 
 /// Numbers that one page of an export looks up, where it cannot look at all jobs.
 const NUMBERS_SEEN_MAX: u64 = 200_000;
@@ -108,16 +110,25 @@ impl Core {
     }
 
     fn export_policies(&self) -> Reply {
-        Rows::default().end(None)
+        let mut rows = Rows::default();
+        for (pattern, values) in self.rules.set_rows() {
+            let values = values.into_iter().map(|it| (it.key.name().to_owned(), it.value)).collect();
+            rows.push(&Item::Policy { function: Bytes::from(pattern), values });
+        }
+        rows.end(None)
     }
 
     fn import_policy(
         &mut self,
-        _function: &Bytes,
-        _values: &std::collections::BTreeMap<String, String>,
-        _out: &mut dyn Outbox,
+        function: &Bytes,
+        values: &BTreeMap<String, String>,
+        out: &mut dyn Outbox,
     ) -> Result<Reply, CommandError> {
-        Err(CommandError::new("not built yet"))
+        let before = self.rules.row(function.as_bytes());
+        let own = values.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        self.set_policy(function.as_bytes(), own, out).map_err(|error| about(function.as_bytes(), &error))?;
+        let outcome = if self.rules.row(function.as_bytes()) == before { "known" } else { "new" };
+        Ok(Rows::one(&Imported { outcome: outcome.to_owned(), handle: None }))
     }
 
     /// What tells this queue from every other one.
@@ -147,6 +158,7 @@ impl Core {
         if self.imports.has(origin, *number) || (*origin == self.origin() && self.is_kept(*number)) {
             return Ok(known(None));
         }
+        self.imports.check_room(origin, *number)?;
         let mut record = checked_record(item)?;
         let Some(function) = self.function_for(Function::new(&record.function)) else {
             return Err(CommandError::new("import: there are too many functions"));
@@ -163,7 +175,7 @@ impl Core {
                 attempts: record.attempts,
                 error: error.0.get(..ERROR_BYTES_MAX).unwrap_or(&error.0),
             };
-            self.import_letter(&record.as_record(), shelving, out);
+            self.import_letter(&record.as_record(), shelving, log, out);
             Imported { outcome: "new".to_owned(), handle: Some(self.handle_bytes(record.number)) }
         } else {
             let unique = Unique::new(&record.unique);
@@ -195,21 +207,26 @@ impl Core {
                         let ticket = self.writing.next_ticket();
                         out.persist(ticket, Op::Unshelve { number: record.number, shelf: Shelf::Dead });
                     }
+                    self.import_log(record.number, log, out);
                     self.wake_if_ready(function, out);
                     Imported { outcome: "new".to_owned(), handle: Some(self.handle_bytes(record.number)) }
                 }
             }
         };
-        if outcome.outcome == "new" {
-            self.import_log(record.number, log, out);
-        }
-        self.remember_import(origin, *number, out)?;
+        self.remember_import(origin, *number, out);
         Ok(outcome)
     }
 
-    fn import_letter(&mut self, record: &Record<'_>, shelving: Shelving<'_>, out: &mut dyn Outbox) {
+    fn import_letter(
+        &mut self,
+        record: &Record<'_>,
+        shelving: Shelving<'_>,
+        log: &[AttemptRow],
+        out: &mut dyn Outbox,
+    ) {
         let ticket = self.writing.next_ticket();
         out.persist(ticket, Op::Put(*record));
+        self.import_log(record.number, log, out);
         let ticket = self.writing.next_ticket();
         out.persist(ticket, Op::Shelve(shelving));
         let content = record.unique.len() + record.reducer.map_or(0, <[u8]>::len) + record.workload.len();
@@ -217,12 +234,7 @@ impl Core {
         self.file_letter(&LetterHead { shelving, function: record.function, bytes }, ticket, out);
     }
 
-    fn import_log(
-        &mut self,
-        number: u64,
-        log: &[geartrain_proto::command::AttemptRow],
-        out: &mut dyn Outbox,
-    ) {
+    fn import_log(&mut self, number: u64, log: &[AttemptRow], out: &mut dyn Outbox) {
         for row in log {
             let ticket = self.writing.next_ticket();
             let text = row.text.as_bytes();

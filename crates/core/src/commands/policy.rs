@@ -136,6 +136,6 @@ fn row(name: &[u8], values: Vec<Sourced>) -> PolicyRow {
     PolicyRow { function: name.into(), values: values.into_iter().map(entry).collect() }
 }
 
-fn about(pattern: &[u8], error: &PolicyError) -> CommandError {
+pub(crate) fn about(pattern: &[u8], error: &PolicyError) -> CommandError {
     CommandError::new(format!("policy of '{}': {error}", rules::shown(pattern)))
 }

@@ -313,10 +313,14 @@ proptest! {
             paused: false,
             next,
             last: None,
+            last_started: None,
             last_handle: None,
             last_outcome: None,
+            last_took_ms: None,
             runs: 1,
             skipped: 0,
+            missed_runs: 0,
+            failed: 0,
         };
         let again: ScheduleRow = serde_json::from_str(&serde_json::to_string(&row).unwrap()).unwrap();
         prop_assert_eq!(again, row);
