@@ -17,7 +17,7 @@ use crate::timers::Due;
 use able::Survey;
 use geartrain_proto::command::{Bytes, CommandError, Explain, Explanation, Finding};
 use geartrain_proto::{Function, Handle, Priority};
-use words::{count, quote, span};
+use words::{count, quote, span, verb};
 
 /// How many timers are looked at for the first one of a function.
 const TIMERS_MAX: usize = 20_000;
@@ -247,8 +247,12 @@ impl Core {
         let mut lasting = !findings.is_empty();
         let line = self.jobs.line(function);
         if let Some(max) = line.gate.running_max.filter(|max| line.running() >= *max) {
-            let text =
-                format!("{} run, which is as many as max-running {max} allows", count(line.running(), "job"));
+            let running = line.running();
+            let text = format!(
+                "{} {}, which is as many as max-running {max} allows",
+                count(running, "job"),
+                verb(running, "runs", "run")
+            );
             findings.push(finding("max-running", text));
         }
         if let (Some(rate), Some(opens)) = (line.gate.rate, line.gate.rate_opens) {
@@ -293,9 +297,9 @@ impl Core {
             let job = self.jobs.find(number).map(|key| self.jobs.get(key));
             job.is_some_and(|job| job.function() == function && matches!(job.state(), State::Delayed { .. }))
         };
-        let first = self.timers.calendar().iter().take(TIMERS_MAX).find_map(|(at, due)| match due {
-            Due::Job(number) if is_of_function(*number) => Some(*at),
-            Due::Job(_) | Due::Letter(..) | Due::Campaign(_) => None,
+        let first = self.timers.calendar().iter().take(TIMERS_MAX).find_map(|(at, due)| {
+            let Due::Job(number) = due else { return None };
+            is_of_function(*number).then_some(*at)
         });
         let waiting = if delayed == 1 {
             "1 job waits for its time".to_owned()

@@ -1,7 +1,7 @@
 //! The workers that are able to do a function: what each of them does, and what it would do next.
 
 use super::finding;
-use super::words::{count, quote, span};
+use super::words::{count, quote, span, verb};
 use crate::conn::{Conn, Sleep};
 use crate::core::Core;
 use crate::function::FunctionKey;
@@ -137,7 +137,7 @@ impl Survey {
                 "{} of {} {} woken and did not come yet, the first since {}",
                 self.woken,
                 count(self.able, "able worker"),
-                if self.woken == 1 { "was" } else { "were" },
+                verb(self.woken, "was", "were"),
                 span(core.now.moment.since(since))
             );
             findings.push(finding("woken", text));
@@ -146,8 +146,8 @@ impl Survey {
                 "{} of {} {} neither asleep nor at work, and {} not asked for a job",
                 self.silent,
                 count(self.able, "able worker"),
-                if self.silent == 1 { "is" } else { "are" },
-                if self.silent == 1 { "has" } else { "have" }
+                verb(self.silent, "is", "are"),
+                verb(self.silent, "has", "have")
             );
             findings.push(finding("silent", text));
         }
@@ -158,8 +158,8 @@ impl Survey {
             "{} of {} {} no jobs for a while, since too many failed with {}",
             self.suspended,
             count(self.able, "able worker"),
-            if self.suspended == 1 { "gets" } else { "get" },
-            if self.suspended == 1 { "it" } else { "them" }
+            verb(self.suspended, "gets", "get"),
+            verb(self.suspended, "it", "them")
         );
         if let Some((until, conn)) = self.first_pardon
             && let Some(peer) = core.conns.get(conn)
@@ -175,16 +175,13 @@ impl Survey {
         let example = most.map_or_else(String::new, |function| {
             let ready = core.jobs.line(function).queued();
             let name = quote(core.functions.name(function).as_bytes());
-            format!(
-                ": most of all of {name}, of which {} {}",
-                ready,
-                if ready == 1 { "waits" } else { "wait" }
-            )
+            format!(": most of all of {name}, of which {} {}", ready, verb(ready, "waits", "wait"))
         });
-        let text = format!(
-            "each of {} takes jobs of other functions first{example}",
-            count(self.asked, "able worker")
-        );
+        let who = match self.asked {
+            1 => "its one able worker".to_owned(),
+            asked => format!("each of {asked} able workers"),
+        };
+        let text = format!("{who} takes jobs of other functions first{example}");
         finding("other-functions", text)
     }
 

@@ -7,6 +7,11 @@ pub(super) fn count(number: u32, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// What one of them does, or several do.
+pub(super) const fn verb(number: u32, one: &'static str, several: &'static str) -> &'static str {
+    if number == 1 { one } else { several }
+}
+
 /// Bytes of a peer, in quotes.
 pub(super) fn quote(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes.escape_ascii())
