@@ -1,10 +1,13 @@
 //! What the conversations of `testing/conformance` do not reach: limits, many abilities, held answers.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod explain;
+mod jobs;
 mod limits;
 mod long_backlog;
 mod many_abilities;
 mod schedules;
 mod store;
 mod wakes;
+mod workers;
 mod world;

@@ -108,7 +108,7 @@ fn describe(response: &Response<'_>) -> String {
 pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) out: Outputs,
-    now: Now,
+    pub(crate) now: Now,
 }
 
 impl World {
@@ -185,6 +185,21 @@ impl World {
         let command = AdminCommand::parse(line.as_bytes()).unwrap();
         self.core.handle_admin(self.now, conn, &command, &mut self.out);
         self.take_sent().concat()
+    }
+
+    /// Handles a typed command: its rows, and what was sent beside them.
+    pub(crate) fn command(&mut self, conn: ConnId, line: &str) -> (Vec<serde_json::Value>, Vec<String>) {
+        let command = AdminCommand::parse(line.as_bytes()).unwrap();
+        self.core.handle_admin(self.now, conn, &command, &mut self.out);
+        self.take_rows()
+    }
+
+    /// Tells apart the rows of an answer that came, and other packets.
+    pub(crate) fn take_rows(&mut self) -> (Vec<serde_json::Value>, Vec<String>) {
+        let sent = self.take_sent();
+        let (rows, others): (Vec<_>, Vec<_>) = sent.into_iter().partition(|it| it.ends_with(".\n"));
+        let lines = rows.iter().flat_map(|it| it.lines()).filter(|line| *line != ".");
+        (lines.map(|line| serde_json::from_str(line).unwrap()).collect(), others)
     }
 
     pub(crate) fn committed(&mut self, upto: u64) -> Vec<String> {

@@ -40,7 +40,9 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its name, for scripts: `unknown`, `no-worker`, `all-busy`, `paused`, `draining`, `delayed`, `retry-pause`,
-    /// `max-running`, `rate`, `woken`, `suspended`, `not-assigning`, `running`, `next`, `dead`, `finished`, `idle`.
+    /// `max-running`, `rate`, `woken`, `suspended`, `not-assigning`, `running`, `next`, `dead`, `finished`, `idle`;
+    /// `queue` (jobs are before it), `other-functions` (its workers serve others first), `silent` (workers that
+    /// neither sleep nor ask), `not-written` (the record is on its way to disk), `store` (it takes no changes).
     pub reason: String,
     /// The same as a sentence, with its figures.
     pub text: String,

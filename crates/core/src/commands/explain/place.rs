@@ -1,0 +1,144 @@
+//! Where a job stands in its line, and when it will probably start.
+
+use super::words::span;
+use super::{Blockers, finding};
+use crate::core::Core;
+use crate::function::FunctionKey;
+use crate::job::{Job, JobKey, NEVER, State};
+use geartrain_proto::Priority;
+use geartrain_proto::command::Finding;
+use std::time::Duration;
+
+/// How many jobs are walked past, each way, to find the place of one: some milliseconds.
+const WALKED_MAX: u64 = 50_000;
+
+/// Of the last minute, no time is so short that one job in it means a pace.
+const PACE_TIME_MIN: Duration = Duration::from_secs(1);
+
+/// Jobs that are served before one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Of higher priority.
+    higher: u64,
+    /// Of the same.
+    before: u64,
+    /// Whether `before` is all of them, or there are more.
+    is_exact: bool,
+}
+
+impl Place {
+    /// Jobs before it, where that is known.
+    pub(super) fn exactly(self) -> Option<u64> {
+        self.is_exact.then_some(self.higher + self.before)
+    }
+}
+
+impl Core {
+    /// The place of a queued job.
+    ///
+    /// It is found from the nearer end of the queue; in the middle of a long one it is only known to be at
+    /// least as far behind as was walked.
+    pub(super) fn place_of(&self, key: JobKey) -> Place {
+        let job = self.jobs.get(key);
+        let line = self.jobs.line(job.function());
+        let higher = Priority::ALL.into_iter().filter(|priority| *priority < job.priority());
+        let higher = higher.map(|priority| u64::from(line.queue(priority).len)).sum();
+        let (mut back, mut forth) = (key, key);
+        for walked in 0..WALKED_MAX {
+            match self.jobs.neighbours(back) {
+                (_, Some(previous)) => back = previous,
+                (_, None) => return Place { higher, before: walked, is_exact: true },
+            }
+            match self.jobs.neighbours(forth) {
+                (Some(next), _) => forth = next,
+                (None, _) => {
+                    let before = u64::from(line.queue(job.priority()).len).saturating_sub(walked + 1);
+                    return Place { higher, before, is_exact: true };
+                }
+            }
+        }
+        Place { higher, before: WALKED_MAX, is_exact: false }
+    }
+
+    pub(super) fn explain_place(&self, job: &Job, place: Place) -> Finding {
+        let all = place.higher + place.before;
+        let mut text = match (all, place.is_exact) {
+            (0, _) => "it is the next of its function".to_owned(),
+            (all, is_exact) => {
+                let at_least = if is_exact { "" } else { "at least " };
+                let are = if all == 1 { "job is" } else { "jobs are" };
+                format!(
+                    "{at_least}{all} {are} served before it, {} of them for their higher priority",
+                    place.higher
+                )
+            }
+        };
+        if let State::Queued { expires } = job.state()
+            && *expires != NEVER
+        {
+            text.push_str(&format!("; it expires in {}", span(expires.since(self.now.unix))));
+        }
+        finding(if all == 0 { "next" } else { "queue" }, text)
+    }
+
+    /// Jobs of the function that ended in the last minute.
+    pub(super) fn served_per_minute(&self, function: FunctionKey) -> u64 {
+        let (served, time) = self.functions.get(function).served.recent(self.now.moment);
+        if time <= Duration::from_secs(60) {
+            return served;
+        }
+        let millis = u128::from(served) * 60_000 / time.as_millis();
+        u64::try_from(millis).unwrap_or(u64::MAX)
+    }
+
+    /// How long this many jobs take, at the pace of the last minute; `None` when nothing ended in it.
+    pub(super) fn time_to_serve(&self, function: FunctionKey, jobs: u64) -> Option<Duration> {
+        let (served, time) = self.functions.get(function).served.recent(self.now.moment);
+        let millis =
+            (u128::from(jobs) * time.max(PACE_TIME_MIN).as_millis()).checked_div(u128::from(served))?;
+        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
+
+    /// Milliseconds until a queued job will probably start.
+    pub(super) fn starts_in(&self, job: &Job, place: Place, blockers: &Blockers) -> Option<u64> {
+        if blockers.lasting {
+            return None;
+        }
+        let ahead = place.exactly()?;
+        let by_pace = self.time_to_serve(job.function(), ahead + 1);
+        let by_rate = self.rate_allows_in(job.function(), ahead);
+        by_pace.max(by_rate).map(millis)
+    }
+
+    /// Milliseconds until a delayed job will probably start.
+    pub(super) fn starts_after_delay(&self, job: &Job, wait: Duration, is_blocked: bool) -> Option<u64> {
+        if is_blocked {
+            return None;
+        }
+        let line = self.jobs.line(job.function());
+        let sooner = Priority::ALL.into_iter().filter(|priority| *priority <= job.priority());
+        let queued = sooner.map(|priority| u64::from(line.queue(priority).len)).sum();
+        let queue = if queued == 0 { None } else { self.time_to_serve(job.function(), queued) };
+        Some(millis(queue.unwrap_or_default().max(wait)))
+    }
+
+    /// When the rate allows a job to start that has so many before it; `None` without a rate.
+    fn rate_allows_in(&self, function: FunctionKey, ahead: u64) -> Option<Duration> {
+        let gate = self.jobs.line(function).gate;
+        let rate = gate.rate?;
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        Some(match gate.rate_opens {
+            Some(opens) => opens.since(self.now.moment).saturating_add(rate.interval.saturating_mul(ahead)),
+            None => {
+                // What is left of the burst starts at once.
+                let owed = gate.rate_spent.since(self.now.moment);
+                let burst = rate.interval.saturating_mul(rate.burst.saturating_sub(1));
+                owed.saturating_add(rate.interval.saturating_mul(ahead)).saturating_sub(burst)
+            }
+        })
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
