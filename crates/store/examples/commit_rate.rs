@@ -4,7 +4,7 @@
 //! `drain` (delete what was submitted, too) or `load` (submit, then load everything).
 #![allow(clippy::print_stdout, missing_docs, reason = "an example prints what it measured")]
 
-use geartrain_core::{Op, Record, Ticket, UnixTime};
+use geartrain_core::{Op, Record, Stored, Ticket, UnixTime};
 use geartrain_proto::Priority;
 use geartrain_store::{Batch, SqliteOptions, SqliteStore, Store};
 use std::error::Error;
@@ -56,7 +56,7 @@ fn drain(store: &mut SqliteStore, first: u64, rows: u64, batches: u64) -> Result
     let start = Instant::now();
     for _ in 0..batches {
         for _ in 0..rows {
-            batch.push(Ticket::new(number), Op::Delete { number });
+            batch.push(Ticket::new(number), Op::Delete { number, attempts: 0 });
             number += 1;
         }
         let began = Instant::now();
@@ -74,7 +74,11 @@ fn load(path: &std::path::Path, store: SqliteStore) -> Result<(), Box<dyn Error>
     let mut store = SqliteStore::open(path, SqliteOptions::default())?;
     let opened = start.elapsed();
     let mut bytes = 0;
-    let report = store.load(&mut |record| bytes += record.workload.len())?;
+    let report = store.load(&mut |stored| {
+        if let Stored::Job(record) = stored {
+            bytes += record.workload.len();
+        }
+    })?;
     let took = start.elapsed();
     println!(
         "load: {} jobs, {bytes} bytes of workload, opened after {opened:?}, done after {took:?}",
@@ -94,6 +98,7 @@ fn record(number: u64, unique: &[u8]) -> Record<'_> {
         reducer: None,
         not_before: 0,
         attempts: 0,
+        lost: 0,
         submitted: UnixTime::from_millis(1_700_000_000_000),
     }
 }

@@ -51,6 +51,27 @@ impl MemoryStore {
     pub(crate) fn apply(&self, op: Op<'_>) {
         self.memory().apply(op);
     }
+
+    /// A job was refused: it was never there, nor was anything that happened to it.
+    #[cfg(test)]
+    pub(crate) fn refuse(&self, number: u64) {
+        let mut memory = self.memory();
+        memory.jobs.remove(&number);
+        memory.forget_attempts(number);
+    }
+
+    /// How many attempts are remembered, of whatever job.
+    #[cfg(test)]
+    pub(crate) fn attempts(&self) -> usize {
+        self.memory().attempts.len()
+    }
+
+    /// All that is remembered, but for reservations.
+    #[cfg(test)]
+    pub(crate) fn dump(&self) -> String {
+        let Memory { jobs, letters, attempts, documents, numbers_until: _ } = &*self.memory();
+        format!("{jobs:#?}\n{letters:#?}\n{attempts:#?}\n{documents:#?}")
+    }
 }
 
 impl Store for MemoryStore {
@@ -146,10 +167,8 @@ impl Memory {
             }
             Op::Change(change) => self.change(&change),
             Op::Attempt(attempt) => {
-                let number = attempt.number;
-                if self.jobs.contains_key(&number) || self.letters.contains_key(&number) {
-                    self.attempts.insert((number, attempt.attempt % ATTEMPTS_KEPT), attempt.into());
-                }
+                let slot = attempt.attempt % ATTEMPTS_KEPT;
+                self.attempts.insert((attempt.number, slot), attempt.into());
             }
             Op::Shelve(shelving) => self.shelve(shelving),
             Op::Unshelve { number, shelf } => {

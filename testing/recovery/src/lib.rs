@@ -2,14 +2,18 @@
 //!
 //! A healthy database, with half of its jobs still in the write-ahead log, is made once. The input
 //! says how to damage a copy of both files; then a store opens it. It may refuse with an error, or
-//! serve what SQLite vouches for: records within their limits, in order, each number once and below
-//! the next one, and a batch that is committed then must be there afterwards.
+//! serve what SQLite vouches for: records and letters within their limits, in order, each number once and
+//! below the next one, what a reader finds must be among them, and a batch that is committed then must be
+//! there afterwards.
 //!
 //! From: the fuzzer, and the tests here, which cut at every sector and flip seeded bytes.
 //! To: [`check`], which panics when a store serves nonsense.
 //! Never: touches the real file system.
 
-use geartrain_core::{Op, Record, Ticket, UnixTime};
+use geartrain_core::{
+    Attempt, Change, Document, DocumentKind, ERROR_BYTES_MAX, Found, LetterHead, Op, Outcome as Ended,
+    Record, Shelf, Shelving, Stored, Ticket, UnixTime, Wanted,
+};
 use geartrain_disk::{Disk, Unsynced};
 use geartrain_proto::Priority;
 use geartrain_proto::limits::{FUNCTION_BYTES_MAX, REDUCER_BYTES_MAX, UNIQUE_BYTES_MAX};
@@ -20,8 +24,11 @@ use std::sync::OnceLock;
 const DATABASE: &str = "/queue.db";
 const LOG: &str = "/queue.db-wal";
 
-/// How many jobs the healthy database has.
+/// How many jobs wait in the healthy database.
 pub const JOBS: u64 = 40;
+
+/// How many letters and documents it has beside them.
+pub const BESIDE: u64 = 6;
 
 /// One way of spoiling a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +57,8 @@ pub enum Outcome {
     Served {
         /// How many jobs it loaded.
         loaded: u64,
+        /// How many letters and documents it loaded, those of unreadable jobs counted.
+        beside: u64,
         /// How many records it set aside.
         set_aside: u64,
     },
@@ -94,7 +103,7 @@ pub fn check(damages: &[(Which, Damage)]) -> Outcome {
     disk.write_file(DATABASE, &files.database);
     disk.write_file(LOG, &files.log);
     match serve(&disk) {
-        Ok((loaded, set_aside)) => Outcome::Served { loaded, set_aside },
+        Ok(served) => served,
         Err(error) => {
             assert!(error.to_string().contains(DATABASE), "an error names the file: {error}");
             Outcome::Refused(error)
@@ -125,29 +134,86 @@ fn open(disk: &Disk) -> Result<SqliteStore, StoreError> {
     SqliteStore::open(DATABASE, options)
 }
 
-fn serve(disk: &Disk) -> Result<(u64, u64), StoreError> {
+fn serve(disk: &Disk) -> Result<Outcome, StoreError> {
     let mut store = open(disk)?;
     let next = store.opening().next_number;
-    let mut seen = BTreeSet::new();
-    let mut place = 0;
-    let report = store.load(&mut |record| {
-        assert!(seen.insert(record.number), "job {} comes twice", record.number);
-        assert!((1..next).contains(&record.number), "job {} would be given again", record.number);
-        assert!(record.place >= place, "job {} is out of order", record.number);
-        assert!(record.function.len() <= FUNCTION_BYTES_MAX && record.unique.len() <= UNIQUE_BYTES_MAX);
-        assert!(record.reducer.is_none_or(|reducer| reducer.len() <= REDUCER_BYTES_MAX));
-        place = record.place;
+    let mut seen = Seen { next, ..Seen::default() };
+    let report = store.load(&mut |stored| match stored {
+        Stored::Document(document) => assert!(document.body.is_some(), "a stored document has a body"),
+        Stored::Letter(head) => seen.letter(&head),
+        Stored::Job(record) => seen.job(&record),
     })?;
-    assert_eq!(report.loaded, seen.len() as u64);
+    assert_eq!((report.loaded, report.letters), (seen.jobs.len() as u64, seen.letters.len() as u64));
+    seen.read(&store)?;
     let mut batch = Batch::new();
     batch.push(Ticket::new(1), Op::Put(record(next, b"after")));
     store.commit(&batch)?;
     disk.crash(Unsynced::Lost);
     drop(store);
     let mut found = false;
-    open(disk)?.load(&mut |record| found |= record.number == next && record.workload == b"after")?;
+    open(disk)?.load(&mut |stored| {
+        if let Stored::Job(record) = stored {
+            found |= record.number == next && record.workload == b"after";
+        }
+    })?;
     assert!(found, "a job that was committed to a spoilt store is lost");
-    Ok((report.loaded, report.set_aside))
+    let beside = report.letters + report.documents;
+    Ok(Outcome::Served { loaded: report.loaded, beside, set_aside: report.set_aside })
+}
+
+/// What a store gave out.
+#[derive(Debug, Default)]
+struct Seen {
+    next: u64,
+    place: u64,
+    jobs: BTreeSet<u64>,
+    letters: BTreeSet<u64>,
+}
+
+impl Seen {
+    fn job(&mut self, record: &Record<'_>) {
+        let number = record.number;
+        assert!(self.jobs.insert(number), "job {number} comes twice");
+        assert!((1..self.next).contains(&number), "job {number} would be given again");
+        assert!(record.place >= self.place, "job {number} is out of order");
+        self.place = record.place;
+        check_record(record);
+    }
+
+    fn letter(&mut self, head: &LetterHead<'_>) {
+        let number = head.shelving.number;
+        assert!(self.letters.insert(number), "letter {number} comes twice");
+        assert!((1..self.next).contains(&number), "letter {number} would be given again");
+        assert!(head.function.len() <= FUNCTION_BYTES_MAX && head.shelving.error.len() <= ERROR_BYTES_MAX);
+    }
+
+    /// A reader finds nothing else. It may find less: it looks closer at each row.
+    fn read(&self, store: &SqliteStore) -> Result<(), StoreError> {
+        let mut reader = store.reader()?;
+        let jobs: Vec<u64> = self.jobs.iter().copied().collect();
+        reader.read(Wanted::Jobs, &jobs, &mut |found| match found {
+            Found::Job(record) => {
+                assert!(self.jobs.contains(&record.number));
+                check_record(&record);
+            }
+            Found::Letter(..) => panic!("a letter is no job"),
+            Found::Attempt(attempt) => assert!(self.jobs.contains(&attempt.number)),
+        })?;
+        let letters: Vec<u64> = self.letters.iter().copied().collect();
+        reader.read(Wanted::Letters(Shelf::Dead), &letters, &mut |found| match found {
+            Found::Letter(record, shelving) => {
+                assert!(self.letters.contains(&record.number) && shelving.shelf == Shelf::Dead);
+                check_record(&record);
+            }
+            Found::Job(_) => panic!("a job is no letter"),
+            Found::Attempt(attempt) => assert!(self.letters.contains(&attempt.number)),
+        })
+    }
+}
+
+fn check_record(record: &Record<'_>) {
+    assert!(record.function.len() <= FUNCTION_BYTES_MAX && record.unique.len() <= UNIQUE_BYTES_MAX);
+    assert!(record.reducer.is_none_or(|reducer| reducer.len() <= REDUCER_BYTES_MAX));
 }
 
 fn record(number: u64, workload: &[u8]) -> Record<'_> {
@@ -161,6 +227,7 @@ fn record(number: u64, workload: &[u8]) -> Record<'_> {
         reducer: None,
         not_before: 0,
         attempts: 0,
+        lost: 0,
         submitted: UnixTime::from_millis(1_700_000_000_000),
     }
 }
@@ -186,14 +253,46 @@ fn build() -> Result<Files, StoreError> {
 fn fill(disk: &Disk, numbers: std::ops::RangeInclusive<u64>) -> Result<SqliteStore, StoreError> {
     let mut store = open(disk)?;
     let mut batch = Batch::new();
+    let (first, last) = (*numbers.start(), *numbers.end());
     for number in numbers {
         // From some bytes to several pages.
         let workload = vec![b'w'; usize::try_from(number * number * 7).unwrap_or(0)];
         batch.push(Ticket::new(number), Op::Put(record(number, &workload)));
     }
-    batch.push(Ticket::new(1), Op::GiveBack { number: 3, place: JOBS + 1, attempts: 1 });
+    let ticket = Ticket::new(last + 1);
+    let function = b"resize";
+    let (place, priority) = (last + 1000, Priority::Normal);
+    let change = Change { number: 3, place, function, priority, not_before: 0, attempts: 1, lost: 1 };
+    batch.push(ticket, Op::Change(change));
+    for number in [3, last + 100, last + 101] {
+        let attempt = attempt(number);
+        batch.push(ticket, Op::Attempt(attempt));
+    }
+    for (number, shelf) in [(last + 100, Shelf::Dead), (last + 101, Shelf::Finished)] {
+        let workload = vec![b'l'; 3000];
+        batch.push(ticket, Op::Put(record(number, &workload)));
+        let ended = UnixTime::from_millis(1_700_000_000_000);
+        let shelving = Shelving { number, shelf, ended, how: Ended::Failed, attempts: 1, error: b"no photo" };
+        batch.push(ticket, Op::Shelve(shelving));
+    }
+    let name = first.to_string();
+    let (kind, body) = (DocumentKind::Schedule, Some(&b"{}"[..]));
+    batch.push(ticket, Op::Document(Document { kind, name: name.as_bytes(), body }));
     store.commit(&batch)?;
     Ok(store)
+}
+
+fn attempt(number: u64) -> Attempt<'static> {
+    Attempt {
+        number,
+        attempt: 1,
+        started: UnixTime::from_millis(1_700_000_000_000),
+        ended: UnixTime::from_millis(1_700_000_000_001),
+        client_id: b"worker",
+        address: b"10.0.0.7",
+        how: Ended::Failed,
+        text: &[b't'; 2000],
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! It is written in a fixed order, whatever came in which order: off its shelf, forgotten, put or changed,
 //! its attempts, onto a shelf. What a job was before the batch is not known here, only that `core` knows it:
-//! no job is changed that never was, and a `Put` of a job on a shelf comes with its `Unshelve`.
+//! no job is changed that never was, and a `Put` of a job on a shelf comes with its `Unshelve`. Attempts may be
+//! written of a job without a record: one that is held in memory until it goes to a shelf.
 //!
 //! To do an effect twice is to do it once. A follow-up depends on that: its batch may have been written.
 
@@ -125,7 +126,7 @@ impl Effect {
                     *keep = Keep::Owed;
                 }
             }
-            Entry::Unshelve { shelf, .. } => self.unshelve(*shelf, certainty, attempts),
+            Entry::Unshelve { shelf, .. } => self.unshelve(*shelf, attempts),
             Entry::Delete { attempts: written, .. } if self.shelved.is_none() => {
                 let is_stored = match self.job {
                     Standing::Before { .. } => true,
@@ -159,21 +160,20 @@ impl Effect {
                 keep
             }
             Standing::Put { keep: Keep::Owed, .. } => Keep::Owed,
+            Standing::Before { .. } | Standing::Gone if self.unshelved.contains(&true) => Keep::Owed,
             Standing::Before { .. } | Standing::Put { .. } | Standing::Gone => keep,
         };
         self.job = Standing::Put { entry, change: None, keep };
     }
 
-    fn unshelve(&mut self, shelf: Shelf, certainty: Certainty, attempts: &mut Vec<u32>) {
+    fn unshelve(&mut self, shelf: Shelf, attempts: &mut Vec<u32>) {
         for (comes, of) in self.unshelved.iter_mut().zip(Shelf::ALL) {
             *comes |= of == shelf;
         }
         match &mut self.job {
-            // The letter was made in this batch. It may be on the shelf already, or still wait.
+            // The letter was made in this batch. Its attempts, or its record, may be older.
             Standing::Before { .. } | Standing::Put { .. } if self.shelved.take().is_some() => {
-                if certainty == Certainty::Doubtful || matches!(self.job, Standing::Before { .. }) {
-                    self.delete(u32::MAX);
-                }
+                self.delete(u32::MAX);
                 self.job = Standing::Gone;
                 attempts.clear();
             }

@@ -1,40 +1,51 @@
 //! The power goes before and after each write and sync of a sequence of batches.
 
 use super::fixtures::SqliteOnDisk;
-use super::{Job, batch, loaded};
+use super::{Job, Line, attempt, batch, changed, content, delete, shelve};
 use crate::{Batch, MemoryStore, Store};
-use geartrain_core::Op;
+use geartrain_core::{Document, DocumentKind, Op, Outcome, Shelf};
 use geartrain_disk::{Fault, Unsynced};
 
-/// Batches that touch one page and many, put, give back, delete and reserve.
+/// Batches that touch one page and many, with every kind of change.
 pub(super) fn script() -> Vec<Batch> {
     let job =
-        |number| Job { workload: vec![b'w'; 100 * usize::try_from(number).unwrap()], ..Job::new(number) };
-    let large = Job { workload: vec![b'l'; 30_000], ..Job::new(40) };
+        |number| Job::with(number, |job| job.workload = vec![b'w'; 100 * usize::try_from(number).unwrap()]);
+    let large = Job::with(40, |job| job.workload = vec![b'l'; 30_000]);
     let jobs: Vec<Job> = (1..=12).map(job).collect();
     let later: Vec<Job> = (41..=60).map(job).collect();
+    let document = |body| Op::Document(Document { kind: DocumentKind::Schedule, name: b"nightly", body });
     vec![
         batch(jobs.iter().map(Job::put).chain([Op::ReserveNumbers { until: 1000 }])),
-        batch([Op::Delete { number: 2 }, Op::GiveBack { number: 1, place: 13, attempts: 1 }]),
-        batch([large.put(), Op::Delete { number: 5 }]),
+        batch([delete(2), Op::Attempt(attempt(1, 1)), changed(1, 13, 1)]),
+        batch([large.put(), delete(5), document(Some(b"{\"last\":1}"))]),
         batch(later.iter().map(Job::put)),
-        batch([Op::Delete { number: 40 }, Op::GiveBack { number: 3, place: 61, attempts: 1 }]),
-        batch((41..=58).map(|number| Op::Delete { number })),
+        batch([shelve(40, Shelf::Dead, Outcome::Failed), changed(3, 61, 1)]),
+        batch((41..=58).map(delete)),
         batch([
-            Op::GiveBack { number: 1, place: 62, attempts: 2 },
-            Op::Delete { number: 12 },
-            Op::Bury { number: 11, attempts: 3 },
+            Op::Attempt(attempt(1, 2)),
+            changed(1, 62, 2),
+            delete(12),
+            shelve(11, Shelf::Finished, Outcome::Completed),
+            document(Some(b"{\"last\":2}")),
+        ]),
+        batch([
+            // It comes back, and an old letter goes.
+            large.put(),
+            Op::Unshelve { number: 40, shelf: Shelf::Dead },
+            Op::Unshelve { number: 11, shelf: Shelf::Finished },
+            shelve(1, Shelf::Dead, Outcome::Exception),
+            document(None),
         ]),
     ]
 }
 
 /// What is remembered after so many batches.
-fn states() -> Vec<Vec<Job>> {
+fn states() -> Vec<Vec<Line>> {
     let mut model = MemoryStore::new();
-    let mut states = vec![loaded(&mut model)];
+    let mut states = vec![content(&mut model)];
     for batch in script() {
         model.commit(&batch).unwrap();
-        states.push(loaded(&mut model));
+        states.push(content(&mut model));
     }
     states
 }
@@ -56,7 +67,7 @@ fn ops() -> (u64, u64) {
     (opening, all)
 }
 
-fn survives(seed: u64, at: u64, fault: Fault, unsynced: Unsynced, states: &[Vec<Job>]) {
+fn survives(seed: u64, at: u64, fault: Fault, unsynced: Unsynced, states: &[Vec<Line>]) {
     let told = format!("{fault:?} at operation {at}, {unsynced:?}, seed {seed}");
     let fixture = SqliteOnDisk::new(seed);
     fixture.disk.fail_after_ops(at, fault);
@@ -66,7 +77,7 @@ fn survives(seed: u64, at: u64, fault: Fault, unsynced: Unsynced, states: &[Vec<
     fixture.disk.crash(unsynced);
     drop(store);
     let mut store = fixture.try_open().unwrap_or_else(|error| panic!("{told}: {error}"));
-    let found = loaded(&mut store);
+    let found = content(&mut store);
     // A batch that was not answered may be there as well, as a whole.
     let allowed = &states[committed..(committed + 2).min(states.len())];
     assert!(allowed.contains(&found), "{told}: after {committed} batches the store has {found:?}");
@@ -77,8 +88,8 @@ fn survives(seed: u64, at: u64, fault: Fault, unsynced: Unsynced, states: &[Vec<
     store.commit(&batch([next.put()])).unwrap_or_else(|error| panic!("{told}: {error}"));
     fixture.disk.crash(Unsynced::Lost);
     drop(store);
-    let after = loaded(&mut fixture.try_open().unwrap());
-    assert_eq!(after.last(), Some(&next), "{told}");
+    let after = content(&mut fixture.try_open().unwrap());
+    assert_eq!(after.last(), Some(&Line::Job(next)), "{told}");
     assert_eq!(after[..after.len() - 1], found, "{told}");
 }
 
@@ -108,5 +119,5 @@ fn without_the_sync_a_crash_loses_what_was_committed() {
     assert_eq!(commit_all(&mut store), script().len());
     fixture.disk.crash(Unsynced::Lost);
     drop(store);
-    assert!(fixture.try_open().map_or(true, |mut store| loaded(&mut store) != *states().last().unwrap()));
+    assert!(fixture.try_open().map_or(true, |mut store| content(&mut store) != *states().last().unwrap()));
 }

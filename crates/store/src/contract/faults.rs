@@ -2,14 +2,13 @@
 
 use super::crash::script;
 use super::fixtures::SqliteOnDisk;
-use super::{Job, batch, loaded};
+use super::{Job, Line, batch, content, delete, loaded};
 use crate::{Batch, MemoryStore, SqliteStore, Store, StoreError};
-use geartrain_core::Op;
 use geartrain_disk::{Fault, Unsynced};
 
 /// Commits the script as a server does: a batch that fails is refused, and its follow-up goes first
 /// once the store is open again. Says what must be remembered then, and how many batches failed.
-fn drive(fixture: &SqliteOnDisk, store: &mut SqliteStore, told: &str) -> (Vec<Job>, usize) {
+fn drive(fixture: &SqliteOnDisk, store: &mut SqliteStore, told: &str) -> (Vec<Line>, usize) {
     let mut model = MemoryStore::new();
     let mut followup = Batch::new();
     let mut refused = 0;
@@ -28,7 +27,7 @@ fn drive(fixture: &SqliteOnDisk, store: &mut SqliteStore, told: &str) -> (Vec<Jo
     }
     store.commit(&followup).unwrap_or_else(|error| panic!("{told}: {error}"));
     model.commit(&followup).unwrap();
-    (loaded(&mut model), refused)
+    (content(&mut model), refused)
 }
 
 fn recover(store: &mut SqliteStore, told: &str) {
@@ -52,10 +51,10 @@ fn recovers(checkpoint_pages: u32, fault: Fault, at: u64, end: Unsynced) -> usiz
     let mut store = fixture.try_open().unwrap();
     fixture.disk.fail_after_ops(at, fault);
     let (expected, refused) = drive(&fixture, &mut store, &told);
-    assert_eq!(loaded(&mut store), expected, "{told}: before the crash");
+    assert_eq!(content(&mut store), expected, "{told}: before the crash");
     fixture.disk.crash(end);
     drop(store);
-    assert_eq!(loaded(&mut fixture.try_open().unwrap()), expected, "{told}: after the crash");
+    assert_eq!(content(&mut fixture.try_open().unwrap()), expected, "{told}: after the crash");
     refused
 }
 
@@ -98,7 +97,7 @@ fn a_fault_while_a_store_is_created_costs_nothing_later() {
             let (expected, _) = drive(&fixture, &mut store, &told);
             fixture.disk.crash(Unsynced::Lost);
             drop(store);
-            assert_eq!(loaded(&mut fixture.try_open().unwrap()), expected, "{told}");
+            assert_eq!(content(&mut fixture.try_open().unwrap()), expected, "{told}");
         }
     }
 }
@@ -107,7 +106,7 @@ fn a_fault_while_a_store_is_created_costs_nothing_later() {
 fn a_full_disk_is_named_and_recovers_when_there_is_space() {
     let fixture = SqliteOnDisk::new(1);
     let mut store = fixture.try_open().unwrap();
-    let large = Job { workload: vec![b'l'; 1_000_000], ..Job::new(1) };
+    let large = Job::with(1, |job| job.workload = vec![b'l'; 1_000_000]);
     fixture.disk.set_full(true);
     let error = store.commit(&batch([large.put()])).unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error}");
@@ -133,7 +132,7 @@ fn a_failed_sync_and_the_death_of_the_process_lose_nothing_committed_later() {
     store.commit(&batch([Job::new(3).put()])).unwrap();
     fixture.disk.crash(Unsynced::Lost);
     drop(store);
-    let left: Vec<u64> = loaded(&mut fixture.try_open().unwrap()).iter().map(|job| job.number).collect();
+    let left: Vec<u64> = loaded(&mut fixture.try_open().unwrap()).iter().map(|job| job.0.number).collect();
     assert!(left == [1, 3] || left == [1, 2, 3], "{left:?}");
 }
 
@@ -144,7 +143,7 @@ fn a_persons_transaction_is_named_and_waited_for_only_so_long() {
     let person = fixture.try_open().unwrap();
     let writing = person.connection().unwrap();
     writing.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let error = store.commit(&batch([Op::Delete { number: 1 }])).unwrap_err();
+    let error = store.commit(&batch([delete(1)])).unwrap_err();
     assert!(matches!(error, StoreError::Busy { .. }), "{error}");
     assert!(matches!(store.reopen(), Err(StoreError::Busy { .. })));
     writing.execute_batch("COMMIT").unwrap();

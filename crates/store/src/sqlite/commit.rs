@@ -16,8 +16,7 @@ const CHANGE: &str =
 const DELETE: &str = "DELETE FROM jobs WHERE number = ?1";
 const ATTEMPT: &str = "INSERT OR REPLACE INTO attempts
   (number, slot, attempt, started, ended, client_id, address, how, text)
-  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE EXISTS (SELECT 1 FROM jobs WHERE number = ?1)
-    OR EXISTS (SELECT 1 FROM letters WHERE number = ?1)";
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 /// A job that went to a shelf keeps its attempts, should somebody delete it once more.
 const FORGET_ATTEMPTS: &str = "DELETE FROM attempts WHERE number = ?1
   AND NOT EXISTS (SELECT 1 FROM letters WHERE number = ?1)";

@@ -165,11 +165,9 @@ pub(super) fn prepare(
         } else if version < FORMAT {
             context.at("converting it to the present format", upgrade::upgrade(&transaction))?;
         }
-        import::import(&transaction, context, &options.view).map(|taken| {
-            imported = taken.imported;
-            set_aside = taken.set_aside;
-        })?;
         if is_missing {
+            let taken = import::import(&transaction, context, &options.view)?;
+            (imported, set_aside) = (taken.imported, taken.set_aside);
             context.at("creating its view", view::create(&transaction, &options.view))?;
         }
         context.at("preparing it", transaction.commit())?;

@@ -1,9 +1,12 @@
 //! Real files: who may open them, what is taken over from others, what a person sees.
 
 mod import;
+mod place;
+mod unreadable;
+mod upgrade;
 
 use super::*;
-use geartrain_core::{Op, Ticket, UnixTime};
+use geartrain_core::{Op, Outcome, Record, Shelf, Shelving, Ticket, UnixTime};
 use geartrain_proto::Priority;
 use std::fs;
 use tempfile::TempDir;
@@ -19,6 +22,7 @@ fn record(number: u64) -> Record<'static> {
         reducer: None,
         not_before: 0,
         attempts: 0,
+        lost: 0,
         submitted: UnixTime::from_millis(1),
     }
 }
@@ -33,8 +37,17 @@ fn put(store: &mut SqliteStore, records: &[Record<'_>]) {
 
 fn numbers(store: &mut SqliteStore) -> Vec<u64> {
     let mut numbers = Vec::new();
-    store.load(&mut |record| numbers.push(record.number)).unwrap();
+    store.load(&mut each_job(|record| numbers.push(record.number))).unwrap();
     numbers
+}
+
+/// Looks at jobs alone.
+fn each_job(mut each: impl FnMut(Record<'_>)) -> impl FnMut(Stored<'_>) {
+    move |stored| {
+        if let Stored::Job(record) = stored {
+            each(record);
+        }
+    }
 }
 
 fn folder() -> (TempDir, PathBuf) {
@@ -135,11 +148,11 @@ fn plain(path: &Path, sql: &str) -> Connection {
 fn a_database_of_a_later_release_is_left_as_it_is() {
     let (folder, path) = folder();
     drop(open(&path).unwrap());
-    drop(plain(&path, "PRAGMA user_version = 2; PRAGMA journal_mode = delete"));
+    drop(plain(&path, "PRAGMA user_version = 3; PRAGMA journal_mode = delete"));
     fs::remove_file(folder.path().join("queue.db.lock")).unwrap();
     let before = content(&folder);
     let error = open(&path).unwrap_err();
-    assert!(matches!(error, StoreError::NewerFormat { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. }), "{error}");
     assert_eq!(content(&folder), before);
 }
 
@@ -196,46 +209,79 @@ fn the_write_ahead_log_does_not_grow_without_bound() {
 }
 
 #[test]
-fn records_that_cannot_be_read_are_set_aside() {
+fn a_person_finds_letters_and_their_attempts_in_words() {
     let (_folder, path) = folder();
     let mut store = open(&path).unwrap();
-    put(&mut store, &(1..=9).map(record).collect::<Vec<_>>());
-    drop(store);
-    let spoil = "UPDATE jobs SET priority = 3 WHERE number = 2;
-        UPDATE jobs SET priority = 'high' WHERE number = 3;
-        UPDATE jobs SET attempts = -1 WHERE number = 4;
-        UPDATE jobs SET unique_key = zeroblob(65) WHERE number = 5;
-        UPDATE jobs SET function = 7 WHERE number = 6;
-        UPDATE jobs SET place = 0 WHERE number = 7;
-        UPDATE jobs SET number = -8 WHERE number = 8;
-        INSERT INTO jobs SELECT 1 << 60, place, function, unique_key, priority, workload, reducer, not_before, attempts,
-          submitted FROM jobs WHERE number = 1;";
-    drop(plain(&path, spoil));
-    let mut store = open(&path).unwrap();
-    assert_eq!(store.opening().next_number, 10, "a number that cannot be is not believed");
-    let mut loaded = Vec::new();
-    let report = store.load(&mut |record| loaded.push(record.number)).unwrap();
-    assert_eq!((loaded, report), (vec![1, 9], LoadReport { loaded: 2, set_aside: 8 }));
-    assert_eq!(store.load(&mut |_| ()).unwrap(), LoadReport { loaded: 2, set_aside: 0 });
-    let sql = "SELECT reason || ': ' || priority FROM set_aside WHERE number = 2 AND origin = 'jobs'";
-    let kept: String = store.connection().unwrap().query_row(sql, [], |row| row.get(0)).unwrap();
-    assert_eq!(kept, "its priority is out of range: 3");
+    put(&mut store, &[record(1), record(2), record(3)]);
+    let ended = UnixTime::from_millis(1_700_000_000_250);
+    let shelving = Shelving {
+        number: 2,
+        shelf: Shelf::Dead,
+        ended,
+        how: Outcome::LostWorkers,
+        attempts: 5,
+        error: b"went away",
+    };
+    let attempt = geartrain_core::Attempt {
+        number: 2,
+        attempt: 5,
+        started: UnixTime::from_millis(0),
+        ended,
+        client_id: b"w7",
+        address: b"10.0.0.7",
+        how: Outcome::TimedOut,
+        text: b"",
+    };
+    let finished =
+        Shelving { number: 3, shelf: Shelf::Finished, how: Outcome::Completed, error: b"", ..shelving };
+    let mut batch = Batch::new();
+    for op in [Op::Attempt(attempt), Op::Shelve(shelving), Op::Shelve(finished)] {
+        batch.push(Ticket::new(4), op);
+    }
+    store.commit(&batch).unwrap();
+    let person = Connection::open(&path).unwrap();
+    let text = |sql: &str| person.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    let words =
+        "concat_ws(' ', number, function, unique_key, priority, submitted, ended, how, attempts, lost, error,
+      CAST(data AS TEXT))";
+    assert_eq!(
+        text(&format!("SELECT {words} FROM dead_letters")),
+        "2 resize unique normal 1970-01-01 00:00:00.001 2023-11-14 22:13:20.250 lost-workers 5 0 went away work"
+    );
+    assert_eq!(
+        text(&format!("SELECT {words} FROM finished_jobs")),
+        "3 resize unique normal 1970-01-01 00:00:00.001 2023-11-14 22:13:20.250 completed 5 0  work"
+    );
+    assert_eq!(
+        text(
+            "SELECT concat_ws(' ', number, attempt, started, ended, client_id, address, how, text) FROM attempt_log"
+        ),
+        "2 5 1970-01-01 00:00:00.000 2023-11-14 22:13:20.250 w7 10.0.0.7 timeout "
+    );
+    assert_eq!(numbers(&mut store), [1]);
 }
 
 #[test]
-fn a_person_finds_what_used_up_its_attempts() {
+fn many_jobs_are_estimated_when_a_store_is_opened() {
     let (_folder, path) = folder();
     let mut store = open(&path).unwrap();
-    put(&mut store, &[record(1), record(2)]);
+    let jobs: Vec<_> = (1..=40_000).map(record).collect();
+    put(&mut store, &jobs);
+    put(&mut store, &[record(5_000_000)]);
+    drop(store);
+    let estimate = open(&path).unwrap().opening().jobs_estimate;
+    // All of them, some of them, and a late one far behind.
+    assert!((10_000..400_000).contains(&estimate), "{estimate}");
+    let mut store = open(&path).unwrap();
     let mut batch = Batch::new();
-    batch.push(Ticket::new(3), Op::Bury { number: 2, attempts: 5 });
+    batch.push(Ticket::new(1), Op::Delete { number: 5_000_000, attempts: 0 });
+    for number in (1..=40_000).filter(|number| number % 2 == 0) {
+        batch.push(Ticket::new(1), Op::Delete { number, attempts: 0 });
+    }
     store.commit(&batch).unwrap();
-    let person = Connection::open(&path).unwrap();
-    let sql =
-        "SELECT number || ' ' || CAST(function AS TEXT) || ' ' || CAST(workload AS TEXT) || ' ' || attempts
-               FROM buried WHERE buried > submitted";
-    assert_eq!(person.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap(), "2 resize work 5");
-    assert_eq!(numbers(&mut store), [1]);
+    drop(store);
+    let estimate = open(&path).unwrap().opening().jobs_estimate;
+    assert!((18_000..22_000).contains(&estimate), "{estimate}");
 }
 
 #[test]
@@ -251,7 +297,7 @@ fn the_view_takes_the_name_that_was_asked_for() {
         let sql = format!("SELECT count(*) FROM {view}");
         assert_eq!(person.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
     }
-    for view in ["", "jobs", "META", "sqlite_x", "a\0b"] {
+    for view in ["", "jobs", "META", "Dead_Letters", "sqlite_x", "a\0b"] {
         let error = named(view).unwrap_err();
         assert!(matches!(error, StoreError::ViewName { .. }), "{view:?}: {error}");
     }
