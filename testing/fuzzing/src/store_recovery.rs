@@ -2,7 +2,7 @@
 //!
 //! Its write-ahead log has checksums: whatever is done to the log, what comes back is what some commit left.
 
-use geartrain_core::{Op, Record, Ticket, UnixTime};
+use geartrain_core::{Change, Op, Record, Stored, Ticket, UnixTime};
 use geartrain_disk::{Disk, Unsynced};
 use geartrain_proto::Priority;
 use geartrain_store::{Batch, Locking, SqliteOptions, SqliteStore, Store, StoreError};
@@ -55,7 +55,8 @@ fn load(disk: &Disk) -> Result<Jobs, StoreError> {
     let mut store = open(disk)?;
     let mut jobs = Jobs::new();
     let mut last_place = 0;
-    let report = store.load(&mut |record| {
+    let report = store.load(&mut |stored| {
+        let Stored::Job(record) = stored else { return };
         assert!(record.place >= last_place, "jobs come in the order of their places");
         last_place = record.place;
         let content = (record.place, record.attempts, record.workload.to_vec());
@@ -88,12 +89,21 @@ fn change(batch: &mut Batch, jobs: &mut Jobs, ticket: Ticket, byte: u8, number: 
     let known = jobs.keys().nth(usize::from(byte / 4) % jobs.len().max(1)).copied();
     match (byte % 4, known) {
         (0, Some(known)) => {
-            batch.push(ticket, Op::Delete { number: known });
+            batch.push(ticket, Op::Delete { number: known, attempts: 0 });
             jobs.remove(&known);
         }
         (1, Some(known)) => {
             let attempts = u32::from(byte);
-            batch.push(ticket, Op::GiveBack { number: known, place: number, attempts });
+            let change = Change {
+                number: known,
+                place: number,
+                function: b"f",
+                priority: Priority::Normal,
+                not_before: 0,
+                attempts,
+                lost: 0,
+            };
+            batch.push(ticket, Op::Change(change));
             let job = jobs.get_mut(&known).expect("a key of the map");
             (job.0, job.1) = (number, attempts);
         }
@@ -111,6 +121,7 @@ fn change(batch: &mut Batch, jobs: &mut Jobs, ticket: Ticket, byte: u8, number: 
                     reducer: None,
                     not_before: 0,
                     attempts: 0,
+                    lost: 0,
                     submitted: UnixTime::from_seconds(1),
                 }),
             );
