@@ -4,10 +4,11 @@ use crate::process::first_item;
 use crate::run::{Item, Server};
 use crate::talk::Runner;
 use geartrain_core::{
-    ConnId, Core, Durability, Event, FunctionOrder, Moment, Now, Op, Outbox, Outbuf, Record, Settings,
-    Ticket, UnixTime, Wakeup,
+    Answer, ConnId, Core, Durability, Event, FunctionOrder, Moment, Now, Op, Outbox, Outbuf, Settings,
+    Ticket, UnixTime, Wakeup, Wanted,
 };
 use geartrain_proto::{Disposition, Message, Response, Step, decode_message};
+use geartrain_store::{Batch, MemoryStore, Reader as _, Store as _};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -21,8 +22,7 @@ pub struct CoreServer {
     now: Now,
     conns: BTreeMap<String, Conn>,
     world: World,
-    stored: BTreeMap<u64, Stored>,
-    numbers_until: u64,
+    store: MemoryStore,
 }
 
 #[derive(Debug)]
@@ -37,31 +37,8 @@ struct Conn {
 struct World {
     outs: BTreeMap<ConnId, Outbuf>,
     closing: Vec<ConnId>,
-    changes: Vec<Change>,
-    last: Ticket,
-}
-
-#[derive(Debug)]
-enum Change {
-    Put(Stored),
-    GiveBack { number: u64, place: u64, attempts: u32 },
-    Bury { number: u64 },
-    Delete { number: u64 },
-    ReserveNumbers { until: u64 },
-}
-
-#[derive(Debug)]
-struct Stored {
-    number: u64,
-    place: u64,
-    function: Vec<u8>,
-    unique: Vec<u8>,
-    priority: geartrain_proto::Priority,
-    workload: Vec<u8>,
-    reducer: Option<Vec<u8>>,
-    not_before: i64,
-    attempts: u32,
-    submitted: UnixTime,
+    batch: Batch,
+    reads: Vec<(Ticket, Wanted, Vec<u64>)>,
 }
 
 impl CoreServer {
@@ -78,8 +55,7 @@ impl CoreServer {
             now: Now { moment: Moment::default(), unix: UnixTime::from_seconds(1_800_000_000) },
             conns: BTreeMap::new(),
             world: World::default(),
-            stored: BTreeMap::new(),
-            numbers_until: 1,
+            store: MemoryStore::new(),
         };
         server.core.handle_loaded(server.now, &mut server.world);
         server.follow_up();
@@ -107,7 +83,7 @@ impl CoreServer {
                     self.core.handle_request(self.now, id, &request, &mut self.world);
                 }
                 Ok(Message::Admin(command)) => {
-                    self.core.handle_admin(id, &command, &mut self.world);
+                    self.core.handle_admin(self.now, id, &command, &mut self.world);
                 }
                 Err(error) => {
                     let closes = !matches!(error.disposition(), Disposition::Reply(_));
@@ -121,41 +97,41 @@ impl CoreServer {
         }
     }
 
-    /// Stores what is to be stored, delivers what is to be sent, closes what is to be closed.
+    /// Stores what is to be stored, reads what is asked for, delivers what is to be sent, closes what is to
+    /// be closed.
     fn follow_up(&mut self) {
-        while !self.world.changes.is_empty() || !self.world.closing.is_empty() {
-            for change in std::mem::take(&mut self.world.changes) {
-                self.store(change);
-            }
-            self.core.handle_committed(self.world.last, &mut self.world);
-            self.deliver();
-            for id in std::mem::take(&mut self.world.closing) {
-                let conn = self.conns.values_mut().find(|conn| conn.id == Some(id));
-                let conn = conn.expect("core closes connections that are open");
-                conn.id = None;
-                conn.inbox.push_back(Item::Closed);
-                self.world.outs.remove(&id);
-                self.core.handle_closed(self.now, id, &mut self.world);
+        loop {
+            if !self.world.batch.is_empty() {
+                let batch = std::mem::take(&mut self.world.batch);
+                self.store.commit(&batch).expect("memory takes every batch");
+                self.core.handle_committed(self.now, batch.last_ticket(), &mut self.world);
+            } else if !self.world.reads.is_empty() {
+                for (ticket, wanted, numbers) in std::mem::take(&mut self.world.reads) {
+                    let read = self.store.read(wanted, &numbers, &mut |found| {
+                        self.core.handle_read(ticket, found);
+                    });
+                    read.expect("memory can be read");
+                    self.core.handle_read_end(self.now, ticket, Ok(()), &mut self.world);
+                }
+            } else if !self.world.closing.is_empty() {
+                self.deliver();
+                self.close_all();
+            } else {
+                break;
             }
         }
         self.deliver();
         self.core.check_all();
     }
 
-    fn store(&mut self, change: Change) {
-        match change {
-            Change::Put(record) => {
-                self.stored.insert(record.number, record);
-            }
-            Change::GiveBack { number, place, attempts } => {
-                let record = self.stored.get_mut(&number).expect("what is given back is stored");
-                record.place = place;
-                record.attempts = attempts;
-            }
-            Change::Bury { number } | Change::Delete { number } => {
-                self.stored.remove(&number);
-            }
-            Change::ReserveNumbers { until } => self.numbers_until = self.numbers_until.max(until),
+    fn close_all(&mut self) {
+        for id in std::mem::take(&mut self.world.closing) {
+            let conn = self.conns.values_mut().find(|conn| conn.id == Some(id));
+            let conn = conn.expect("core closes connections that are open");
+            conn.id = None;
+            conn.inbox.push_back(Item::Closed);
+            self.world.outs.remove(&id);
+            self.core.handle_closed(self.now, id, &mut self.world);
         }
     }
 
@@ -268,13 +244,11 @@ impl Server for CoreServer {
     fn restart(&mut self) {
         self.conns.clear();
         self.world = World::default();
-        self.settings.next_number = self.numbers_until;
+        self.settings.next_number = self.store.opening().next_number;
         self.core = Core::new(self.settings.clone()).expect("the settings were good before");
-        let mut records: Vec<&Stored> = self.stored.values().collect();
-        records.sort_by_key(|record| record.place);
-        for stored in records {
-            self.core.load(self.now, stored.record());
-        }
+        let loaded =
+            self.store.load(&mut |stored| self.core.load(self.now, stored, &mut self.world));
+        loaded.expect("memory can be read");
         self.core.handle_loaded(self.now, &mut self.world);
         self.follow_up();
     }
@@ -293,16 +267,16 @@ impl Outbox for World {
         self.outs.entry(conn).or_default().put(&response);
     }
 
-    fn hold(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
-        self.outs.entry(conn).or_default().hold(ticket, &response);
+    fn hold(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
+        self.outs.entry(conn).or_default().hold(ticket, &answer);
     }
 
     fn release(&mut self, conn: ConnId, ticket: Ticket) {
         self.outs.entry(conn).or_default().release(ticket);
     }
 
-    fn refuse(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
-        self.outs.entry(conn).or_default().refuse(ticket, &response);
+    fn replace(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
+        self.outs.entry(conn).or_default().replace(ticket, &answer);
     }
 
     fn text(&mut self, conn: ConnId, text: &[u8]) {
@@ -310,15 +284,11 @@ impl Outbox for World {
     }
 
     fn persist(&mut self, ticket: Ticket, op: Op<'_>) {
-        assert!(ticket > self.last, "tickets grow");
-        self.last = ticket;
-        self.changes.push(match op {
-            Op::Put(record) => Change::Put(Stored::new(&record)),
-            Op::GiveBack { number, place, attempts } => Change::GiveBack { number, place, attempts },
-            Op::Bury { number, .. } => Change::Bury { number },
-            Op::Delete { number } => Change::Delete { number },
-            Op::ReserveNumbers { until } => Change::ReserveNumbers { until },
-        });
+        self.batch.push(ticket, op);
+    }
+
+    fn read(&mut self, ticket: Ticket, wanted: Wanted, numbers: &[u64]) {
+        self.reads.push((ticket, wanted, numbers.to_vec()));
     }
 
     fn close(&mut self, conn: ConnId) {
@@ -326,36 +296,4 @@ impl Outbox for World {
     }
 
     fn note(&mut self, _event: Event<'_>) {}
-}
-
-impl Stored {
-    fn new(record: &Record<'_>) -> Self {
-        Self {
-            number: record.number,
-            place: record.place,
-            function: record.function.to_vec(),
-            unique: record.unique.to_vec(),
-            priority: record.priority,
-            workload: record.workload.to_vec(),
-            reducer: record.reducer.map(<[u8]>::to_vec),
-            not_before: record.not_before,
-            attempts: record.attempts,
-            submitted: record.submitted,
-        }
-    }
-
-    fn record(&self) -> Record<'_> {
-        Record {
-            number: self.number,
-            place: self.place,
-            function: &self.function,
-            unique: &self.unique,
-            priority: self.priority,
-            workload: &self.workload,
-            reducer: self.reducer.as_deref(),
-            not_before: self.not_before,
-            attempts: self.attempts,
-            submitted: self.submitted,
-        }
-    }
 }

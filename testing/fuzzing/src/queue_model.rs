@@ -1,7 +1,9 @@
 //! Operations on `core` and on a plain model: every connection gets the same packets in the same order.
 
 use crate::model::{Conn, End, Model, Sent, Submitted, function_name};
-use geartrain_core::{ConnId, Core, Event, Now, Op, Outbox, Settings, Ticket, Wakeup};
+use geartrain_core::{
+    Answer, ConnId, Core, Event, Now, Op, Outbox, Settings, Ticket, Wakeup, Wanted,
+};
 use geartrain_proto::{
     AdminCommand, Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique,
 };
@@ -162,7 +164,7 @@ impl Pair {
             self.model.set_exceptions(conn);
         } else {
             let id = self.open(conn);
-            self.core.handle_admin(id, &AdminCommand::CancelJob(handle), &mut self.got);
+            self.core.handle_admin(Now::default(), id, &AdminCommand::CancelJob(handle), &mut self.got);
             let text = self.model.cancel(number);
             assert_eq!(std::mem::take(&mut self.got.text), text, "answer to cancel job");
         }
@@ -193,20 +195,26 @@ impl Outbox for Got {
         self.sent.push((conn, bytes));
     }
 
-    fn hold(&mut self, _: ConnId, _: Ticket, _: Response<'_>) {
+    fn hold(&mut self, _: ConnId, _: Ticket, _: Answer<'_>) {
         panic!("a queue without a store holds nothing back");
     }
 
     fn release(&mut self, _: ConnId, _: Ticket) {}
 
-    fn refuse(&mut self, _: ConnId, _: Ticket, _: Response<'_>) {}
+    fn replace(&mut self, _: ConnId, _: Ticket, _: Answer<'_>) {}
 
     fn text(&mut self, _: ConnId, text: &[u8]) {
         self.text = text.to_vec();
     }
 
-    fn persist(&mut self, _: Ticket, _: Op<'_>) {
-        panic!("a queue without a store stores nothing");
+    fn persist(&mut self, _: Ticket, op: Op<'_>) {
+        // What is kept about jobs that were given up; those that wait are in memory alone.
+        let waits = matches!(op, Op::Change(_) | Op::ReserveNumbers { .. });
+        assert!(!waits, "a queue without a store stores no waiting job");
+    }
+
+    fn read(&mut self, _: Ticket, _: Wanted, _: &[u64]) {
+        panic!("a queue without a store reads nothing");
     }
 
     fn close(&mut self, _: ConnId) {}

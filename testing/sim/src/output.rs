@@ -2,7 +2,7 @@
 //! list of all that was asked for, by which the oracle judges.
 
 use fastrand::Rng;
-use geartrain_core::{ConnId, Ended, Event, GivenBack, Op, Outbox, Outbuf, Ticket};
+use geartrain_core::{Answer, ConnId, Ended, Event, Op, Outbox, Outbuf, Outcome, Shelf, Ticket, Wanted};
 use geartrain_proto::Response;
 use geartrain_store::Batch;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub(crate) struct Output {
     pub(crate) lanes: BTreeMap<ConnId, Lane>,
     pub(crate) batch: Batch,
+    /// What is to be looked up in the store.
+    pub(crate) reads: VecDeque<(Ticket, Wanted, Vec<u64>)>,
     pub(crate) effects: Vec<Effect>,
 }
 
@@ -37,6 +39,10 @@ pub(crate) struct Shadow {
 pub(crate) enum Effect {
     Send { conn: ConnId, packet: Vec<u8> },
     Hold { conn: ConnId, packet: Vec<u8> },
+    /// A place for the answer to a text command.
+    Place { conn: ConnId, ticket: Ticket },
+    /// What stands in such a place.
+    Placed { conn: ConnId, ticket: Ticket, text: Vec<u8> },
     Text { conn: ConnId, text: Vec<u8> },
     Close { conn: ConnId },
     Note(Note),
@@ -48,8 +54,11 @@ pub(crate) enum Note {
     Accepted { handle: Vec<u8>, not_before: i64 },
     Coalesced { handle: Vec<u8> },
     Assigned { handle: Vec<u8> },
-    GivenBack { handle: Vec<u8>, reason: GivenBack, attempts: u32 },
+    GivenBack { handle: Vec<u8>, reason: Outcome, attempts: u32 },
     Ended { handle: Vec<u8>, how: Ended },
+    LetterRemoved { handle: Vec<u8>, shelf: Shelf },
+    Suspended { worker: Vec<u8> },
+    Unsuspended { worker: Vec<u8> },
 }
 
 impl Output {
@@ -110,11 +119,15 @@ impl Outbox for Output {
         self.lanes.entry(conn).or_default().buffer.put(&response);
     }
 
-    fn hold(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
-        let packet = encoded(&response);
-        self.effects.push(Effect::Hold { conn, packet: packet.clone() });
-        self.append(conn, packet, Some(ticket));
-        self.lanes.entry(conn).or_default().buffer.hold(ticket, &response);
+    fn hold(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
+        let mut bytes = Vec::new();
+        answer.encode(&mut bytes);
+        self.effects.push(match answer {
+            Answer::Packet(_) => Effect::Hold { conn, packet: bytes.clone() },
+            Answer::Text(_) => Effect::Place { conn, ticket },
+        });
+        self.append(conn, bytes, Some(ticket));
+        self.lanes.entry(conn).or_default().buffer.hold(ticket, &answer);
     }
 
     fn release(&mut self, conn: ConnId, ticket: Ticket) {
@@ -125,12 +138,18 @@ impl Outbox for Output {
         lane.buffer.release(ticket);
     }
 
-    fn refuse(&mut self, conn: ConnId, ticket: Ticket, response: Response<'_>) {
-        let lane = self.lanes.entry(conn).or_default();
-        if let Some(shadow) = lane.held_mut(ticket) {
-            *shadow = Shadow { bytes: encoded(&response), held: None, acknowledges: None };
+    fn replace(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
+        if let Answer::Text(text) = answer {
+            self.effects.push(Effect::Placed { conn, ticket, text: text.to_vec() });
         }
-        lane.buffer.refuse(ticket, &response);
+        // The peer may be gone, with all that was on its way to it.
+        let Some(lane) = self.lanes.get_mut(&conn) else { return };
+        if let Some(shadow) = lane.held_mut(ticket) {
+            let mut bytes = Vec::new();
+            answer.encode(&mut bytes);
+            *shadow = Shadow { bytes, held: None, acknowledges: None };
+        }
+        lane.buffer.replace(ticket, &answer);
     }
 
     fn text(&mut self, conn: ConnId, text: &[u8]) {
@@ -142,6 +161,10 @@ impl Outbox for Output {
     fn persist(&mut self, ticket: Ticket, op: Op<'_>) {
         assert!(ticket > self.batch.last_ticket(), "tickets grow");
         self.batch.push(ticket, op);
+    }
+
+    fn read(&mut self, ticket: Ticket, wanted: Wanted, numbers: &[u64]) {
+        self.reads.push_back((ticket, wanted, numbers.to_vec()));
     }
 
     fn close(&mut self, conn: ConnId) {
@@ -160,7 +183,10 @@ impl Outbox for Output {
                 Note::GivenBack { handle: owned(handle), reason, attempts }
             }
             Event::Ended { handle, how, .. } => Note::Ended { handle: owned(handle), how },
-            Event::Refused { .. } | Event::Woken => return,
+            Event::LetterRemoved { handle, shelf, .. } => Note::LetterRemoved { handle: owned(handle), shelf },
+            Event::Suspended { worker, .. } => Note::Suspended { worker: worker.to_vec() },
+            Event::Unsuspended { worker } => Note::Unsuspended { worker: worker.to_vec() },
+            _ => return,
         }));
     }
 }

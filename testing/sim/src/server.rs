@@ -7,7 +7,7 @@
 use crate::oracle::{Cause, Oracle};
 use crate::output::{Effect, Output};
 use crate::plan::{Plan, StoreKind};
-use geartrain_core::{ConnId, Core, Durability, Now, Settings};
+use geartrain_core::{ConnId, Core, Durability, Now, OwnedRecord, Settings, Stored};
 use geartrain_disk::Disk;
 use geartrain_proto::{Message, Step, decode_message};
 use geartrain_store::{Batch, Locking, MemoryStore, SqliteOptions, SqliteStore, Store, StoreError};
@@ -100,10 +100,12 @@ impl Server {
         let mut core = Core::new(settings).expect("the settings are good");
         let mut out = Output::default();
         let mut records = Vec::new();
-        let loaded = store.load(&mut |record| {
-            core.load(now, record);
-            let handle = format!("{prefix}:{}", record.number).into_bytes();
-            records.push((handle, OwnedRecord::new(&record)));
+        let loaded = store.load(&mut |stored| {
+            core.load(now, stored, &mut out);
+            if let Stored::Job(record) = stored {
+                let handle = format!("{prefix}:{}", record.number).into_bytes();
+                records.push((handle, OwnedRecord::from(record)));
+            }
         });
         let report = loaded.ok()?;
         core.handle_loaded(now, &mut out);
@@ -113,12 +115,12 @@ impl Server {
         assert_eq!(report.set_aside, 0, "records that were written are read");
         assert_eq!(report.loaded, records.len() as u64, "all records are given out");
         for (handle, record) in &records {
-            let record = record.record();
+            let record = record.as_record();
             oracle.loaded(handle, &record, now.unix.seconds() >= record.not_before);
         }
         oracle.all_loaded();
         out.batch.clear();
-        core.handle_committed(upto, &mut out);
+        core.handle_committed(now, upto, &mut out);
         core.check_all();
         Some(Self {
             core,
@@ -157,7 +159,7 @@ impl Server {
                     }
                 }
                 Ok(Message::Admin(command)) => {
-                    self.core.handle_admin(id, &command, &mut self.out);
+                    self.core.handle_admin(now, id, &command, &mut self.out);
                     self.judge(now, Cause::Admin(&command), oracle);
                 }
                 Err(error) => {
@@ -230,20 +232,20 @@ impl Server {
             }
             Commit::Written(batch, Ok(())) => {
                 oracle.counts.commits += 1;
-                self.core.handle_committed(batch.last_ticket(), &mut self.out);
+                self.core.handle_committed(now, batch.last_ticket(), &mut self.out);
                 self.judge(now, Cause::Committed, oracle);
             }
             Commit::Written(mut batch, Err(_)) => {
                 oracle.counts.commits_failed += 1;
                 batch.append(&std::mem::take(&mut self.out.batch));
-                self.core.handle_store_failed(batch.last_ticket(), &mut self.out);
+                self.core.handle_store_failed(now, batch.last_ticket(), &mut self.out);
                 self.judge(now, Cause::StoreFailed, oracle);
                 self.commit = Commit::Failed(batch.failed_followup());
             }
             Commit::Failed(mut owed) => {
                 owed.append(&std::mem::take(&mut self.out.batch));
                 if self.store.reopen().and_then(|()| self.store.commit(&owed)).is_ok() {
-                    self.core.handle_committed(owed.last_ticket(), &mut self.out);
+                    self.core.handle_committed(now, owed.last_ticket(), &mut self.out);
                     self.core.handle_store_ready();
                     self.judge(now, Cause::Committed, oracle);
                 } else {
@@ -255,48 +257,3 @@ impl Server {
     }
 }
 
-/// A record that outlives the call that gave it.
-struct OwnedRecord {
-    number: u64,
-    place: u64,
-    function: Vec<u8>,
-    unique: Vec<u8>,
-    priority: geartrain_proto::Priority,
-    workload: Vec<u8>,
-    reducer: Option<Vec<u8>>,
-    not_before: i64,
-    attempts: u32,
-    submitted: geartrain_core::UnixTime,
-}
-
-impl OwnedRecord {
-    fn new(record: &geartrain_core::Record<'_>) -> Self {
-        Self {
-            number: record.number,
-            place: record.place,
-            function: record.function.to_vec(),
-            unique: record.unique.to_vec(),
-            priority: record.priority,
-            workload: record.workload.to_vec(),
-            reducer: record.reducer.map(<[u8]>::to_vec),
-            not_before: record.not_before,
-            attempts: record.attempts,
-            submitted: record.submitted,
-        }
-    }
-
-    fn record(&self) -> geartrain_core::Record<'_> {
-        geartrain_core::Record {
-            number: self.number,
-            place: self.place,
-            function: &self.function,
-            unique: &self.unique,
-            priority: self.priority,
-            workload: &self.workload,
-            reducer: self.reducer.as_deref(),
-            not_before: self.not_before,
-            attempts: self.attempts,
-            submitted: self.submitted,
-        }
-    }
-}

@@ -10,7 +10,7 @@ use crate::server::{Commit, Media, Server, open_on};
 use crate::session::{Manners, Role, Session};
 use crate::trace::{Prints, Trace};
 use fastrand::Rng;
-use geartrain_core::{Moment, Now, UnixTime};
+use geartrain_core::{Moment, Now, Stored, UnixTime};
 use geartrain_disk::{Disk, Fault, Unsynced};
 use geartrain_proto::Response;
 use geartrain_store::Store;
@@ -582,6 +582,11 @@ impl World {
 /// The numbers of all jobs in a store.
 fn numbers_in(store: &mut dyn Store) -> Vec<u64> {
     let mut numbers = Vec::new();
-    store.load(&mut |record| numbers.push(record.number)).expect("a store that opened can be read");
+    let loaded = store.load(&mut |stored| {
+        if let Stored::Job(record) = stored {
+            numbers.push(record.number);
+        }
+    });
+    loaded.expect("a store that opened can be read");
     numbers
 }

@@ -2,7 +2,7 @@
 
 use super::{Cause, Content, Job, Life, Oracle, Peer, Sleep, State, handle_text, is_end_by_worker};
 use crate::output::{Effect, Note};
-use geartrain_core::{ConnId, Ended, GivenBack, Record};
+use geartrain_core::{ConnId, Ended, Outcome, Record};
 use geartrain_proto::{AdminCommand, Request, Response, Step, decode_response};
 
 impl Oracle {
@@ -90,7 +90,14 @@ impl Oracle {
             }
             Effect::Note(Note::Ended { handle, how }) => self.ended(cause, handle, *how),
             Effect::Send { conn, packet } => self.sent(*conn, packet),
-            Effect::Hold { .. } | Effect::Text { .. } | Effect::Close { .. } => {}
+            Effect::Note(
+                Note::LetterRemoved { .. } | Note::Suspended { .. } | Note::Unsuspended { .. },
+            ) => {}
+            Effect::Hold { .. }
+            | Effect::Place { .. }
+            | Effect::Placed { .. }
+            | Effect::Text { .. }
+            | Effect::Close { .. } => {}
         }
     }
 
@@ -143,7 +150,7 @@ impl Oracle {
         }
     }
 
-    fn given_back(&mut self, cause: Cause<'_>, handle: &[u8], reason: GivenBack, attempts: u32) {
+    fn given_back(&mut self, cause: Cause<'_>, handle: &[u8], reason: Outcome, attempts: u32) {
         self.counts.given_back += 1;
         let name = handle_text(handle);
         self.last_place += 1;
@@ -154,11 +161,11 @@ impl Oracle {
             panic!("I8: job {name} is given back but does not run")
         };
         match (cause, reason) {
-            (Cause::Closed(conn), GivenBack::Disconnected) => assert_eq!(conn, worker, "I8: of job {name}"),
-            (Cause::Request(conn, Request::CantDo { .. } | Request::ResetAbilities), GivenBack::Unable) => {
+            (Cause::Closed(conn), Outcome::Disconnected) => assert_eq!(conn, worker, "I8: of job {name}"),
+            (Cause::Request(conn, Request::CantDo { .. } | Request::ResetAbilities), Outcome::Unable) => {
                 assert_eq!(conn, worker, "I8: of job {name}")
             }
-            (Cause::Timeout, GivenBack::TimedOut) => {}
+            (Cause::Timeout, Outcome::TimedOut) => {}
             other => panic!("I8: job {name} is given back for {other:?}"),
         }
         job.attempts += 1;
@@ -193,7 +200,7 @@ impl Oracle {
             (Ended::Cancelled, Cause::Admin(AdminCommand::DropFunction { function, .. })) => {
                 function.as_bytes() == job.content.function
             }
-            (Ended::RetriesSpent, _) => self.job_retries > 0 && job.attempts >= self.job_retries,
+            (Ended::Dead(_), _) => self.job_retries > 0 && job.attempts >= self.job_retries,
             (Ended::Abandoned, _) => !acknowledged && self.waiting_clients(cause, handle) == 0,
             (Ended::NotStored, Cause::StoreFailed) => {
                 !acknowledged && self.waiting_clients(cause, handle) == 0
@@ -204,7 +211,7 @@ impl Oracle {
         if is_end_by_worker(how) {
             self.counts.done += 1;
         }
-        self.counts.spent += u64::from(how == Ended::RetriesSpent);
+        self.counts.spent += u64::from(matches!(how, Ended::Dead(_)));
         self.counts.cancelled += u64::from(how == Ended::Cancelled);
         self.ever.get_mut(handle).expect("a live job was accepted").ended = Some(how);
     }
