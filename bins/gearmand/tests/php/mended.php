@@ -1,0 +1,7 @@
+<?php
+// The same after somebody looked at the dead letters.
+declare(strict_types=1);
+
+function resize(string $picture): string {
+    return "small $picture";
+}
