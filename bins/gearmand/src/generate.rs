@@ -144,7 +144,7 @@ fn sample(command: &Command) -> Result<String, std::fmt::Error> {
     );
     for key in PolicyKey::ALL {
         let (name, example) = (key.name(), quoted(key.example().to_owned()));
-        write!(out, "\n# {}: {}\n# {name} = {example}\n", key.help(), key.allowed())?;
+        write!(out, "\n# {}; takes {}\n# {name} = {example}\n", key.help(), key.allowed())?;
     }
     Ok(out)
 }
