@@ -12,9 +12,12 @@ complete -c gearmand -l job-handle-prefix -d 'What job handles begin with; defau
 complete -c gearmand -s w -l worker-wakeup -d 'Sleeping workers to wake for a job; 0: all. Default: one, then the next if it does not grab' -r
 complete -c gearmand -l function-order -d 'Order of a worker\'s functions: `last-registered`, `round-robin`, or `priority`' -r
 complete -c gearmand -l compat -d 'Behave as gearmand `1.1` or `2.0` where they differ' -r
+complete -c gearmand -l bad-worker-after -d 'Jobs in a row that a worker loses or fails while others complete them, after which it gets no more jobs for a while; 0: never' -r
+complete -c gearmand -l bad-worker-pause -d 'Seconds for which such a worker gets no jobs' -r
 complete -c gearmand -s q -l queue-type -d 'Where background jobs are kept: `libsqlite3` or, in memory only, `builtin`; default: an SQLite file in the state folder' -r
 complete -c gearmand -l libsqlite3-db -d 'File of the SQLite queue' -r -F
 complete -c gearmand -l libsqlite3-table -d 'Table of the reference server to take over, and name of the view that looks like it' -r
+complete -c gearmand -l queue-memory -d 'Memory for the workloads of waiting jobs that are on disk, in bytes, also with KiB, MiB or GiB behind the number: what is over it is read back before its turn; 0: no limit' -r
 complete -c gearmand -s t -l threads -d 'Threads that serve connections; 0: one for each core. Default: half the cores, 1 to 4' -r
 complete -c gearmand -s f -l file-descriptors -d 'File descriptors to allow the process; default: as many as the system permits' -r
 complete -c gearmand -l connections-max -d 'Connections open at once; default: what fits under the file descriptors' -r

@@ -3,7 +3,7 @@
 //! From: the command line, the environment, the configuration file. To: [`Raw`].
 //! Never: guesses an option from its beginning, or ends the process.
 
-use crate::file::{self, FileOption};
+use crate::file::{self, FileContents, FileOption};
 use crate::raw::Raw;
 use anyhow::{Result, anyhow, bail};
 use clap::builder::BoolishValueParser;
@@ -18,17 +18,17 @@ const CONFIG_FILE: &str = "/etc/gearmand.conf";
 /// Reads all options: the command line counts before the file, the file before the environment.
 pub(crate) fn read(arguments: &[OsString]) -> Result<Raw> {
     let command = command();
-    let options = file_options(&command, arguments)?;
+    let FileContents { options, rules } = file_contents(&command, arguments)?;
     for option in &options {
         check(&command, option)?;
     }
-    join(&command, arguments, &options)
+    Ok(Raw { rules, ..join(&command, arguments, &options)? })
 }
 
 /// Where in the file the one option stands without which `is_good` would be.
 pub(crate) fn place_of_fault(arguments: &[OsString], is_good: impl Fn(Raw) -> bool) -> Option<String> {
     let command = command();
-    let options = file_options(&command, arguments).ok()?;
+    let options = file_contents(&command, arguments).ok()?.options;
     (0..options.len()).find_map(|index| {
         let mut others = options.clone();
         let option = others.remove(index);
@@ -36,12 +36,12 @@ pub(crate) fn place_of_fault(arguments: &[OsString], is_good: impl Fn(Raw) -> bo
     })
 }
 
-/// The options of the file that the command line leaves as they are.
-fn file_options(command: &Command, arguments: &[OsString]) -> Result<Vec<FileOption>> {
+/// What stands in the file, without the options that the command line has as well.
+fn file_contents(command: &Command, arguments: &[OsString]) -> Result<FileContents> {
     let given = parse(command, arguments)?;
-    let mut options = read_file(command, &given)?;
-    options.retain(|option| given.value_source(&option.id) != Some(ValueSource::CommandLine));
-    Ok(options)
+    let mut contents = read_file(command, &given)?;
+    contents.options.retain(|option| given.value_source(&option.id) != Some(ValueSource::CommandLine));
+    Ok(contents)
 }
 
 fn join(command: &Command, arguments: &[OsString], options: &[FileOption]) -> Result<Raw> {
@@ -67,7 +67,7 @@ pub(crate) fn command() -> Command {
     })
 }
 
-fn read_file(command: &Command, given: &ArgMatches) -> Result<Vec<FileOption>> {
+fn read_file(command: &Command, given: &ArgMatches) -> Result<FileContents> {
     match given.get_one::<std::path::PathBuf>("config_file") {
         Some(path) => file::read(command, path)?.ok_or_else(|| {
             anyhow!("Could not open configuration file {}: it does not exist", path.display())

@@ -1,14 +1,26 @@
-//! The configuration file: TOML with one key for each option, or the reference server's list of options.
+//! The configuration file: TOML with one key for each option and tables of policies, or the reference
+//! server's list of options.
 //!
-//! From: `--config-file`, or `/etc/gearmand.conf`. To: options as the command line has them.
-//! Never: takes a key that is no option.
+//! From: `--config-file`, or `/etc/gearmand.conf`. To: options as the command line has them, and rules.
+//! Never: takes a key that is no option and no policy.
+
+mod function;
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgAction, Command};
+use geartrain_core::FileRule;
 use std::io::ErrorKind;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// All that stands in a file.
+#[derive(Debug, Default)]
+pub(crate) struct FileContents {
+    pub(crate) options: Vec<FileOption>,
+    /// The tables `[function."PATTERN"]`, each of them checked.
+    pub(crate) rules: Vec<FileRule>,
+}
 
 /// One option of the file.
 #[derive(Debug, Clone)]
@@ -32,7 +44,7 @@ impl FileOption {
 }
 
 /// Reads the file; `None` when there is none.
-pub(crate) fn read(command: &Command, path: &Path) -> Result<Option<Vec<FileOption>>> {
+pub(crate) fn read(command: &Command, path: &Path) -> Result<Option<FileContents>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -42,7 +54,11 @@ pub(crate) fn read(command: &Command, path: &Path) -> Result<Option<Vec<FileOpti
         }
     };
     let reader = Reader { command, path, text: &text };
-    if reader.is_list() { reader.read_list().map(Some) } else { reader.read_toml().map(Some) }
+    if reader.is_list() {
+        let options = reader.read_list()?;
+        return Ok(Some(FileContents { options, rules: Vec::new() }));
+    }
+    reader.read_toml().map(Some)
 }
 
 struct Reader<'a> {
@@ -101,7 +117,7 @@ impl Reader<'_> {
         Ok(option(arg, place.to_owned(), value.map(str::to_owned)))
     }
 
-    fn read_toml(&self) -> Result<Vec<FileOption>> {
+    fn read_toml(&self) -> Result<FileContents> {
         let table = match DeTable::parse(self.text) {
             Ok(table) => table.into_inner(),
             Err(error) => {
@@ -109,17 +125,21 @@ impl Reader<'_> {
                 bail!("{}: {}", self.place(line), error.message());
             }
         };
-        let mut options = Vec::new();
+        let mut contents = FileContents::default();
         for (key, value) in &table {
             let place = self.place(self.line(key.span().start));
             let name: &str = key.get_ref();
+            if name == function::TABLES {
+                contents.rules = function::read(self, &place, value)?;
+                continue;
+            }
             let Some(arg) = self.find_long(name) else {
                 bail!("{place}: unknown key '{name}'{}", self.hint(name))
             };
-            self.toml_option(arg, &place, value, &mut options)?;
+            self.toml_option(arg, &place, value, &mut contents.options)?;
         }
-        options.sort_by_key(|option| option.id != "listen");
-        Ok(options)
+        contents.options.sort_by_key(|option| option.id != "listen");
+        Ok(contents)
     }
 
     fn toml_option(
@@ -162,6 +182,7 @@ impl Reader<'_> {
         let longs =
             self.command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
         longs
+            .chain([function::TABLES])
             .map(|long| (strsim::osa_distance(long, &name.replace('_', "-")), long))
             .min()
             .filter(|(distance, _)| *distance <= 3)

@@ -3,6 +3,7 @@
 use crate::{cli, file};
 use clap::{Arg, Command, ValueEnum};
 use clap_complete::Shell;
+use geartrain_core::PolicyKey;
 use std::fmt::Write;
 
 /// What can be written.
@@ -26,7 +27,8 @@ usage, an unusable path or port, or a queue that cannot be loaded or stored.
 
 Every option can stand in the configuration file by its long name (port = 4730), and in the environment \
 (GEARMAND_PORT). The command line counts before the file, the file before the environment. $STATE_DIRECTORY is the \
-folder of the queue when no file is named.";
+folder of the queue when no file is named. Tables [function.\"NAME\"] of the file hold policies: retries, time \
+limits, caps and rates by function or pattern; the sample configuration lists all of them.";
 
 /// One of the files.
 pub(crate) fn generate(what: Generated) -> anyhow::Result<Vec<u8>> {
@@ -79,6 +81,7 @@ fn reference(command: &Command) -> Result<String, std::fmt::Error> {
             writeln!(out, "| {short}`--{}` | {variable} | {default} | {} |", usage(arg), help(arg))?;
         }
     }
+    policies(&mut out)?;
     let foreign: Vec<_> = command
         .get_arguments()
         .filter(|arg| arg.is_hide_set() && file::is_key(arg))
@@ -93,6 +96,29 @@ fn reference(command: &Command) -> Result<String, std::fmt::Error> {
         foreign.join(", ")
     )?;
     Ok(out)
+}
+
+/// The section about policies, from the rows that the parser has.
+fn policies(out: &mut String) -> std::fmt::Result {
+    out.push_str(
+        "\n## Policies of functions\n\n\
+         How the jobs of a function are treated stands in tables of the configuration file (in TOML), and can be \
+         set while\nthe server runs with `gearadmin policy set`; that is kept with the queue. A table is named \
+         after a function, or has\na pattern with `*` (any bytes, also none) and `?` (one byte):\n\n\
+         ```toml\n[function.\"image.*\"]\nattempts = 3\nretry-on = [\"disconnect\", \"timeout\", \"fail\"]\n\
+         backoff-first = \"10s\"\n```\n\n\
+         Each value is looked up by itself: in what was set at run time for the function's own name, then in \
+         patterns set at\nrun time, then in the file for its own name, then in patterns there; of several patterns \
+         the one with more bytes\nbesides `*` and `?` counts, then the later one. `gearadmin policy show FUNCTION` \
+         says where each value comes from. Times\nare numbers with `ms`, `s`, `m`, `h` or `d` behind them. What \
+         is not set anywhere is as in the reference; `attempts`\nis `--job-retries` then.\n\n\
+         | key | takes | default | meaning |\n|---|---|---|---|\n",
+    );
+    for key in PolicyKey::ALL {
+        let (name, allowed, default, help) = (key.name(), key.allowed(), key.default_value(), key.help());
+        writeln!(out, "| `{name}` | {allowed} | `{default}` | {help} |")?;
+    }
+    Ok(())
 }
 
 fn sample(command: &Command) -> Result<String, std::fmt::Error> {
@@ -110,7 +136,23 @@ fn sample(command: &Command) -> Result<String, std::fmt::Error> {
             write!(out, "\n# {}\n# {} = {}\n", help(arg), long(arg), example(arg))?;
         }
     }
+    out.push_str(
+        "\n# Policies\n\n\
+         # How the jobs of functions are treated whose name has this pattern (*: any bytes, ?: one byte). There may be\n\
+         # many such tables; they stand behind all other keys. Every value here is an example.\n\
+         # [function.\"image.*\"]\n",
+    );
+    for key in PolicyKey::ALL {
+        let (name, example) = (key.name(), quoted(key.example().to_owned()));
+        write!(out, "\n# {}; takes {}\n# {name} = {example}\n", key.help(), key.allowed())?;
+    }
     Ok(out)
+}
+
+/// A value as TOML has it.
+fn quoted(value: String) -> String {
+    let is_bare = value.parse::<f64>().is_ok() || value.parse::<bool>().is_ok();
+    if is_bare { value } else { format!("\"{value}\"") }
 }
 
 fn example(arg: &Arg) -> String {
@@ -138,11 +180,14 @@ fn example(arg: &Arg) -> String {
         }
         .to_owned()
     });
-    let is_number = value.parse::<i64>().is_ok();
-    match (arg.get_action(), is_number) {
-        (clap::ArgAction::Append, _) => format!("[\"{value}\", \"::1\"]"),
-        (_, true) => value,
-        (_, false) => format!("\"{value}\""),
+    // A version is no number.
+    let is_version = arg.get_id() == "compat";
+    if matches!(arg.get_action(), clap::ArgAction::Append) {
+        format!("[\"{value}\", \"::1\"]")
+    } else if is_version {
+        format!("\"{value}\"")
+    } else {
+        quoted(value)
     }
 }
 

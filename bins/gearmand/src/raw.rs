@@ -5,6 +5,7 @@
 
 use crate::generate::Generated;
 use clap::Parser;
+use geartrain_core::FileRule;
 use std::path::PathBuf;
 
 /// The Gearman job server: hands jobs from clients to workers, and keeps background jobs on disk until
@@ -110,6 +111,27 @@ pub(crate) struct Raw {
     )]
     pub(crate) compat: String,
 
+    /// Jobs in a row that a worker loses or fails while others complete them, after which it gets no more jobs
+    /// for a while; 0: never
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        env = "GEARMAND_BAD_WORKER_AFTER",
+        help_heading = "Jobs"
+    )]
+    pub(crate) bad_worker_after: u32,
+
+    /// Seconds for which such a worker gets no jobs
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        env = "GEARMAND_BAD_WORKER_PAUSE",
+        help_heading = "Jobs"
+    )]
+    pub(crate) bad_worker_pause: u32,
+
     /// Where background jobs are kept: `libsqlite3` or, in memory only, `builtin`; default: an SQLite file in
     /// the state folder
     #[arg(short, long, value_name = "TYPE", env = "GEARMAND_QUEUE_TYPE", help_heading = "Queue")]
@@ -132,6 +154,17 @@ pub(crate) struct Raw {
     /// Write the queue to disk only when the server ends: a crash loses it
     #[arg(long, env = "GEARMAND_STORE_QUEUE_ON_SHUTDOWN", help_heading = "Queue")]
     pub(crate) store_queue_on_shutdown: bool,
+
+    /// Memory for the workloads of waiting jobs that are on disk, in bytes, also with KiB, MiB or GiB behind the
+    /// number: what is over it is read back before its turn; 0: no limit
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "1GiB",
+        env = "GEARMAND_QUEUE_MEMORY",
+        help_heading = "Limits"
+    )]
+    pub(crate) queue_memory: String,
 
     /// Threads that serve connections; 0: one for each core. Default: half the cores, 1 to 4
     #[arg(short, long, value_name = "N", env = "GEARMAND_THREADS", help_heading = "Limits")]
@@ -249,6 +282,10 @@ pub(crate) struct Raw {
 
     #[command(flatten)]
     pub(crate) foreign: Foreign,
+
+    /// The policies of the configuration file; no option has them.
+    #[arg(skip)]
+    pub(crate) rules: Vec<FileRule>,
 }
 
 /// Options of the reference server that configure what this build does not have. They are taken where they

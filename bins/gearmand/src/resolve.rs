@@ -9,7 +9,7 @@ use address::ListenAt;
 
 use crate::raw::Raw;
 use anyhow::{Result, anyhow, bail};
-use geartrain_core::{FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Settings, Wakeup};
+use geartrain_core::{FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Settings, Wakeup, parse_bytes};
 use geartrain_server::{Config, HttpListen, Keepalive, Level, LogTarget, StoreWhen};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -147,6 +147,15 @@ fn settings(raw: &Raw, compat: Compat, level: Level) -> Result<Settings> {
         },
         function_order: function_order(raw, compat)?,
         exceptions: raw.exceptions,
+        bad_worker_after: raw.bad_worker_after,
+        bad_worker_pause: Duration::from_secs(u64::from(within(
+            raw.bad_worker_pause,
+            1,
+            86_400,
+            "bad-worker-pause",
+        )?)),
+        queue_memory_bytes: queue_memory(&raw.queue_memory)?,
+        rules: raw.rules.clone(),
         version: VERSION.to_owned(),
         verbose: level.name().to_owned(),
         pid: std::process::id(),
@@ -183,6 +192,15 @@ fn job_retries(given: Option<i64>, compat: Compat) -> Result<u32> {
         (Some(0), Compat::V2_0) => Ok(1),
         (Some(number), _) => u32::try_from(number).map_err(|_| invalid(number)),
     }
+}
+
+fn queue_memory(text: &str) -> Result<u64> {
+    parse_bytes(text).ok_or_else(|| {
+        anyhow!(
+            "the argument ('{text}') for option '--queue-memory' is invalid \
+             (hint: a number of bytes, also with KiB, MiB or GiB behind it, as 1GiB; 0 is no limit)"
+        )
+    })
 }
 
 fn function_order(raw: &Raw, compat: Compat) -> Result<FunctionOrder> {

@@ -274,6 +274,10 @@ fn the_help_names_every_option() {
                                         or `priority`
           --compat <VERSION>            Behave as gearmand `1.1` or `2.0` where they differ [default:
                                         1.1]
+          --bad-worker-after <N>        Jobs in a row that a worker loses or fails while others complete
+                                        them, after which it gets no more jobs for a while; 0: never
+                                        [default: 0]
+          --bad-worker-pause <SECONDS>  Seconds for which such a worker gets no jobs [default: 60]
 
     Queue:
       -q, --queue-type <TYPE>         Where background jobs are kept: `libsqlite3` or, in memory only,
@@ -285,6 +289,9 @@ fn the_help_names_every_option() {
                                       it
 
     Limits:
+          --queue-memory <BYTES>      Memory for the workloads of waiting jobs that are on disk, in
+                                      bytes, also with KiB, MiB or GiB behind the number: what is over
+                                      it is read back before its turn; 0: no limit [default: 1GiB]
       -t, --threads <N>               Threads that serve connections; 0: one for each core. Default:
                                       half the cores, 1 to 4
       -f, --file-descriptors <N>      File descriptors to allow the process; default: as many as the

@@ -18,6 +18,7 @@ mod listen;
 #[path = "../../../../crates/server/tests/it/peer.rs"]
 #[allow(dead_code, reason = "the file is shared with the server's tests, and each uses a part of it")]
 mod peer;
+mod policy;
 mod process;
 mod reference;
 mod signals;

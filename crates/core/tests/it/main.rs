@@ -6,6 +6,7 @@ mod jobs;
 mod limits;
 mod long_backlog;
 mod many_abilities;
+mod policies;
 mod schedules;
 mod store;
 mod wakes;

@@ -1,0 +1,70 @@
+//! Policies: from the configuration file and set at run time, also after a power cut.
+
+use crate::peer::submit;
+use crate::process::Gearmand;
+use geartrain_proto::{Function, GrabKind, PacketKind, Request, Response, SubmitMode};
+use std::fs;
+use tempfile::TempDir;
+
+const CAN_RESIZE: Request<'_> = Request::CanDo { function: Function::new(b"image.resize") };
+const GRAB: Request<'_> = Request::Grab(GrabKind::Plain);
+const SHOW: &str = r#"policy show {"function":"image.resize"}"#;
+const ARGUMENTS: [&str; 2] = ["--config-file=gearmand.toml", "--libsqlite3-db=queue.db"];
+
+/// What is shown of a key.
+fn value(shown: &[String], key: &str) -> String {
+    let row = shown.first().unwrap();
+    let at = row.find(&format!("\"{key}\":[")).unwrap_or_else(|| panic!("{key} in {row}"));
+    row[at..].split_inclusive(']').next().unwrap().to_owned()
+}
+
+#[test]
+fn what_was_set_at_run_time_survives_a_power_cut_and_counts_before_the_file() {
+    let folder = TempDir::new().unwrap();
+    fs::write(
+        folder.path().join("gearmand.toml"),
+        "[function.\"image.*\"]\ntimeout = \"90s\"\nmax-running = 1\npaused = false\n",
+    )
+    .unwrap();
+    let server = Gearmand::start_in(folder, &ARGUMENTS);
+    let (mut person, mut worker) = (server.connect(), server.connect());
+    for _ in 0..2 {
+        person.send(&[submit("image.resize", SubmitMode::Background, b"")]);
+        person.body_of(PacketKind::JobCreated);
+    }
+    worker.send(&[CAN_RESIZE, GRAB]);
+    worker.body_of(PacketKind::JobAssign);
+    worker.send(&[GRAB]);
+    worker.expect(&Response::NoJob);
+    let set = person.listing(
+        r#"policy set {"function":"image.resize","values":{"attempts":3,"retry-on":["fail"],"paused":true}}"#,
+    );
+    assert_eq!(value(&set, "paused"), "\"paused\":[\"true\",\"set:image.resize\"]");
+
+    let server = Gearmand::start_in(server.kill(), &ARGUMENTS);
+    let (mut person, mut worker) = (server.connect(), server.connect());
+    let shown = person.listing(SHOW);
+    assert_eq!(value(&shown, "attempts"), "\"attempts\":[\"3\",\"set:image.resize\"]");
+    assert_eq!(value(&shown, "timeout"), "\"timeout\":[\"1m30s\",\"file:image.*\"]");
+    assert_eq!(value(&shown, "lost-workers"), "\"lost-workers\":[\"3\",\"default\"]");
+    worker.send(&[CAN_RESIZE, GRAB]);
+    worker.expect(&Response::NoJob);
+    person.listing(r#"policy unset {"function":"image.resize","keys":["paused"]}"#);
+    worker.send(&[GRAB]);
+    worker.body_of(PacketKind::JobAssign);
+
+    let server = Gearmand::start_in(server.kill(), &ARGUMENTS);
+    let shown = server.connect().listing(SHOW);
+    assert_eq!(value(&shown, "paused"), "\"paused\":[\"false\",\"file:image.*\"]");
+    assert_eq!(value(&shown, "retry-on"), "\"retry-on\":[\"fail\",\"set:image.resize\"]");
+}
+
+#[test]
+fn a_wrong_policy_on_the_port_is_refused_in_one_sentence() {
+    let server = Gearmand::start(&["--queue-type=builtin"]);
+    let refused = server.connect().listing(r#"policy set {"function":"f","values":{"attempts":"many"}}"#);
+    assert_eq!(
+        refused.concat().trim_end(),
+        "{\"error\":\"policy of 'f': attempts cannot be 'many': it takes a number from 1 to 1000000, or none\"}"
+    );
+}
