@@ -19,5 +19,6 @@ $worker->addFunction('resize', function (GearmanJob $job) use ($finished): ?stri
     file_put_contents($finished, $job->workload() . "\n", FILE_APPEND | LOCK_EX);
     return $result;
 });
-while ($worker->work()) {
+// `work` says false of a job that ended with an exception as well.
+while ($worker->work() || $worker->returnCode() === GEARMAN_WORK_EXCEPTION) {
 }
