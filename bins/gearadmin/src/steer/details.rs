@@ -135,8 +135,11 @@ pub(crate) fn schedule(out: &mut impl Write, row: &ScheduleRow) -> io::Result<()
     line(out, "next", &next.unwrap_or_else(|| "never".to_owned()))?;
     line_if(out, "last", row.last.map(time))?;
     let handle = row.last_handle.as_ref().map(|handle| format!(" ({})", text(handle))).unwrap_or_default();
-    line_if(out, "outcome", row.last_outcome.as_deref().map(|outcome| word(outcome) + &handle))?;
-    line(out, "runs", &format!("{}, {} left out", count(row.runs), count(row.skipped)))?;
+    let took = row.last_took_ms.and_then(|ms| u64::try_from(ms).ok());
+    let took = took.map(|ms| format!(" after {}", span(Duration::from_millis(ms)))).unwrap_or_default();
+    line_if(out, "outcome", row.last_outcome.as_deref().map(|outcome| word(outcome) + &took + &handle))?;
+    let [runs, failed, skipped, missed] = [row.runs, row.failed, row.skipped, row.missed_runs].map(count);
+    line(out, "runs", &format!("{runs}, {failed} failed; {skipped} left out, {missed} missed"))?;
     content(out, "workload", Some(&schedule.workload))
 }
 

@@ -59,9 +59,18 @@ impl View {
             View::Letters => {
                 Some(&["HANDLE", "FUNCTION", "HOW", ">ATTEMPTS", "ENDED", "UNIQUE", "GROUP", "ERROR"])
             }
-            View::Schedules => {
-                Some(&["NAME", "WHEN", "FUNCTION", "STATE", "NEXT", "LAST", "OUTCOME", ">RUNS", ">SKIPPED"])
-            }
+            View::Schedules => Some(&[
+                "NAME",
+                "WHEN",
+                "FUNCTION",
+                "STATE",
+                "NEXT",
+                "LAST",
+                "OUTCOME",
+                ">RUNS",
+                ">FAILED",
+                ">LEFT OUT",
+            ]),
             View::Job | View::Letter | View::Workload | View::Schedule | View::Explanation => None,
         }
     }
@@ -212,6 +221,7 @@ fn schedule(row: &ScheduleRow) -> Vec<String> {
         row.last.map(time).unwrap_or_default(),
         row.last_outcome.as_deref().map(word).unwrap_or_default(),
         count(row.runs),
-        count(row.skipped),
+        count(row.failed),
+        count(row.skipped.saturating_add(row.missed_runs)),
     ]
 }

@@ -528,7 +528,7 @@ fn a_requeue_goes_on_without_its_follower() {
 #[test]
 fn schedules_are_added_listed_and_removed() {
     let row = format!(
-        r#"{{"name":"nightly","when":"0 3 * * *","zone":"Europe/Berlin","function":"report","workload":"all","missed":"one","overlap":"skip","replace":false,"source":"set","paused":false,"next":{},"last":{},"last-handle":"H:a:9","last-outcome":"completed","runs":1200,"skipped":2}}"#,
+        r#"{{"name":"nightly","when":"0 3 * * *","zone":"Europe/Berlin","function":"report","workload":"all","missed":"one","overlap":"skip","replace":false,"source":"set","paused":false,"next":{},"last":{},"last-handle":"H:a:9","last-outcome":"completed","last-took-ms":61000,"runs":1200,"skipped":2,"missed-runs":1,"failed":3}}"#,
         minutes_ago(0) + 90 * 60_000,
         minutes_ago(60 * 23)
     );
@@ -559,8 +559,8 @@ fn schedules_are_added_listed_and_removed() {
     from        set\n
     next        TIME (in 89m)\n
     last        TIME (23h ago)\n
-    outcome     completed (H:a:9)\n
-    runs        1,200, 2 left out\n
+    outcome     completed after 61s (H:a:9)\n
+    runs        1,200, 3 failed; 2 left out, 1 missed\n
     workload    3 B\n
          all\n
     --- stderr
@@ -569,8 +569,8 @@ fn schedules_are_added_listed_and_removed() {
     assert_snapshot!(without_moments(&tell(&["schedule", "list"], &[&format!("{row}\n{{}}\n")]).shown()), @r#"
     exit Some(0)
     --- stdout
-    NAME     WHEN                     FUNCTION  STATE  NEXT                                LAST                                 OUTCOME     RUNS  SKIPPED\n
-    nightly  0 3 * * * Europe/Berlin  report    on     TIME (in 89m)  TIME (23h ago)  completed  1,200        2\n
+    NAME     WHEN                     FUNCTION  STATE  NEXT                                LAST                                 OUTCOME     RUNS  FAILED  LEFT OUT\n
+    nightly  0 3 * * * Europe/Berlin  report    on     TIME (in 89m)  TIME (23h ago)  completed  1,200       3         3\n
     --- stderr
     > schedule list {"after":0}
     "#);

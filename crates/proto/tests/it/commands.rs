@@ -379,3 +379,21 @@ fn a_line_that_says_its_length_may_have_line_feeds_within() {
     };
     assert!(command.to_line().ends_with("\"limit\":3}"), "{command:?}");
 }
+
+/// The tables of docs/protocol.md are those of the code, and its examples are commands.
+#[test]
+fn every_command_is_documented_with_an_example() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md")).unwrap();
+    let (_, page) = page.split_once("## Typed commands").unwrap();
+    let word = |row: &str| Some(row.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+    let documented: Vec<String> = page.lines().filter_map(word).collect();
+    assert_eq!(documented, Command::ALL_WORDS);
+    let (_, examples) = page.split_once("One of each, as it is sent:\n\n```text\n").unwrap();
+    let examples: Vec<&str> = examples.lines().take_while(|line| *line != "```").collect();
+    let parsed = examples.iter().map(|line| match Command::parse(line.as_bytes()) {
+        Some(Ok(command)) => command.words(),
+        other => panic!("{line}: {other:?}"),
+    });
+    assert_eq!(parsed.collect::<Vec<_>>(), Command::ALL_WORDS);
+}
