@@ -1,8 +1,6 @@
 //! Any text line: read as a plain reading of the grammar says, answered by one whole line or list.
 
-use geartrain_core::{
-    Answer, ConnId, Core, Durability, Event, Now, Op, Outbox, Settings, Ticket, Wanted,
-};
+use geartrain_core::{Answer, ConnId, Core, Durability, Event, Now, Op, Outbox, Settings, Ticket, Wanted};
 use geartrain_proto::command::{Command, CommandError, Page};
 use geartrain_proto::{
     AdminCommand, Function, Message, Priority, Refusal, Request, Response, Step, Submit, SubmitMode, Unique,
@@ -78,7 +76,9 @@ fn check_words<E: std::fmt::Debug>(line: &[u8], message: &Result<Message<'_>, E>
     if let Ok(Message::Admin(AdminCommand::Typed(command))) = message {
         let first = |words: &str| words.split(' ').next().map(str::len);
         let known = Command::ALL_WORDS.iter().any(|words| {
-            first(words).and_then(|len| words.get(..len)).is_some_and(|word| line.starts_with(word.as_bytes()))
+            first(words)
+                .and_then(|len| words.get(..len))
+                .is_some_and(|word| line.starts_with(word.as_bytes()))
         });
         assert!(known, "a typed command begins with its words");
         if let Ok(command) = command {

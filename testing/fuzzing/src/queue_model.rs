@@ -1,9 +1,7 @@
 //! Operations on `core` and on a plain model: every connection gets the same packets in the same order.
 
 use crate::model::{Conn, End, Model, Sent, Submitted, function_name};
-use geartrain_core::{
-    Answer, ConnId, Core, Event, Now, Op, Outbox, Settings, Ticket, Wakeup, Wanted,
-};
+use geartrain_core::{Answer, ConnId, Core, Event, Now, Op, Outbox, Settings, Ticket, Wakeup, Wanted};
 use geartrain_proto::{
     AdminCommand, Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique,
 };
