@@ -246,8 +246,7 @@ impl Server for CoreServer {
         self.world = World::default();
         self.settings.next_number = self.store.opening().next_number;
         self.core = Core::new(self.settings.clone()).expect("the settings were good before");
-        let loaded =
-            self.store.load(&mut |stored| self.core.load(self.now, stored, &mut self.world));
+        let loaded = self.store.load(&mut |stored| self.core.load(self.now, stored, &mut self.world));
         loaded.expect("memory can be read");
         self.core.handle_loaded(self.now, &mut self.world);
         self.follow_up();

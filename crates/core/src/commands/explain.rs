@@ -62,7 +62,7 @@ impl Core {
         let mut findings = Vec::new();
         match job.state() {
             State::Running(running) => findings.push(self.explain_running(job, running)),
-            State::Delayed { until } => {
+            State::Delayed { until, .. } => {
                 let wait = until.since(self.now.unix);
                 findings.push(self.explain_delay(job, wait));
                 let blockers = self.lasting_blockers(job.function());

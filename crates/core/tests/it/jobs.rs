@@ -111,7 +111,7 @@ fn what_makes_no_sense_is_refused_in_one_sentence() {
             "x is no handle of this server",
         ),
         (format!(r#"jobs count {{"pick":{{"handles":{}}}}}"#, json!(many)), "limit of 1000"),
-        (r#"jobs cancel {"pick":{"filter":{"colour":"red"}}}"#.to_owned(), "unknown field `colour`"),
+        (r#"jobs cancel {"pick":{"filter":{"colour":"red"}}}"#.to_owned(), "there is no key `colour`"),
         (r#"jobs move {"pick":{},"to":""}"#.to_owned(), "1 to 8191 bytes"),
         (r#"jobs move {"pick":{},"to":"f*"}"#.to_owned(), "f* is a pattern"),
         (r#"jobs move {"pick":{},"to":"dry"}"#.to_owned(), "dry takes no new jobs"),
@@ -378,4 +378,42 @@ fn a_list_is_as_long_as_it_is_asked_for() {
     assert_eq!((rows.len(), rows[1000]["next"].as_u64()), (1001, Some(1000)));
     let (rows, _) = world.command(client, r#"jobs list {"pick":{"after":99999999999}}"#);
     assert_eq!(rows, [json!({})]);
+}
+
+/// Gives the queue what it asked the store for, as a store would that has these jobs.
+fn answer_reads(world: &mut World, workload: impl Fn(u64) -> &'static [u8]) {
+    for (ticket, _, asked) in std::mem::take(&mut world.out.reads) {
+        for number in asked {
+            world.core.handle_read(ticket, Found::Job(record(number, workload(number))));
+        }
+        world.core.handle_read_end(world.now, ticket, Ok(()), &mut world.out);
+    }
+}
+
+#[test]
+fn workloads_are_searched_wherever_they_are() {
+    let workload =
+        |number: u64| -> &'static [u8] { if number.is_multiple_of(3) { b"a needle" } else { b"hay" } };
+    let settings = Settings { durability: Durability::Stored, queue_memory_bytes: 1, ..Settings::default() };
+    let mut world = World::new(settings);
+    let now = Now { unix: UnixTime::from_seconds(1_700_000_000), ..Now::default() };
+    for number in 1..=9000 {
+        world.core.load(now, Stored::Job(record(number, workload(number))), &mut world.out);
+    }
+    let client = world.connect();
+    let (mut after, mut matched) = (0, 0);
+    for _ in 0..100 {
+        let line = format!(r#"jobs count {{"pick":{{"filter":{{"text":"needle"}},"after":{after}}}}}"#);
+        let (mut rows, _) = world.command(client, &line);
+        if rows.is_empty() {
+            answer_reads(&mut world, workload);
+            rows = world.take_rows().0;
+        }
+        matched += rows[0]["matched"].as_u64().unwrap();
+        match rows[1]["next"].as_u64() {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!(matched, 3000);
 }

@@ -90,9 +90,7 @@ impl Oracle {
             }
             Effect::Note(Note::Ended { handle, how }) => self.ended(cause, handle, *how),
             Effect::Send { conn, packet } => self.sent(*conn, packet),
-            Effect::Note(
-                Note::LetterRemoved { .. } | Note::Suspended { .. } | Note::Unsuspended { .. },
-            ) => {}
+            Effect::Note(Note::LetterRemoved { .. } | Note::Suspended { .. } | Note::Unsuspended { .. }) => {}
             Effect::Hold { .. }
             | Effect::Place { .. }
             | Effect::Placed { .. }

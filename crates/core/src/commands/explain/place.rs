@@ -73,7 +73,7 @@ impl Core {
                 )
             }
         };
-        if let State::Queued { expires } = job.state()
+        if let State::Queued { expires, .. } = job.state()
             && *expires != NEVER
         {
             text.push_str(&format!("; it expires in {}", span(expires.since(self.now.unix))));

@@ -256,8 +256,8 @@ fn is_in(state: &State, name: StateName) -> bool {
 /// The name of a state, and when the job becomes ready and expires.
 pub(super) fn state_of(job: &Job) -> (StateName, Option<UnixTime>, Option<UnixTime>) {
     match job.state() {
-        State::Delayed { until } => (StateName::Delayed, Some(*until), None),
-        State::Queued { expires } => {
+        State::Delayed { until, .. } => (StateName::Delayed, Some(*until), None),
+        State::Queued { expires, .. } => {
             (StateName::Queued, None, Some(*expires).filter(|it| *it != crate::job::NEVER))
         }
         State::Running(_) => (StateName::Running, None, None),
