@@ -12,6 +12,7 @@ complete -c gearmand -l job-handle-prefix -d 'What job handles begin with; defau
 complete -c gearmand -s w -l worker-wakeup -d 'Sleeping workers to wake for a job; 0: all. Default: one, then the next if it does not grab' -r
 complete -c gearmand -l function-order -d 'Order of a worker\'s functions: `last-registered`, `round-robin`, or `priority`' -r
 complete -c gearmand -l compat -d 'Behave as gearmand `1.1` or `2.0` where they differ' -r
+complete -c gearmand -l time-zone -d 'Time zone, such as `Europe/Berlin`, of SUBMIT_JOB_SCHED and of schedules without one of their own; default: the system\'s' -r
 complete -c gearmand -l bad-worker-after -d 'Jobs in a row that a worker loses or fails while others complete them, after which it gets no more jobs for a while; 0: never' -r
 complete -c gearmand -l bad-worker-pause -d 'Seconds for which such a worker gets no jobs' -r
 complete -c gearmand -s q -l queue-type -d 'Where background jobs are kept: `libsqlite3` or, in memory only, `builtin`; default: an SQLite file in the state folder' -r

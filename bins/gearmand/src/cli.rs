@@ -18,11 +18,11 @@ const CONFIG_FILE: &str = "/etc/gearmand.conf";
 /// Reads all options: the command line counts before the file, the file before the environment.
 pub(crate) fn read(arguments: &[OsString]) -> Result<Raw> {
     let command = command();
-    let FileContents { options, rules } = file_contents(&command, arguments)?;
+    let FileContents { options, rules, schedules } = file_contents(&command, arguments)?;
     for option in &options {
         check(&command, option)?;
     }
-    Ok(Raw { rules, ..join(&command, arguments, &options)? })
+    Ok(Raw { rules, schedules, ..join(&command, arguments, &options)? })
 }
 
 /// Where in the file the one option stands without which `is_good` would be.

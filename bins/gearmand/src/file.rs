@@ -1,14 +1,16 @@
-//! The configuration file: TOML with one key for each option and tables of policies, or the reference
-//! server's list of options.
+//! The configuration file: TOML with one key for each option, tables of policies and of schedules, or the
+//! reference server's list of options.
 //!
-//! From: `--config-file`, or `/etc/gearmand.conf`. To: options as the command line has them, and rules.
-//! Never: takes a key that is no option and no policy.
+//! From: `--config-file`, or `/etc/gearmand.conf`. To: options as the command line has them, rules
+//! and schedules. Never: takes a key that is none of these.
 
 mod function;
+pub(crate) mod schedule;
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgAction, Command};
 use geartrain_core::FileRule;
+use geartrain_proto::command::ScheduleAdd;
 use std::io::ErrorKind;
 use std::path::Path;
 use toml::Spanned;
@@ -20,6 +22,8 @@ pub(crate) struct FileContents {
     pub(crate) options: Vec<FileOption>,
     /// The tables `[function."PATTERN"]`, each of them checked.
     pub(crate) rules: Vec<FileRule>,
+    /// The tables `[schedule.NAME]`, each of them checked.
+    pub(crate) schedules: Vec<ScheduleAdd>,
 }
 
 /// One option of the file.
@@ -56,7 +60,7 @@ pub(crate) fn read(command: &Command, path: &Path) -> Result<Option<FileContents
     let reader = Reader { command, path, text: &text };
     if reader.is_list() {
         let options = reader.read_list()?;
-        return Ok(Some(FileContents { options, rules: Vec::new() }));
+        return Ok(Some(FileContents { options, ..FileContents::default() }));
     }
     reader.read_toml().map(Some)
 }
@@ -133,6 +137,10 @@ impl Reader<'_> {
                 contents.rules = function::read(self, &place, value)?;
                 continue;
             }
+            if name == schedule::TABLES {
+                contents.schedules = schedule::read(self, &place, value)?;
+                continue;
+            }
             let Some(arg) = self.find_long(name) else {
                 bail!("{place}: unknown key '{name}'{}", self.hint(name))
             };
@@ -182,7 +190,7 @@ impl Reader<'_> {
         let longs =
             self.command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
         longs
-            .chain([function::TABLES])
+            .chain([function::TABLES, schedule::TABLES])
             .map(|long| (strsim::osa_distance(long, &name.replace('_', "-")), long))
             .min()
             .filter(|(distance, _)| *distance <= 3)

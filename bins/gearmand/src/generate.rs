@@ -1,5 +1,6 @@
 //! Files made from the options: manual page, completions, reference, sample configuration.
 
+use crate::file::schedule::Key;
 use crate::{cli, file};
 use clap::{Arg, Command, ValueEnum};
 use clap_complete::Shell;
@@ -82,6 +83,7 @@ fn reference(command: &Command) -> Result<String, std::fmt::Error> {
         }
     }
     policies(&mut out)?;
+    schedules(&mut out)?;
     let foreign: Vec<_> = command
         .get_arguments()
         .filter(|arg| arg.is_hide_set() && file::is_key(arg))
@@ -121,6 +123,27 @@ fn policies(out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
+/// The section about schedules, from the rows that the parser has.
+fn schedules(out: &mut String) -> std::fmt::Result {
+    out.push_str(
+        "\n## Schedules\n\n\
+         What recurs stands in tables of the configuration file (in TOML), or is added while the server runs with\n\
+         `gearadmin schedule add`; that is kept with the queue. Either way the server remembers the last run, and whether the\n\
+         schedule is paused, under its name:\n\n\
+         ```toml\n[schedule.nightly-report]\nwhen = \"30 2 * * MON-FRI\"\nzone = \"Europe/Berlin\"\nfunction = \"report\"\n\
+         overlap = \"skip\"\n```\n\n\
+         At daylight saving a line of every hour (`*/5 * * * *`) goes on through each real hour; a time of the day that the\n\
+         clock skips runs once, when the skipped hour would have begun, and one that comes twice runs the first time. A run up\n\
+         to a minute late is on time; what is later was missed. A clock that is set back runs nothing twice; one that was more\n\
+         than a day ahead is taken to have been wrong.\n\n\
+         | key | takes | meaning |\n|---|---|---|\n",
+    );
+    for Key { name, help, takes, .. } in &file::schedule::KEYS {
+        writeln!(out, "| `{name}` | {takes} | {help} |")?;
+    }
+    Ok(())
+}
+
 fn sample(command: &Command) -> Result<String, std::fmt::Error> {
     let mut out = String::from(
         "# Sample configuration of gearmand: gearmand --config-file gearmand.toml\n\
@@ -145,6 +168,12 @@ fn sample(command: &Command) -> Result<String, std::fmt::Error> {
     for key in PolicyKey::ALL {
         let (name, example) = (key.name(), quoted(key.example().to_owned()));
         write!(out, "\n# {}; takes {}\n# {name} = {example}\n", key.help(), key.allowed())?;
+    }
+    out.push_str(
+        "\n# Schedules\n\n# What recurs. There may be many such tables.\n# [schedule.nightly-report]\n",
+    );
+    for Key { name, help, takes, example } in &file::schedule::KEYS {
+        write!(out, "\n# {help}; takes {}\n# {name} = \"{example}\"\n", file::schedule::plain(takes))?;
     }
     Ok(out)
 }
@@ -171,6 +200,7 @@ fn example(arg: &Arg) -> String {
             "socket" => "/run/gearmand/socket",
             "libsqlite3_db" => "/var/lib/gearmand/queue.sqlite3",
             "job_handle_prefix" => "H:host",
+            "time_zone" => "UTC",
             "function_order" => "last-registered",
             "queue_type" => "libsqlite3",
             "user" => "gearman",

@@ -6,6 +6,7 @@
 use crate::generate::Generated;
 use clap::Parser;
 use geartrain_core::FileRule;
+use geartrain_proto::command::ScheduleAdd;
 use std::path::PathBuf;
 
 /// The Gearman job server: hands jobs from clients to workers, and keeps background jobs on disk until
@@ -110,6 +111,11 @@ pub(crate) struct Raw {
         help_heading = "Jobs"
     )]
     pub(crate) compat: String,
+
+    /// Time zone, such as `Europe/Berlin`, of SUBMIT_JOB_SCHED and of schedules without one of their own;
+    /// default: the system's
+    #[arg(long, value_name = "ZONE", env = "GEARMAND_TIME_ZONE", help_heading = "Jobs")]
+    pub(crate) time_zone: Option<String>,
 
     /// Jobs in a row that a worker loses or fails while others complete them, after which it gets no more jobs
     /// for a while; 0: never
@@ -286,6 +292,10 @@ pub(crate) struct Raw {
     /// The policies of the configuration file; no option has them.
     #[arg(skip)]
     pub(crate) rules: Vec<FileRule>,
+
+    /// The schedules of the configuration file; no option has them.
+    #[arg(skip)]
+    pub(crate) schedules: Vec<ScheduleAdd>,
 }
 
 /// Options of the reference server that configure what this build does not have. They are taken where they

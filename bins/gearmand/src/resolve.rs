@@ -1,9 +1,10 @@
 //! What the options mean: from a person's words to a typed configuration.
 //!
-//! From: [`Raw`]. To: [`Resolved`]. Never: touches a file, a port or the name service, so that
-//! `--check-args` can use it.
+//! From: [`Raw`]. To: [`Resolved`]. Never: touches a port, the name service, or a file other than the one that
+//! names the system's time zone, so that `--check-args` can use it.
 
 mod address;
+mod zone;
 
 use address::ListenAt;
 
@@ -156,6 +157,8 @@ fn settings(raw: &Raw, compat: Compat, level: Level) -> Result<Settings> {
         )?)),
         queue_memory_bytes: queue_memory(&raw.queue_memory)?,
         rules: raw.rules.clone(),
+        time_zone: zone::time_zone(raw.time_zone.as_deref())?,
+        schedules: raw.schedules.clone(),
         version: VERSION.to_owned(),
         verbose: level.name().to_owned(),
         pid: std::process::id(),

@@ -177,6 +177,14 @@ impl Recurrence {
     }
 }
 
+/// Whether there is a time zone of this name.
+///
+/// # Errors
+/// When there is none; the error names one that is close.
+pub fn check_zone(name: &str) -> Result<(), CalendarError> {
+    Zone::find(name).map(|_| ())
+}
+
 /// The next time after `after` that matches the fields of `SUBMIT_JOB_SCHED`, all of them.
 ///
 /// A field is empty or `*` (any), a number, or numbers and ranges with commas between (`1,3-5`). Weekdays

@@ -88,7 +88,7 @@ mod timers;
 mod work;
 
 pub use crate::core::Core;
-pub use calendar::{CalendarError, RECURRENCE_BYTES_MAX, Recurrence, SEARCH_YEARS, next_sched};
+pub use calendar::{CalendarError, RECURRENCE_BYTES_MAX, Recurrence, SEARCH_YEARS, check_zone, next_sched};
 pub use event::{Ended, Event};
 pub use ids::{ConnId, Moment, Now, Ticket, UnixTime};
 pub use outbox::{Answer, Outbox};

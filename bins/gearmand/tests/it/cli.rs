@@ -274,6 +274,8 @@ fn the_help_names_every_option() {
                                         or `priority`
           --compat <VERSION>            Behave as gearmand `1.1` or `2.0` where they differ [default:
                                         1.1]
+          --time-zone <ZONE>            Time zone, such as `Europe/Berlin`, of SUBMIT_JOB_SCHED and of
+                                        schedules without one of their own; default: the system's
           --bad-worker-after <N>        Jobs in a row that a worker loses or fails while others complete
                                         them, after which it gets no more jobs for a while; 0: never
                                         [default: 0]

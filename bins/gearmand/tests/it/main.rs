@@ -21,5 +21,6 @@ mod peer;
 mod policy;
 mod process;
 mod reference;
+mod schedules;
 mod signals;
 mod streams;
