@@ -145,8 +145,8 @@ pub(crate) fn schedule(out: &mut impl Write, row: &ScheduleRow) -> io::Result<()
 
 /// `explain`
 pub(crate) fn explanation(out: &mut impl Write, row: &Explanation) -> io::Result<()> {
-    let what = row.handle.as_ref().map(|handle| format!("{} of ", text(handle))).unwrap_or_default();
-    writeln!(out, "{what}{}", text(&row.function))?;
+    let names = [row.handle.as_ref().map(text), unless_empty(&row.function)];
+    writeln!(out, "{}", names.into_iter().flatten().collect::<Vec<_>>().join(" of "))?;
     for finding in &row.findings {
         writeln!(out, "  {:<14}{}", word(&finding.reason), word(&finding.text))?;
     }
@@ -156,6 +156,12 @@ pub(crate) fn explanation(out: &mut impl Write, row: &Explanation) -> io::Result
         _ => format!("{} before it", counted(ahead, "job")),
     }));
     outlook.extend(row.starts_in_ms.map(|ms| format!("starts in about {}", span(Duration::from_millis(ms)))));
-    outlook.push(format!("{} ended in the last minute", counted(row.served_per_minute, "job")));
+    // A handle that nothing is known of has no function either.
+    if !row.function.is_empty() {
+        outlook.push(format!("{} ended in the last minute", counted(row.served_per_minute, "job")));
+    }
+    if outlook.is_empty() {
+        return Ok(());
+    }
     writeln!(out, "  {}", outlook.join("; "))
 }

@@ -5,6 +5,8 @@
 mod support;
 
 #[cfg(test)]
+mod daemon;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod listings;

@@ -604,6 +604,9 @@ fn explain_tells_a_handle_from_a_function() {
     --- stderr
     > explain {"handle":"H:a:1"}
     "#);
+    let unknown = r#"{"handle":"H:a:9","function":"","findings":[{"reason":"unknown","text":"it was never there"}],"served-per-minute":0}"#;
+    let told = tell(&["explain", "H:a:9"], &[&format!("{unknown}\n{{}}\n")]);
+    assert_eq!(told.ran.stdout, b"H:a:9\n  unknown       it was never there\n");
     for (what, asked) in [
         ("resize", r#"explain {"function":"resize"}"#),
         ("a:1", r#"explain {"function":"a:1"}"#),
