@@ -140,7 +140,8 @@ fn bad_jobs_become_dead_letters_and_good_ones_are_done() {
     let folder = tempfile::TempDir::new().unwrap();
     let config = folder.path().join("gearmand.toml");
     fs::write(&config, POLICY).unwrap();
-    let server = Gearmand::start(&["--libsqlite3-db=queue.db", &format!("--config-file={}", config.display())]);
+    let server =
+        Gearmand::start(&["--libsqlite3-db=queue.db", &format!("--config-file={}", config.display())]);
     let broken = include_str!("php/broken.php");
     let mut workers = Workers::start(server.address().port(), folder.path(), broken);
     let (mut client, mut admin) = (server.connect(), server.connect());
@@ -185,8 +186,7 @@ fn bad_jobs_become_dead_letters_and_good_ones_are_done() {
         assert!(log.windows(2).all(|pair| pair[1].started - pair[0].ended >= 50), "each waits: {log:?}");
     }
     let groups: Vec<GroupRow> = rows(&mut admin, &Typed::DeadGroups(Box::new(DeadGroups::default())));
-    let mut counts: Vec<(&str, u64)> =
-        groups.iter().map(|group| (group.how.as_str(), group.count)).collect();
+    let mut counts: Vec<(&str, u64)> = groups.iter().map(|group| (group.how.as_str(), group.count)).collect();
     counts.sort_unstable();
     assert_eq!(counts, [("exception", THROWERS as u64), ("lost-workers", KILLERS as u64)]);
 
@@ -194,7 +194,8 @@ fn bad_jobs_become_dead_letters_and_good_ones_are_done() {
     let mut workers = Workers::start(server.address().port(), folder.path(), include_str!("php/mended.php"));
     for group in groups {
         let filter = DeadFilter { group: Some(group.group.clone()), ..DeadFilter::default() };
-        let order = DeadRequeue { filter, canary: 1, rate: Some("50/s".to_owned()), ..DeadRequeue::default() };
+        let order =
+            DeadRequeue { filter, canary: 1, rate: Some("50/s".to_owned()), ..DeadRequeue::default() };
         let mut campaign = campaign(&mut admin, &Typed::DeadRequeue(Box::new(order)));
         workers.until("the group is back", |_| {
             assert!(campaign.state != CampaignState::Stopped, "{campaign:?}");
@@ -219,6 +220,9 @@ fn php_is_there() {
     let modules = Command::new("php").arg("-m").output().expect("php runs (hint: cargo xtask install)");
     let modules = String::from_utf8_lossy(&modules.stdout).into_owned();
     for module in ["gearman", "posix"] {
-        assert!(modules.lines().any(|line| line == module), "{module} is missing (hint: cargo xtask install)");
+        assert!(
+            modules.lines().any(|line| line == module),
+            "{module} is missing (hint: cargo xtask install)"
+        );
     }
 }

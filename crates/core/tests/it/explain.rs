@@ -24,7 +24,7 @@ fn explain(world: &mut World, what: &str) -> Value {
 /// The findings as `reason: text`.
 fn findings(world: &mut World, what: &str) -> Vec<String> {
     let explanation = explain(world, what);
-    let findings = explanation["findings"].as_array().unwrap().iter();
+    let findings = explanation.get("findings").and_then(Value::as_array).unwrap().iter();
     findings
         .map(|it| format!("{}: {}", it["reason"].as_str().unwrap(), it["text"].as_str().unwrap()))
         .collect()
