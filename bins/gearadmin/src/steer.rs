@@ -27,8 +27,8 @@ use anyhow::Context;
 use filters::{JobsFilters, LetterFilters};
 use geartrain_client::{ClientError, ServerAddress};
 use geartrain_proto::command::{
-    Bytes, Command, DeadGroups, DeadList, DeadShow, Explain, JobsCount, JobsList, JobsShow, PAGE_ROWS_MAX,
-    PolicyShow, ScheduleAdd, ScheduleList, ScheduleName, ShelfName, WorkersList,
+    Bytes, Command, DeadCounts, DeadGroups, DeadList, DeadShow, Explain, JobsCount, JobsList, JobsShow,
+    PAGE_ROWS_MAX, PolicyShow, ScheduleAdd, ScheduleList, ScheduleName, ShelfName, WorkersList,
 };
 use session::{RowLimit, Session};
 use std::io::{Read, Write};
@@ -154,6 +154,7 @@ fn count_jobs(session: &Session<'_>, which: &JobsFilters) -> anyhow::Result<()> 
 fn act_on_dead(session: &Session<'_>, action: &DeadAction) -> anyhow::Result<u8> {
     match action {
         DeadAction::Groups => list(session, Command::DeadGroups(Box::<DeadGroups>::default()), View::Groups)?,
+        DeadAction::Counts => list(session, Command::DeadCounts(Box::<DeadCounts>::default()), View::Counts)?,
         DeadAction::List { which, limit } => list_letters(session, ShelfName::Dead, which, limit)?,
         DeadAction::Show(it) => show_letters(session, ShelfName::Dead, it)?,
         DeadAction::Requeue(it) => return requeue::start(session, it),

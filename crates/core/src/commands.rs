@@ -152,7 +152,6 @@ impl Core {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm per command")]
     fn dispatch(
         &mut self,
         conn: ConnId,
@@ -172,6 +171,7 @@ impl Core {
             Command::JobsPriority(arguments) => self.jobs_priority(conn, arguments, reading, out),
             Command::WorkersList(arguments) => Ok(self.workers_list(arguments)),
             Command::DeadGroups(arguments) => Ok(self.dead_groups(arguments)),
+            Command::DeadCounts(_) => Ok(self.dead_counts()),
             Command::DeadList(arguments) => self.dead_list(arguments, reading),
             Command::DeadShow(arguments) => self.dead_show(arguments, reading),
             Command::DeadRequeue(arguments) => self.dead_requeue(conn, arguments, out),

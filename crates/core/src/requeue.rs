@@ -72,8 +72,9 @@ impl Running {
     fn room(&self, now: UnixTime) -> usize {
         match self.state {
             CampaignState::Canary => {
-                let canary = self.order.canary as usize;
-                canary.saturating_sub(self.watched.len() + self.row.completed as usize)
+                let on_its_way = self.watched.len() as u64 + self.row.completed;
+                let canaries = u64::from(self.order.canary).saturating_sub(on_its_way);
+                usize::try_from(canaries).unwrap_or(RELEASED_MAX)
             }
             CampaignState::Releasing if now < self.next_release => 0,
             CampaignState::Releasing => self.order.interval.map_or(RELEASED_MAX, |interval| {

@@ -17,8 +17,8 @@ mod schedule;
 
 pub use bytes::Bytes;
 pub use dead::{
-    AttemptRow, Campaign, CampaignState, DeadDrop, DeadFilter, DeadGroups, DeadList, DeadProgress,
-    DeadRequeue, DeadShow, Dropped, GroupRow, LetterRow, ShelfName,
+    AttemptRow, Campaign, CampaignState, Counts, DeadCounts, DeadDrop, DeadFilter, DeadGroups, DeadList,
+    DeadProgress, DeadRequeue, DeadShow, Dropped, GroupRow, LetterRow, ShelfName,
 };
 pub use explain::{Explain, Explanation, Finding};
 pub use jobs::{
@@ -125,6 +125,8 @@ commands! {
     WorkersList(WorkersList) = "workers list",
     /// Dead letters by error: [`GroupRow`].
     DeadGroups(DeadGroups) = "dead groups",
+    /// How many letters there are, and how many were removed by the rules of their keeping: [`Counts`].
+    DeadCounts(DeadCounts) = "dead counts",
     /// Dead letters, or finished jobs: [`LetterRow`].
     DeadList(DeadList) = "dead list",
     /// One of them, its workload and its attempts: [`LetterRow`], [`AttemptRow`].
@@ -195,6 +197,7 @@ impl Command {
             | Command::PolicySet(_)
             | Command::PolicyUnset(_)
             | Command::JobsShow(_)
+            | Command::DeadCounts(_)
             | Command::DeadShow(_)
             | Command::DeadRequeue(_)
             | Command::DeadProgress(_)

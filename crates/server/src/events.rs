@@ -67,7 +67,10 @@ pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
             let or_more = if *more { " or more" } else { "" };
             log.line(
                 Level::Warning,
-                format_args!("schedule {} left out {count}{or_more} run(s) whose time had passed", text(name)),
+                format_args!(
+                    "schedule {} left out {count}{or_more} run(s) whose time had passed",
+                    text(name)
+                ),
             );
         }
         Event::RunRefused { name, reason } => {

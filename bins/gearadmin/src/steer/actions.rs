@@ -149,6 +149,8 @@ pub(crate) struct Handles {
 pub(crate) enum DeadAction {
     /// Dead letters by error: how many, since when, of which functions
     Groups,
+    /// How many there are, and how many were removed by the policies of their functions
+    Counts,
     /// List dead letters
     List {
         #[command(flatten)]

@@ -8,7 +8,7 @@ use super::session::parse_row;
 use super::shown::{count, span, text, time, word};
 use super::table::Table;
 use geartrain_proto::command::{
-    Bytes, GroupRow, JobRow, LetterRow, PolicyRow, PriorityName, ScheduleRow, StateName, WorkerRow,
+    Bytes, Counts, GroupRow, JobRow, LetterRow, PolicyRow, PriorityName, ScheduleRow, StateName, WorkerRow,
 };
 use std::io::Write;
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub(crate) enum View {
     Job,
     Workers,
     Groups,
+    Counts,
     Letters,
     Letter,
     /// The workload of a job or letter, as it is.
@@ -56,6 +57,7 @@ impl View {
                 Some(&[">CONNECTION", "ADDRESS", "CLIENT ID", "STATE", ">FAILURES", "RUNS", "FUNCTIONS"])
             }
             View::Groups => Some(&["GROUP", ">COUNT", "HOW", "FIRST", "LAST", "FUNCTIONS", "ERROR"]),
+            View::Counts => Some(&[">DEAD", ">GROUPS", ">FINISHED", ">REMOVED"]),
             View::Letters => {
                 Some(&["HANDLE", "FUNCTION", "HOW", ">ATTEMPTS", "ENDED", "UNIQUE", "GROUP", "ERROR"])
             }
@@ -104,6 +106,7 @@ impl Printer {
             View::Jobs => job(&parse_row(row)?),
             View::Workers => worker(&parse_row(row)?),
             View::Groups => group(&parse_row(row)?),
+            View::Counts => counts(&parse_row(row)?),
             View::Letters => letter(&parse_row(row)?),
             View::Schedules => schedule(&parse_row(row)?),
             View::Job => return Ok(details::job(out, &parse_row(row)?)?),
@@ -183,6 +186,10 @@ fn worker(row: &WorkerRow) -> Vec<String> {
         names(&row.running),
         names(&row.functions),
     ]
+}
+
+fn counts(row: &Counts) -> Vec<String> {
+    [row.dead, row.groups, row.finished, row.removed].map(count).to_vec()
 }
 
 fn group(row: &GroupRow) -> Vec<String> {

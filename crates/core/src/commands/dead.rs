@@ -12,8 +12,8 @@ use crate::reads::Fetched;
 use crate::requeue::Order;
 use crate::rules::matches;
 use geartrain_proto::command::{
-    Bytes, CommandError, DeadDrop, DeadFilter, DeadGroups, DeadList, DeadProgress, DeadRequeue, DeadShow,
-    Dropped, GroupRow, LetterRow, PAGE_ROWS_MAX, ShelfName,
+    Bytes, CommandError, Counts, DeadDrop, DeadFilter, DeadGroups, DeadList, DeadProgress, DeadRequeue,
+    DeadShow, Dropped, GroupRow, LetterRow, PAGE_ROWS_MAX, ShelfName,
 };
 use geartrain_proto::{Function, Handle};
 use std::time::Duration;
@@ -80,6 +80,15 @@ impl Core {
             });
         }
         rows.end(groups.next().map(|(group, _)| group.number()))
+    }
+
+    pub(crate) fn dead_counts(&self) -> Reply {
+        Rows::one(&Counts {
+            dead: self.archive.shelf(Shelf::Dead).len() as u64,
+            groups: self.archive.groups().len() as u64,
+            finished: self.archive.shelf(Shelf::Finished).len() as u64,
+            removed: self.archive.removed(),
+        })
     }
 
     pub(crate) fn dead_list(

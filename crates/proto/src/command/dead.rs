@@ -68,6 +68,25 @@ pub struct GroupRow {
     pub functions: Vec<FunctionName>,
 }
 
+/// `dead counts`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadCounts {}
+
+/// How many letters there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Dead letters.
+    pub dead: u64,
+    /// Their groups.
+    pub groups: u64,
+    /// Finished jobs that are kept.
+    pub finished: u64,
+    /// Letters of both kinds that were removed since the server started, since they were too old or too many
+    /// for the policy of their function.
+    pub removed: u64,
+}
+
 /// `dead list`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

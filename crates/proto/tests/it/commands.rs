@@ -187,6 +187,7 @@ fn jobs() -> impl Strategy<Value = Command> {
 fn dead() -> impl Strategy<Value = Command> {
     prop_oneof![
         any::<u64>().prop_map(|after| Command::DeadGroups(Box::new(DeadGroups { after }))),
+        Just(Command::DeadCounts(Box::default())),
         (shelf(), letters(), any::<u64>(), any::<u32>()).prop_map(|(shelf, filter, after, limit)| {
             Command::DeadList(Box::new(DeadList { shelf, filter, after, limit }))
         }),
