@@ -19,8 +19,8 @@ mod peer;
 mod process;
 
 use geartrain_proto::command::{
-    AttemptRow, Campaign, CampaignState, Command as Typed, DeadFilter, DeadGroups, DeadList, DeadProgress,
-    DeadRequeue, DeadShow, GroupRow, LetterRow,
+    AttemptRow, Campaign, CampaignState, Command as Typed, DeadFilter, DeadGroups, DeadProgress, DeadRequeue,
+    DeadShow, GroupRow, LetterRow,
 };
 use geartrain_proto::{PacketKind, SubmitMode};
 use peer::{Peer, submit};
@@ -185,7 +185,7 @@ fn bad_jobs_become_dead_letters_and_good_ones_are_done() {
         assert!(text.starts_with("no decoder for profile 0x"), "{text}");
         assert!(log.windows(2).all(|pair| pair[1].started - pair[0].ended >= 50), "each waits: {log:?}");
     }
-    let groups: Vec<GroupRow> = rows(&mut admin, &Typed::DeadGroups(Box::new(DeadGroups::default())));
+    let groups: Vec<GroupRow> = rows(&mut admin, &Typed::DeadGroups(Box::default()));
     let mut counts: Vec<(&str, u64)> = groups.iter().map(|group| (group.how.as_str(), group.count)).collect();
     counts.sort_unstable();
     assert_eq!(counts, [("exception", THROWERS as u64), ("lost-workers", KILLERS as u64)]);

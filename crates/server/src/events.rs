@@ -8,6 +8,7 @@ use crate::log::{Level, Log};
 use geartrain_core::{DocumentKind, Ended, Event, Outcome, Shelf};
 
 /// Writes the line of an event of the queue; `who` is the connection of a refused request.
+#[expect(clippy::too_many_lines, reason = "one arm per event")]
 pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
     match event {
         Event::Accepted { function, unique, not_before, .. } => {
