@@ -1,10 +1,11 @@
 //! How fast the SQLite store commits and loads: `cargo run --release -p geartrain-store --example commit_rate -- FOLDER`.
 //!
 //! Arguments: `FOLDER [rows_per_batch] [batches] [what]`, where `what` is `submit` (records only),
-//! `drain` (delete what was submitted, too) or `load` (submit, then load everything).
+//! `drain` (delete what was submitted, too), `load` (submit, then load everything) or `read` (submit, then look up
+//! everything with a reader, a batch at a time). A workload has 256 bytes.
 #![allow(clippy::print_stdout, missing_docs, reason = "an example prints what it measured")]
 
-use geartrain_core::{Op, Record, Stored, Ticket, UnixTime};
+use geartrain_core::{Found, Op, Record, Stored, Ticket, UnixTime, Wanted};
 use geartrain_proto::Priority;
 use geartrain_store::{Batch, SqliteOptions, SqliteStore, Store};
 use std::error::Error;
@@ -13,7 +14,8 @@ use std::time::{Duration, Instant};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let word = |index: usize| arguments.get(index).map(String::as_str);
-    let folder = word(0).ok_or("usage: commit_rate FOLDER [rows_per_batch] [batches] [submit|drain|load]")?;
+    let folder =
+        word(0).ok_or("usage: commit_rate FOLDER [rows_per_batch] [batches] [submit|drain|load|read]")?;
     let rows: u64 = word(1).unwrap_or("256").parse()?;
     let batches: u64 = word(2).unwrap_or("1000").parse()?;
     let what = word(3).unwrap_or("submit");
@@ -24,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match what {
         "drain" => drain(&mut store, first, rows, batches)?,
         "load" => load(&path, store)?,
+        "read" => read(&store, first, rows, batches)?,
         _ => {}
     }
     Ok(())
@@ -87,6 +90,29 @@ fn load(path: &std::path::Path, store: SqliteStore) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
+fn read(store: &SqliteStore, first: u64, rows: u64, batches: u64) -> Result<(), Box<dyn Error>> {
+    let mut reader = store.reader()?;
+    for (what, step) in [("dense", 1), ("every 10th", 10), ("every 100th", 100)] {
+        let wanted: Vec<u64> = (first..first + rows * batches).step_by(step).collect();
+        let start = Instant::now();
+        let (mut jobs, mut bytes) = (0_u64, 0);
+        for numbers in wanted.chunks(1000) {
+            reader.read(Wanted::Workloads, numbers, &mut |found| {
+                if let Found::Job(record) = found {
+                    jobs += 1;
+                    bytes += record.workload.len();
+                }
+            })?;
+        }
+        let took = start.elapsed();
+        println!(
+            "read {what}: {jobs} jobs, {bytes} bytes in {took:?}, {:.0}/s",
+            jobs as f64 / took.as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
 fn record(number: u64, unique: &[u8]) -> Record<'_> {
     Record {
         number,
@@ -94,7 +120,7 @@ fn record(number: u64, unique: &[u8]) -> Record<'_> {
         function: b"reverse",
         unique,
         priority: Priority::Normal,
-        workload: &[b'x'; 64],
+        workload: &[b'x'; 256],
         reducer: None,
         not_before: 0,
         attempts: 0,

@@ -29,7 +29,11 @@ pub(super) fn connect(path: &Path, options: &SqliteOptions) -> Result<(Connectio
     // A log that was not copied is left by a crash, and by a failed sync after which the system
     // claims that what it forgot is written. Copying makes it honest: the pages are written again,
     // and synced. Where that is not possible, as on a full disk, the log still holds everything.
-    _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let copied =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0));
+    if copied.unwrap_or(false) {
+        check_length(&connection, context, path, options)?;
+    }
     let mut opening = schema::prepare(&mut connection, context, options)?;
     opening.location = context.location();
     Ok((connection, opening))
@@ -63,6 +67,25 @@ fn use_log(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    Ok(())
+}
+
+/// Refuses a database whose last page was cut in part: SQLite would take zeros for what is missing. Only to be
+/// asked when the log is empty, since until then the missing part may be there.
+fn check_length(
+    connection: &Connection,
+    context: Context<'_>,
+    path: &Path,
+    options: &SqliteOptions,
+) -> Result<(), StoreError> {
+    let doing = "opening it";
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let pages = context.at(doing, number("page_count"))?;
+    let expected = pages.saturating_mul(context.at(doing, number("page_size"))?).unsigned_abs();
+    // Only the system's files have a length to be asked for.
+    if options.vfs.is_none() && std::fs::metadata(path).is_ok_and(|found| found.len() < expected) {
+        return Err(context.damaged(doing, "the file ends in the middle of its last page"));
+    }
     Ok(())
 }
 

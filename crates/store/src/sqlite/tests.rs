@@ -1,5 +1,6 @@
 //! Real files: who may open them, what is taken over from others, what a person sees.
 
+mod cut;
 mod import;
 mod place;
 mod unreadable;
