@@ -30,7 +30,7 @@ use geartrain_proto::command::{
     Bytes, Command, DeadCounts, DeadGroups, DeadList, DeadShow, Explain, JobsCount, JobsList, JobsShow,
     PAGE_ROWS_MAX, PolicyShow, ScheduleAdd, ScheduleList, ScheduleName, ShelfName, WorkersList,
 };
-use session::{RowLimit, Session};
+use session::{RowLimit, Said, Session};
 use std::io::{Read, Write};
 use std::path::Path;
 use views::View;
@@ -46,6 +46,10 @@ pub(crate) fn run(arguments: &Arguments, servers: Vec<ServerAddress>, action: &A
     let session = Session::new(arguments, servers);
     match act(&session, action) {
         Ok(code) => Ok(code),
+        Err(error) if error.is::<Said>() => {
+            let is_refusal = error.downcast_ref::<Said>().is_some_and(|said| said.is_refusal);
+            Ok(if is_refusal { EXIT_REFUSED } else { EXIT_FAILED })
+        }
         Err(error) if is_refusal(&error) => {
             say_error(&error);
             Ok(EXIT_REFUSED)

@@ -63,18 +63,9 @@ impl<'a> Session<'a> {
     /// Asks every server and prints what it says; an error of one does not hide the others.
     ///
     /// # Errors
-    /// When standard output does not take it, or a server could not be asked: the last one's error, the ones
-    /// before it said already.
+    /// When standard output does not take it, or a server could not be asked; [`Said`] with several servers.
     pub(crate) fn list(&self, commands: &[Command], view: View, limit: RowLimit) -> anyhow::Result<()> {
-        let mut failed = None;
-        for server in &self.servers {
-            if let Some(error) = failed.take() {
-                super::say_error(&error);
-            }
-            failed =
-                self.list_one(server, commands, view, limit).err().map(|error| self.named(server, error));
-        }
-        failed.map_or(Ok(()), Err)
+        self.on_each(|server| self.list_one(server, commands, view, limit))
     }
 
     /// Counts on every server: the pages are summed up, one number for each server.
@@ -82,14 +73,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// As [`Session::list`].
     pub(crate) fn list_sums(&self, commands: &[Command]) -> anyhow::Result<()> {
-        let mut failed = None;
-        for server in &self.servers {
-            if let Some(error) = failed.take() {
-                super::say_error(&error);
-            }
-            failed = self.sum_one(server, commands).err().map(|error| self.named(server, error));
-        }
-        failed.map_or(Ok(()), Err)
+        self.on_each(|server| self.sum_one(server, commands))
     }
 
     fn sum_one(&self, server: &ServerAddress, commands: &[Command]) -> anyhow::Result<()> {
@@ -110,11 +94,24 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// What refuses a command does not name itself; with several servers it has to.
-    fn named(&self, server: &ServerAddress, error: anyhow::Error) -> anyhow::Error {
-        let names_itself =
-            !matches!(error.downcast_ref(), Some(ClientError::Command { .. } | ClientError::Refused { .. }));
-        if self.servers.len() == 1 || names_itself { error } else { error.context(server.to_string()) }
+    /// Does something with every server; what goes wrong with one is said at once.
+    fn on_each(&self, each: impl Fn(&ServerAddress) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        if let [server] = self.servers.as_slice() {
+            return each(server);
+        }
+        let mut worst: Option<Said> = None;
+        for server in &self.servers {
+            let Err(error) = each(server) else { continue };
+            if super::is_broken_pipe(&error) {
+                return Err(error);
+            }
+            let is_refusal = super::is_refusal(&error);
+            // Other errors name their server themselves.
+            super::say_error(&if is_refusal { error.context(server.to_string()) } else { error });
+            let was_only_refused = worst.as_ref().is_none_or(|worst| worst.is_refusal);
+            worst = Some(Said { is_refusal: is_refusal && was_only_refused });
+        }
+        worst.map_or(Ok(()), |said| Err(said.into()))
     }
 
     fn list_one(
@@ -227,6 +224,14 @@ impl<'a> Session<'a> {
         io::stdin().read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
+}
+
+/// Something went wrong with one of several servers, and was said.
+#[derive(Debug, thiserror::Error)]
+#[error("not all servers did what was asked")]
+pub(crate) struct Said {
+    /// Whether all that went wrong was that servers refused.
+    pub(crate) is_refusal: bool,
 }
 
 /// Whether the person said yes beforehand.

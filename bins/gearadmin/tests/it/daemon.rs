@@ -36,7 +36,18 @@ impl Daemon {
 
     fn start_in(folder: TempDir) -> Self {
         let mut process = Command::new(program())
-            .args(["-p", "0", "-L", "127.0.0.1", "--http-listen", "none", "-l", "stderr"])
+            .args([
+                "-p",
+                "0",
+                "-L",
+                "127.0.0.1",
+                "--http-listen",
+                "none",
+                "-l",
+                "stderr",
+                "--libsqlite3-db",
+                "queue.db",
+            ])
             .env("STATE_DIRECTORY", folder.path())
             .current_dir(folder.path())
             .stdin(Stdio::null())
@@ -115,6 +126,7 @@ impl Daemon {
     }
 
     /// Grabs until there is nothing more, and reports the same about each job; hands out workloads.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the panic names what is expected")]
     fn work(&self, function: &str, report: impl Fn(Handle<'_>, &mut Connection)) -> Vec<Vec<u8>> {
         let mut connection = self.connect();
         let mut workloads = Vec::new();
@@ -127,8 +139,7 @@ impl Daemon {
                     handle.as_bytes().to_vec()
                 }
                 Response::NoJob => break,
-                other @ (Response::Noop | Response::Error { .. }) => panic!("no answer to a grab: {other:?}"),
-                _ => panic!("no answer to a grab"),
+                other => panic!("no answer to a grab: {other:?}"),
             };
             report(Handle::new(&handle), &mut connection);
         }
@@ -262,7 +273,7 @@ fn dead_letters_come_back_behind_a_canary() {
 #[test]
 fn a_queue_moves_house_without_a_job_lost_or_doubled() {
     let old = Daemon::start();
-    old.done(&["policy", "set", "resize", "attempts=1", "retry-on=fail"]);
+    old.done(&["policy", "set", "resize", "attempts=1", "retry-on=exception,fail"]);
     old.done(&["schedule", "add", "nightly", "0 3 * * *", "report", "--zone", "Europe/Berlin"]);
     old.submit("resize", 0..3, b"dead");
     old.work("resize", throw);
@@ -328,7 +339,7 @@ fn a_schedule_runs_now_and_wrong_ones_are_refused() {
     assert!(daemon.rows(&["schedule", "list"]).is_empty());
     for (when, zone, expected) in [
         ("0 0 31 2 *", "UTC", "never comes"),
-        ("every tuesday", "UTC", "every tuesday"),
+        ("every tuesday", "UTC", "tuesday"),
         ("@hourly", "Mars/Olympus", "Mars/Olympus"),
     ] {
         let said = daemon.refused(&["schedule", "add", "x", when, "f", "--zone", zone]);

@@ -1,6 +1,7 @@
 //! Subcommands against a scripted server: what is asked, what is printed, and the exit status.
 
 use crate::script::{OURS, alone, minutes_ago, scripted, tell, tell_with, without_moments};
+use crate::support::{FakeServer, LIMIT, Peer, start};
 use insta::assert_snapshot;
 use std::io::Write;
 
@@ -522,6 +523,65 @@ fn a_requeue_goes_on_without_its_follower() {
     requeued 5 dead letters: 4 completed, 1 died again\n
     --- stderr
     > dead progress {"campaign":7}
+    "#);
+}
+
+#[test]
+fn ctrl_c_leaves_a_requeue_running_and_says_so() {
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let server = FakeServer::start(move |listener| {
+        let mut peer = Peer::accept(&listener);
+        while peer.next(|_| ()).is_some() {
+            let reply = campaign("canary", 1, 0, 0) + ".\n";
+            // The tool may have left, and with it whoever listens to this.
+            let _told = peer.stream.write_all(reply.as_bytes()).is_ok() && asked.send(()).is_ok();
+        }
+    });
+    let host = format!("127.0.0.1:{}", server.port);
+    let tool = start(OURS, &["dead", "requeue", "--all", "-h", &host], &[], b"");
+    for _look in 0..2 {
+        was_asked.recv_timeout(LIMIT).unwrap();
+    }
+    tool.signal(nix::sys::signal::Signal::SIGINT);
+    assert_snapshot!(tool.end().shown(&[]), @r"
+    exit Some(1)
+    --- stdout
+    --- stderr
+    requeue 7 goes on in the server, waiting for the canary, 1 released, 0 completed (hint: gearadmin dead progress 7)\n
+    ");
+    server.join();
+}
+
+#[test]
+fn what_only_looks_asks_every_server_and_names_it() {
+    let ask = |arguments: &[&str]| {
+        let rows = [
+            "{\"matched\":1,\"changed\":0}\n{}\n",
+            "{\"error\":\"no\"}\n",
+            "{\"matched\":2,\"changed\":0}\n",
+        ];
+        let servers = rows.map(|row| scripted(vec![row.to_owned()]));
+        let ports = servers.each_ref().map(|server| server.port);
+        let hosts = ports.map(|port| format!("127.0.0.1:{port}")).join(",");
+        let ran = start(OURS, &[arguments, &["-h", &hosts]].concat(), &[], b"").end();
+        let _asked = servers.map(FakeServer::join);
+        ran.shown(&ports)
+    };
+    assert_snapshot!(ask(&["jobs", "count"]), @r"
+    exit Some(2)
+    --- stdout
+    127.0.0.1:PORT0 1\n
+    127.0.0.1:PORT2 2\n
+    --- stderr
+    Error: 127.0.0.1:PORT1: no\n
+    ");
+    assert_snapshot!(ask(&["--json", "schedule", "list"]), @r#"
+    exit Some(2)
+    --- stdout
+    {"server":"127.0.0.1:PORT0","matched":1,"changed":0}\n
+    {"server":"127.0.0.1:PORT2","matched":2,"changed":0}\n
+    --- stderr
+    Error: 127.0.0.1:PORT1: no\n
     "#);
 }
 
