@@ -211,6 +211,33 @@ fn a_run_that_could_not_be_written_runs_once_when_it_can() {
 }
 
 #[test]
+fn a_run_on_a_worker_whose_record_failed_comes_again_only_if_the_worker_is_lost() {
+    for completes in [true, false] {
+        let mut world = stored();
+        add(&mut world, r#""when":"every 100s""#);
+        let worker = world.connect();
+        world.can_do(worker, "f");
+        world.take_persisted();
+        world.advance(SECOND * 100);
+        assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"]);
+        world.store_failed(1_000_000);
+        if completes {
+            world.complete(worker, "H:localhost:1");
+        } else {
+            world.close(worker);
+        }
+        world.core.handle_store_ready();
+        world.take_persisted();
+        world.advance(SECOND);
+        let again: &[&str] = if completes { &[] } else { &["put 2", "document s"] };
+        assert_eq!(persisted(&mut world), again);
+        world.committed(1_000_000);
+        let row = show(&mut world);
+        assert_eq!((row.runs, row.failed, row.next), (1, 0, Some((START + 200) * 1000)));
+    }
+}
+
+#[test]
 fn a_run_that_was_missed_while_the_store_failed_goes_by_the_rule() {
     let mut world = stored();
     add(&mut world, r#""when":"every 100s","missed":"one""#);
