@@ -7,6 +7,7 @@ mod limits;
 mod long_backlog;
 mod many_abilities;
 mod policies;
+mod retries;
 mod schedules;
 mod store;
 mod wakes;
