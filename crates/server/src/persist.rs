@@ -51,9 +51,7 @@ impl Owed {
     fn append(&mut self, later: &Batch) {
         self.batch.append(later);
         if self.batch.len() > FOLD_MIN.max(self.folded_len * 2) {
-            let mut folded = Batch::new();
-            let ticket = self.batch.last_ticket();
-            self.batch.iter_net().for_each(|op| folded.push(ticket, op));
+            let folded = self.batch.folded();
             self.folded_len = folded.len();
             self.batch = folded;
         }
