@@ -11,6 +11,7 @@
 )]
 
 mod admin;
+mod dead;
 mod durable;
 mod http;
 mod input;

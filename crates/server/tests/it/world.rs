@@ -78,7 +78,7 @@ pub(crate) fn open_store(disk: &Disk) -> Box<dyn Store> {
 }
 
 /// Waits for something that can only be asked for.
-pub(crate) fn wait_until(what: &str, reached: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let give_up = Instant::now() + PATIENCE;
     while !reached() {
         assert!(Instant::now() < give_up, "not reached: {what}");
