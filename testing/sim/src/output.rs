@@ -2,8 +2,11 @@
 //! list of all that was asked for, by which the oracle judges.
 
 use fastrand::Rng;
-use geartrain_core::{Answer, ConnId, Ended, Event, Op, Outbox, Outbuf, Outcome, Shelf, Ticket, Wanted};
-use geartrain_proto::Response;
+use geartrain_core::{
+    Answer, ConnId, DocumentKind, Ended, Event, Op, Outbox, Outbuf, Outcome, OwnedRecord, OwnedShelving, Shelf,
+    Ticket, Wanted,
+};
+use geartrain_proto::{Priority, Response};
 use geartrain_store::Batch;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -37,33 +40,55 @@ pub(crate) struct Shadow {
 /// Something `core` asked for while it handled one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
-    Send {
-        conn: ConnId,
-        packet: Vec<u8>,
-    },
-    Hold {
-        conn: ConnId,
-        packet: Vec<u8>,
-    },
+    Send { conn: ConnId, packet: Vec<u8> },
+    Hold { conn: ConnId, packet: Vec<u8> },
     /// A place for the answer to a text command.
-    Place {
-        conn: ConnId,
-        ticket: Ticket,
-    },
+    Place { conn: ConnId, ticket: Ticket },
     /// What stands in such a place.
-    Placed {
-        conn: ConnId,
-        ticket: Ticket,
-        text: Vec<u8>,
-    },
-    Text {
-        conn: ConnId,
-        text: Vec<u8>,
-    },
-    Close {
-        conn: ConnId,
-    },
+    Placed { conn: ConnId, ticket: Ticket, text: Vec<u8> },
+    Text { conn: ConnId, text: Vec<u8> },
+    Close { conn: ConnId },
+    Persist { ticket: Ticket, change: Change },
     Note(Note),
+}
+
+/// An [`Op`] that owns what the oracle judges of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    Put(OwnedRecord),
+    Moved { number: u64, function: Vec<u8>, priority: Priority, not_before: i64, attempts: u32, lost: u32 },
+    Attempt { number: u64, attempt: u32, how: Outcome },
+    Shelve(OwnedShelving),
+    Unshelve { number: u64, shelf: Shelf },
+    Delete { number: u64 },
+    Document { kind: DocumentKind, name: Vec<u8>, body: Option<Vec<u8>> },
+    Reserve,
+}
+
+impl From<&Op<'_>> for Change {
+    fn from(op: &Op<'_>) -> Self {
+        match *op {
+            Op::Put(record) => Change::Put(record.into()),
+            Op::Change(it) => Change::Moved {
+                number: it.number,
+                function: it.function.to_vec(),
+                priority: it.priority,
+                not_before: it.not_before,
+                attempts: it.attempts,
+                lost: it.lost,
+            },
+            Op::Attempt(it) => Change::Attempt { number: it.number, attempt: it.attempt, how: it.how },
+            Op::Shelve(shelving) => Change::Shelve(shelving.into()),
+            Op::Unshelve { number, shelf } => Change::Unshelve { number, shelf },
+            Op::Delete { number, .. } => Change::Delete { number },
+            Op::Document(document) => Change::Document {
+                kind: document.kind,
+                name: document.name.to_vec(),
+                body: document.body.map(<[u8]>::to_vec),
+            },
+            Op::ReserveNumbers { .. } => Change::Reserve,
+        }
+    }
 }
 
 /// An [`Event`] that owns what it names.
@@ -178,6 +203,7 @@ impl Outbox for Output {
 
     fn persist(&mut self, ticket: Ticket, op: Op<'_>) {
         assert!(ticket > self.batch.last_ticket(), "tickets grow");
+        self.effects.push(Effect::Persist { ticket, change: Change::from(&op) });
         self.batch.push(ticket, op);
     }
 
@@ -201,9 +227,7 @@ impl Outbox for Output {
                 Note::GivenBack { handle: owned(handle), reason, attempts }
             }
             Event::Ended { handle, how, .. } => Note::Ended { handle: owned(handle), how },
-            Event::LetterRemoved { handle, shelf, .. } => {
-                Note::LetterRemoved { handle: owned(handle), shelf }
-            }
+            Event::LetterRemoved { handle, shelf, .. } => Note::LetterRemoved { handle: owned(handle), shelf },
             Event::Suspended { worker, .. } => Note::Suspended { worker: worker.to_vec() },
             Event::Unsuspended { worker } => Note::Unsuspended { worker: worker.to_vec() },
             _ => return,
