@@ -15,6 +15,7 @@ mod steer;
 pub(crate) use account::number_of;
 pub(crate) use steer::{handle_of, owned_document};
 
+use crate::output::Effect;
 use crate::policy::Rules;
 use geartrain_core::{ConnId, Ended, Now, Shelf, Ticket};
 use geartrain_proto::Priority;
@@ -30,6 +31,7 @@ pub(crate) struct Oracle {
     /// Functions that exist.
     pub(crate) functions: BTreeSet<Vec<u8>>,
     pub(crate) job_retries: u32,
+    prints: bool,
     /// The latest second that the calendar showed.
     pub(crate) latest_second: i64,
     /// The time of the input that is judged.
@@ -167,7 +169,7 @@ pub(crate) struct Job {
     pub(crate) attempts: u32,
     /// How many workers it lost.
     pub(crate) lost: u32,
-    /// Since when it may have been waiting, in milliseconds: the earliest and the latest.
+    /// Since when it may count as waiting, in milliseconds: from its submit, or from when it last came to its line.
     pub(crate) since: (i64, i64),
     /// What has to follow, since an attempt was its last.
     pub(crate) must_end: Option<Ended>,
@@ -270,9 +272,33 @@ pub(crate) enum Cause<'a> {
     Read,
 }
 
+impl Cause<'_> {
+    fn name(self) -> String {
+        match self {
+            Cause::Request(_, request) => format!("{:?}", request.kind()),
+            Cause::Typed(_, command) => command.to_line(),
+            Cause::Admin(command) => format!("{command:?}"),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 impl Oracle {
-    pub(crate) fn new(job_retries: u32) -> Self {
-        Self { job_retries, ..Self::default() }
+    pub(crate) fn new(job_retries: u32, prints: bool) -> Self {
+        Self { job_retries, prints, ..Self::default() }
+    }
+
+    /// Prints what an input caused, where the trace is asked for.
+    #[expect(clippy::print_stdout, reason = "the trace is what was asked for")]
+    fn print(&self, cause: Cause<'_>, effects: &[Effect]) {
+        if self.prints {
+            let shown = effects.iter().filter(|effect| {
+                !matches!(effect, Effect::Send { .. } | Effect::Hold { .. } | Effect::Text { .. })
+            });
+            for effect in shown {
+                println!("    {}: {effect:?}", cause.name());
+            }
+        }
     }
 
     pub(crate) fn is_over(&self, handle: &[u8]) -> bool {

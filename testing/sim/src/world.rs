@@ -74,7 +74,7 @@ impl World {
             media: Media::new(&plan, seed),
             copy: None,
             rng,
-            oracle: Oracle::new(plan.job_retries),
+            oracle: Oracle::new(plan.job_retries, prints == Prints::Everything),
             plan,
             now: Now { moment: Moment::default(), unix: UnixTime::from_seconds(1_800_000_000) },
             trace,

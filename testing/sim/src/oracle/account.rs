@@ -33,7 +33,12 @@ impl Oracle {
         let name = handle_text(&handle);
         let life =
             self.ever.get_mut(&handle).unwrap_or_else(|| panic!("I7: letter {name} was stored but never accepted"));
-        assert_eq!(head.function, life.content.function, "function of letter {name}");
+        // It may have been on its way back to another function.
+        assert!(
+            head.function == life.content.function || life.was_given_back,
+            "function of letter {name}"
+        );
+        life.content.function = head.function.to_vec();
         life.ended = Some(match head.shelving.how {
             Outcome::Completed => Ended::Completed,
             how => Ended::Dead(how),
@@ -85,7 +90,7 @@ impl Oracle {
             ordered,
             attempts: record.attempts,
             lost: record.lost,
-            since: (since, since),
+            since: (record.submitted.millis(), since),
             must_end: None,
             may_be_abandoned: false,
         };
@@ -229,7 +234,7 @@ impl Oracle {
             ordered: not_before == 0,
             attempts: 0,
             lost: 0,
-            since: (now.max(until), now.max(until)),
+            since: (now, now.max(until)),
             must_end: None,
             may_be_abandoned: false,
         };
@@ -313,12 +318,12 @@ impl Oracle {
         job.state = State::Waiting;
         job.place = place;
         job.ordered = true;
-        job.since = (now, now);
+        job.since.1 = now;
         if let Some((earliest, latest)) = policy.pause(attempts) {
             self.counts.paused += 1;
             job.ordered = false;
             job.state = State::Delayed { earliest: now + earliest, latest: now + latest + 1 };
-            job.since = (now + earliest, now + latest + 1);
+            job.since.1 = now + latest + 1;
         }
         // Without clients, and without a record, it is dropped.
         job.may_be_abandoned = waiters == 0 && !acknowledged;

@@ -13,6 +13,7 @@ impl Oracle {
     /// sender acknowledges.
     pub(crate) fn judge(&mut self, now: Now, cause: Cause<'_>, effects: &[Effect]) -> Option<Vec<u8>> {
         self.now = now;
+        self.print(cause, effects);
         let knew_rule = self.knows_rule(cause);
         self.before(cause);
         let owned = self.owned_report(cause);
