@@ -341,7 +341,7 @@ impl Oracle {
         };
         let allowed = match (how, cause) {
             (Ended::Dead(Outcome::Expired), _) => {
-                let since = job.since.0;
+                let since = job.since.0.min(job.since.1);
                 let is_over = policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
                 matches!(cause, Cause::Timeout) && is_over && !matches!(job.state, State::Running(_))
             }
