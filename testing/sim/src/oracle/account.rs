@@ -179,6 +179,7 @@ impl Oracle {
         if changes && !matches!(job.state, State::Running(_)) {
             self.last_place += 1;
             job.place = self.last_place;
+            job.ordered = job.state == State::Waiting;
             job.content.priority = submit.priority;
             if let Some(life) = self.ever.get_mut(handle) {
                 life.content.priority = submit.priority;

@@ -98,11 +98,12 @@ impl Oracle {
         self.fired = self.now;
         let unix = self.now.unix.millis();
         for job in self.jobs.values_mut() {
-            if let State::Delayed { earliest, latest } = job.state
-                && latest <= unix
-            {
+            let State::Delayed { earliest, latest } = &mut job.state else { continue };
+            if *latest <= unix {
                 job.state = State::Waiting;
-                job.ordered &= earliest == latest;
+            } else if *earliest <= unix {
+                // From now on it may be ready, also when the calendar jumps back.
+                *earliest = i64::MIN;
             }
         }
     }

@@ -171,7 +171,7 @@ impl Oracle {
         let job = self.jobs.get_mut(handle).expect("it was just there");
         job.content = content.clone();
         job.place = place;
-        job.ordered = true;
+        job.ordered = job.state == State::Waiting;
         let life = self.ever.get_mut(handle).expect("a live job was accepted");
         life.content = content;
         life.was_given_back = true;
