@@ -199,7 +199,10 @@ pub(crate) struct Content {
 pub(crate) enum State {
     Waiting,
     /// Until a time of the calendar, in milliseconds, which lies between these.
-    Delayed { earliest: i64, latest: i64 },
+    Delayed {
+        earliest: i64,
+        latest: i64,
+    },
     Running(ConnId),
 }
 
@@ -219,7 +222,14 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn new(content: Content) -> Self {
-        Self { content, acknowledged: false, ended: None, was_given_back: false, removed: false, is_plain: false }
+        Self {
+            content,
+            acknowledged: false,
+            ended: None,
+            was_given_back: false,
+            removed: false,
+            is_plain: false,
+        }
     }
 
     /// Whether nothing is owed about the job any more.

@@ -3,8 +3,8 @@
 
 use fastrand::Rng;
 use geartrain_core::{
-    Answer, ConnId, DocumentKind, Ended, Event, Op, Outbox, Outbuf, Outcome, OwnedRecord, OwnedShelving, Shelf,
-    Ticket, Wanted,
+    Answer, ConnId, DocumentKind, Ended, Event, Op, Outbox, Outbuf, Outcome, OwnedRecord, OwnedShelving,
+    Shelf, Ticket, Wanted,
 };
 use geartrain_proto::{Priority, Response};
 use geartrain_store::Batch;
@@ -40,15 +40,36 @@ pub(crate) struct Shadow {
 /// Something `core` asked for while it handled one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
-    Send { conn: ConnId, packet: Vec<u8> },
-    Hold { conn: ConnId, packet: Vec<u8> },
+    Send {
+        conn: ConnId,
+        packet: Vec<u8>,
+    },
+    Hold {
+        conn: ConnId,
+        packet: Vec<u8>,
+    },
     /// A place for the answer to a text command.
-    Place { conn: ConnId, ticket: Ticket },
+    Place {
+        conn: ConnId,
+        ticket: Ticket,
+    },
     /// What stands in such a place.
-    Placed { conn: ConnId, ticket: Ticket, text: Vec<u8> },
-    Text { conn: ConnId, text: Vec<u8> },
-    Close { conn: ConnId },
-    Persist { ticket: Ticket, change: Change },
+    Placed {
+        conn: ConnId,
+        ticket: Ticket,
+        text: Vec<u8>,
+    },
+    Text {
+        conn: ConnId,
+        text: Vec<u8>,
+    },
+    Close {
+        conn: ConnId,
+    },
+    Persist {
+        ticket: Ticket,
+        change: Change,
+    },
     Note(Note),
 }
 
@@ -227,7 +248,9 @@ impl Outbox for Output {
                 Note::GivenBack { handle: owned(handle), reason, attempts }
             }
             Event::Ended { handle, how, .. } => Note::Ended { handle: owned(handle), how },
-            Event::LetterRemoved { handle, shelf, .. } => Note::LetterRemoved { handle: owned(handle), shelf },
+            Event::LetterRemoved { handle, shelf, .. } => {
+                Note::LetterRemoved { handle: owned(handle), shelf }
+            }
             Event::Suspended { worker, .. } => Note::Suspended { worker: worker.to_vec() },
             Event::Unsuspended { worker } => Note::Unsuspended { worker: worker.to_vec() },
             _ => return,

@@ -19,8 +19,6 @@ pub(crate) struct Plan {
     pub(crate) exceptions: bool,
     /// Failures in a row after which a worker is suspended; 0 is never.
     pub(crate) bad_worker_after: u32,
-    /// Bytes of workloads of stored jobs that stay in memory; 0 is all.
-    pub(crate) queue_memory_bytes: u64,
     /// A client gives a typed command at so many of a hundred of its turns.
     pub(crate) steering: u32,
     pub(crate) clients: usize,
@@ -81,7 +79,6 @@ impl Plan {
             },
             exceptions: rng.bool(),
             bad_worker_after: *rng.choice(&[0, 0, 1, 2]).unwrap_or(&0),
-            queue_memory_bytes: *rng.choice(&[0, 1, 500, 1 << 30]).unwrap_or(&0),
             steering: *rng.choice(&[0, 5, 15, 40]).unwrap_or(&0),
             silence: *rng.choice(&[1, 1, 3, 10, 30]).unwrap_or(&1),
             calm: *rng.choice(&[10, 100, 1000]).unwrap_or(&10),

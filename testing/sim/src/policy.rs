@@ -91,7 +91,8 @@ impl Policy {
         let count = |key: &str| text(key).map(|text| text.parse::<usize>().expect("a count that was chosen"));
         let time = |key: &str| text(key).map(millis);
         let switch = |key: &str| text(key) == Some("true");
-        let retries = ["attempts", "retry-on", "backoff-first", "backoff-factor", "backoff-max", "backoff-jitter"];
+        let retries =
+            ["attempts", "retry-on", "backoff-first", "backoff-factor", "backoff-max", "backoff-jitter"];
         let lost = match values.get("lost-workers") {
             Some(_) => count("lost-workers").unwrap_or(0),
             None if retries.iter().any(|key| values.contains_key(*key)) => 3,
@@ -144,7 +145,9 @@ impl Policy {
             pause = (pause * self.factor).min(self.max_ms);
         }
         let pause = pause.min(self.max_ms);
-        (pause > 0.0).then(|| ((pause * (1.0 - self.jitter)).floor() as i64, pause.ceil() as i64))
+        let whole =
+            |ms: f64| i64::try_from(Duration::from_secs_f64(ms / 1000.0).as_millis()).unwrap_or(i64::MAX);
+        (pause > 0.0).then(|| (whole(pause * (1.0 - self.jitter)), whole(pause)))
     }
 
     pub(crate) fn max_waiting(&self, priority: Priority) -> Option<usize> {
@@ -168,11 +171,17 @@ fn millis(text: &str) -> i64 {
 /// Something to set: keys that belong together are set together, so that every rule can be met.
 fn some_values(rng: &mut Rng) -> Vec<(&'static str, String)> {
     let mut one = |choices: &[&str]| rng.choice(choices).copied().unwrap_or_default().to_owned();
-    let group = one(&["tries", "tries", "pause", "limits", "expires", "cap", "cap", "rate", "rate", "waiting", "join", "dead", "finished", "paused", "paused", "draining", "lost"]);
+    let group = one(&[
+        "tries", "tries", "pause", "limits", "expires", "cap", "cap", "rate", "rate", "waiting", "join",
+        "dead", "finished", "paused", "paused", "draining", "lost",
+    ]);
     match group.as_str() {
         "tries" => vec![
             ("attempts", one(&["1", "2", "3", "4"])),
-            ("retry-on", one(&["disconnect,timeout,fail,exception", "fail,exception", "timeout", "disconnect"])),
+            (
+                "retry-on",
+                one(&["disconnect,timeout,fail,exception", "fail,exception", "timeout", "disconnect"]),
+            ),
         ],
         "pause" => vec![
             ("backoff-first", one(&["100ms", "1s", "2s"])),
@@ -187,11 +196,14 @@ fn some_values(rng: &mut Rng) -> Vec<(&'static str, String)> {
         "cap" => vec![("max-running", one(&["1", "2", "3", "none"]))],
         "rate" => vec![("rate", one(&["0.5", "1", "4", "20"])), ("rate-burst", one(&["1", "2", "3"]))],
         "waiting" => vec![(
-            rng.choice(["max-waiting-high", "max-waiting-normal", "max-waiting-low"]).unwrap_or("max-waiting-low"),
+            rng.choice(["max-waiting-high", "max-waiting-normal", "max-waiting-low"])
+                .unwrap_or("max-waiting-low"),
             rng.choice(["1", "3", "none"]).unwrap_or("3").to_owned(),
         )],
         "join" => vec![("on-duplicate", one(&["keep", "last", "highest"]))],
-        "dead" => vec![("dead-age", one(&["2s", "30s", "none"])), ("dead-count", one(&["0", "1", "3", "none"]))],
+        "dead" => {
+            vec![("dead-age", one(&["2s", "30s", "none"])), ("dead-count", one(&["0", "1", "3", "none"]))]
+        }
         "finished" => {
             vec![("finished-age", one(&["2s", "none"])), ("finished-count", one(&["0", "1", "2", "9"]))]
         }

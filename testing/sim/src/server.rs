@@ -8,14 +8,12 @@ use crate::oracle::{Cause, Oracle, owned_document};
 use crate::output::{Effect, Output};
 use crate::plan::{Plan, StoreKind};
 use geartrain_core::{
-    ConnId, Core, Durability, Found, LetterHead, Now, OwnedAttempt, OwnedRecord, OwnedShelving, Settings, Stored,
-    Ticket,
+    ConnId, Core, Durability, Found, LetterHead, Now, OwnedAttempt, OwnedRecord, OwnedShelving, Settings,
+    Stored, Ticket,
 };
 use geartrain_disk::Disk;
 use geartrain_proto::{AdminCommand, Message, Step, decode_message};
-use geartrain_store::{
-    Batch, Locking, MemoryStore, Reader, SqliteOptions, SqliteStore, Store, StoreError,
-};
+use geartrain_store::{Batch, Locking, MemoryStore, Reader, SqliteOptions, SqliteStore, Store, StoreError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -123,7 +121,6 @@ impl Server {
             queue_id: 0xabc,
             bad_worker_after: plan.bad_worker_after,
             bad_worker_pause: Duration::from_secs(2),
-            queue_memory_bytes: plan.queue_memory_bytes,
             ..Settings::default()
         };
         let prefix = settings.handle_prefix.clone();

@@ -6,10 +6,10 @@ use crate::plan::FUNCTIONS;
 use crate::policy::{self, Rules};
 use fastrand::Rng;
 use geartrain_proto::command::{
-    AttemptRow, Bytes, Command, DeadDrop, DeadFilter, DeadGroups, DeadList, DeadProgress, DeadRequeue, DeadShow,
-    Explain, Export, Import, Item, JobsCancel, JobsCount, JobsFilter, JobsList, JobsMove, JobsPick, JobsPriority,
-    JobsShow, Missed, Overlap, PolicyUnset, PriorityName, ScheduleAdd, ScheduleList, ScheduleName, Section,
-    ShelfName, WorkersList,
+    AttemptRow, Bytes, Command, DeadDrop, DeadFilter, DeadGroups, DeadList, DeadProgress, DeadRequeue,
+    DeadShow, Explain, Export, Import, Item, JobsCancel, JobsCount, JobsFilter, JobsList, JobsMove, JobsPick,
+    JobsPriority, JobsShow, Missed, Overlap, PolicyUnset, PriorityName, ScheduleAdd, ScheduleList,
+    ScheduleName, Section, ShelfName, WorkersList,
 };
 
 /// What a person would know.
@@ -31,7 +31,8 @@ fn function(rng: &mut Rng) -> Bytes {
 
 /// A command that makes some sense now.
 pub(crate) fn some_command(rng: &mut Rng, handles: &[Vec<u8>], hints: &Hints) -> Command {
-    let mut pick_of = |list: &[Vec<u8>]| Bytes(rng.choice(list).cloned().unwrap_or_else(|| b"H:localhost:1".to_vec()));
+    let mut pick_of =
+        |list: &[Vec<u8>]| Bytes(rng.choice(list).cloned().unwrap_or_else(|| b"H:localhost:1".to_vec()));
     let (job, letter) = (pick_of(handles), pick_of(&hints.letters));
     let shelf = if rng.u32(0..4) == 0 { ShelfName::Finished } else { ShelfName::Dead };
     match rng.u32(0..40) {
@@ -63,7 +64,8 @@ pub(crate) fn some_command(rng: &mut Rng, handles: &[Vec<u8>], hints: &Hints) ->
         28..31 if hints.is_idle => Command::DeadRequeue(Box::new(requeue(rng, letter))),
         31 | 32 => Command::DeadProgress(Box::new(DeadProgress { campaign: rng.u64(1..6) })),
         33 => {
-            let section = *rng.choice(&[Section::Jobs, Section::Dead, Section::Policies]).unwrap_or(&Section::Jobs);
+            let section =
+                *rng.choice(&[Section::Jobs, Section::Dead, Section::Policies]).unwrap_or(&Section::Jobs);
             Command::Export(Box::new(Export { section, after: 0, filter: DeadFilter::default() }))
         }
         34 | 35 => Command::Import(Box::new(Import { item: item(rng) })),
@@ -153,7 +155,9 @@ fn schedule(rng: &mut Rng) -> Command {
             priority: None,
             unique: None,
             missed: *rng.choice(&[Missed::Skip, Missed::One]).unwrap_or(&Missed::One),
-            overlap: *rng.choice(&[Overlap::Skip, Overlap::Queue, Overlap::Coalesce]).unwrap_or(&Overlap::Queue),
+            overlap: *rng
+                .choice(&[Overlap::Skip, Overlap::Queue, Overlap::Coalesce])
+                .unwrap_or(&Overlap::Queue),
             replace: rng.bool(),
         })),
     }

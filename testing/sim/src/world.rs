@@ -571,7 +571,8 @@ impl World {
             }
         }
         busy |= self.server.as_mut().is_some_and(|server| server.store_step(self.now, &mut self.oracle));
-        busy |= self.server.as_mut().is_some_and(|server| server.read_step(self.now, false, &mut self.oracle));
+        busy |=
+            self.server.as_mut().is_some_and(|server| server.read_step(self.now, false, &mut self.oracle));
         self.drop_closed_links();
         busy | self.wait_for_time(busy)
     }

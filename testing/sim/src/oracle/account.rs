@@ -1,7 +1,9 @@
 //! Keeping the account: what each effect changes, and whether it was allowed.
 
 use super::shelves::Changes;
-use super::{Cause, Content, Job, Letter, Life, Oracle, Peer, Sleep, State, handle_of, handle_text, is_end_by_worker};
+use super::{
+    Cause, Content, Job, Letter, Life, Oracle, Peer, Sleep, State, handle_of, handle_text, is_end_by_worker,
+};
 use crate::output::{Change, Effect, Note};
 use geartrain_core::{ConnId, Ended, LetterHead, Outcome, Record};
 use geartrain_proto::command::Command;
@@ -31,13 +33,12 @@ impl Oracle {
         self.found_letter(head);
         let handle = handle_of(head.shelving.number);
         let name = handle_text(&handle);
-        let life =
-            self.ever.get_mut(&handle).unwrap_or_else(|| panic!("I7: letter {name} was stored but never accepted"));
+        let life = self
+            .ever
+            .get_mut(&handle)
+            .unwrap_or_else(|| panic!("I7: letter {name} was stored but never accepted"));
         // It may have been on its way back to another function.
-        assert!(
-            head.function == life.content.function || life.was_given_back,
-            "function of letter {name}"
-        );
+        assert!(head.function == life.content.function || life.was_given_back, "function of letter {name}");
         life.content.function = head.function.to_vec();
         life.ended = Some(match head.shelving.how {
             Outcome::Completed => Ended::Completed,
@@ -61,8 +62,10 @@ impl Oracle {
             reducer: record.reducer.map(<[u8]>::to_vec),
         };
         self.found_job(record);
-        let life =
-            self.ever.get_mut(handle).unwrap_or_else(|| panic!("I7: job {name} was stored but never accepted"));
+        let life = self
+            .ever
+            .get_mut(handle)
+            .unwrap_or_else(|| panic!("I7: job {name} was stored but never accepted"));
         // What the store may say of its function, priority and time is judged by `kept.rs`.
         let was_moved = life.was_given_back;
         let expected = if was_moved {
@@ -100,7 +103,8 @@ impl Oracle {
     /// All jobs are back: those that were acknowledged and had not ended are among them, the ordered ones
     /// in the order in which they were submitted.
     pub(crate) fn all_loaded(&mut self) {
-        let found: BTreeSet<u64> = self.jobs.keys().chain(self.letters.keys()).map(|it| number_of(it)).collect();
+        let found: BTreeSet<u64> =
+            self.jobs.keys().chain(self.letters.keys()).map(|it| number_of(it)).collect();
         self.check_not_found(&found);
         for (handle, life) in &self.ever {
             if life.acknowledged && !life.is_over() {
@@ -145,15 +149,14 @@ impl Oracle {
                 match change {
                     Change::Shelve(it) => self.shelved(cause, changes, it),
                     Change::Unshelve { number, shelf } => self.unshelved(cause, changes, *number, *shelf),
-                    Change::Document { kind, name, body } => self.document(*ticket, *kind, name, body.as_deref()),
+                    Change::Document { kind, name, body } => {
+                        self.document(*ticket, *kind, name, body.as_deref())
+                    }
                     _ => {}
                 }
             }
             Effect::Placed { ticket, text, .. } => self.answered(cause, *ticket, text),
-            Effect::Hold { .. }
-            | Effect::Place { .. }
-            | Effect::Text { .. }
-            | Effect::Close { .. } => {}
+            Effect::Hold { .. } | Effect::Place { .. } | Effect::Text { .. } | Effect::Close { .. } => {}
         }
     }
 
@@ -221,7 +224,10 @@ impl Oracle {
         };
         let waiting = self.jobs.values().filter(waits).count();
         let max = policy.max_waiting(content.priority);
-        assert!(max.is_none_or(|max| waiting < max), "job {name} is accepted though {waiting} wait, of {max:?}");
+        assert!(
+            max.is_none_or(|max| waiting < max),
+            "job {name} is accepted though {waiting} wait, of {max:?}"
+        );
         self.functions.insert(content.function.clone());
         self.ever.insert(handle.to_vec(), Life { is_plain: background, ..Life::new(content.clone()) });
         self.last_place += 1;
@@ -281,7 +287,8 @@ impl Oracle {
         self.last_place += 1;
         let place = self.last_place;
         let waiters = self.waiting_clients(cause, handle);
-        let job = self.jobs.get(handle).unwrap_or_else(|| panic!("I8: job {name} is given back but not there"));
+        let job =
+            self.jobs.get(handle).unwrap_or_else(|| panic!("I8: job {name} is given back but not there"));
         let State::Running(worker) = job.state else {
             panic!("I8: job {name} is given back but does not run")
         };
@@ -296,14 +303,16 @@ impl Oracle {
             other => panic!("I8: job {name} is given back for {other:?}"),
         };
         assert!(by.is_none_or(|conn| conn == worker), "I8: job {name} is given back by another worker");
-        let (now, life) = (self.now.unix.millis(), self.ever.get_mut(handle).expect("a live job was accepted"));
+        let (now, life) =
+            (self.now.unix.millis(), self.ever.get_mut(handle).expect("a live job was accepted"));
         life.was_given_back = true;
         let acknowledged = life.acknowledged;
         let job = self.jobs.get_mut(handle).expect("it was just there");
         job.attempts += 1;
         job.lost += u32::from(reason == Outcome::Disconnected);
         assert_eq!(job.attempts, attempts, "attempts of job {name}");
-        let is_lost = reason == Outcome::Disconnected && policy.lost_workers > 0 && job.lost >= policy.lost_workers;
+        let is_lost =
+            reason == Outcome::Disconnected && policy.lost_workers > 0 && job.lost >= policy.lost_workers;
         let is_spent = policy.attempts > 0 && job.attempts >= policy.attempts;
         job.must_end = if is_lost {
             Some(Ended::Dead(Outcome::LostWorkers))
@@ -313,7 +322,8 @@ impl Oracle {
             None
         };
         assert!(
-            matches!(reason, Outcome::Disconnected | Outcome::Unable | Outcome::TimedOut) || policy.retries(reason),
+            matches!(reason, Outcome::Disconnected | Outcome::Unable | Outcome::TimedOut)
+                || policy.retries(reason),
             "job {name} is tried again after {reason:?}"
         );
         job.state = State::Waiting;
@@ -343,7 +353,8 @@ impl Oracle {
         let allowed = match (how, cause) {
             (Ended::Dead(Outcome::Expired), _) => {
                 let since = job.since.0.min(job.since.1);
-                let is_over = policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
+                let is_over =
+                    policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
                 matches!(cause, Cause::Timeout) && is_over && !matches!(job.state, State::Running(_))
             }
             (Ended::Dead(_), _) => job.must_end == Some(how),

@@ -82,7 +82,8 @@ impl Oracle {
         // A rate that allows the next start is noticed by the timer.
         let fired = self.fired.moment;
         self.starts.get(function).is_none_or(|starts| {
-            starts.rate != policy.rate || allows(starts, starts.times.back().copied().unwrap_or(fired).max(fired))
+            starts.rate != policy.rate
+                || allows(starts, starts.times.back().copied().unwrap_or(fired).max(fired))
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Judging one input: what its sender got for it, and what holds afterwards.
 
 use super::account::content_of;
+use super::shelves::Changes;
 use super::{Cause, Oracle, Sleep, State, handle_text};
 use crate::output::{Effect, Note};
-use super::shelves::Changes;
 use geartrain_core::{ConnId, Now};
 use geartrain_proto::command::Command;
 use geartrain_proto::{AdminCommand, GrabKind, Handle, Request, Response, Step, SubmitMode, decode_response};
@@ -112,14 +112,21 @@ impl Oracle {
     fn check_retries(&mut self, cause: Cause<'_>, effects: &[Effect]) {
         let unix = self.now.unix.millis();
         let is_timeout = matches!(cause, Cause::Timeout);
-        let handles: Vec<Vec<u8>> = self.jobs.keys().cloned().collect();
-        for handle in handles {
-            let (name, job) = (handle_text(&handle), self.jobs[&handle].clone());
+        let jobs: Vec<(Vec<u8>, super::Job)> = if is_timeout || !effects.is_empty() {
+            self.jobs.iter().map(|(handle, job)| (handle.clone(), job.clone())).collect()
+        } else {
+            Vec::new()
+        };
+        for (handle, job) in jobs {
+            let name = handle_text(&handle);
             assert_eq!(job.must_end, None, "job {name} had its last attempt and lives");
             if is_timeout && job.state == State::Waiting {
                 let expires = self.policy(&job.content.function).expires_ms;
                 let limit = expires.map(|expires| job.since.0.max(job.since.1) + expires);
-                assert!(limit.is_none_or(|limit| unix < limit), "job {name} expired at {limit:?}, now {unix}");
+                assert!(
+                    limit.is_none_or(|limit| unix < limit),
+                    "job {name} expired at {limit:?}, now {unix}"
+                );
             }
         }
         if effects.iter().any(|effect| matches!(effect, Effect::Persist { .. })) {

@@ -58,7 +58,11 @@ impl KeptJobs {
             }
             Change::Shelve(it) => {
                 self.asked.remove(&it.number);
-                self.push(it.number, ticket, Fate::Shelved { shelf: it.shelf, how: it.how, attempts: it.attempts });
+                self.push(
+                    it.number,
+                    ticket,
+                    Fate::Shelved { shelf: it.shelf, how: it.how, attempts: it.attempts },
+                );
             }
             Change::Unshelve { number, shelf } => {
                 // A record that comes with this is owed, whatever fails.
@@ -135,7 +139,10 @@ impl Oracle {
 
     fn check_found(&mut self, number: u64, fate: &Fate) {
         let states = self.kept.by_number.get(&number).cloned();
-        assert!(self.kept.found(number, fate), "I7: job {number} was found as {fate:?}, and may be {states:?}");
+        assert!(
+            self.kept.found(number, fate),
+            "I7: job {number} was found as {fate:?}, and may be {states:?}"
+        );
     }
 
     /// All was found: what was not must be allowed to be gone.

@@ -37,7 +37,11 @@ impl Oracle {
                 format!("{}\t{high}\t{normal}\t{low}\t{}\n", function.escape_ascii(), self.workers(function));
             expected.push_str(&row);
         }
-        assert_eq!(self.sorted(text), self.sorted((expected + ".\n").as_bytes()), "counters of prioritystatus");
+        assert_eq!(
+            self.sorted(text),
+            self.sorted((expected + ".\n").as_bytes()),
+            "counters of prioritystatus"
+        );
     }
 
     /// Every live job is listed with its attempts, and none else.

@@ -100,7 +100,8 @@ impl Oracle {
             let by_person = self.commands_under_way(cause).any(|command| match command {
                 Command::DeadDrop(drop) => {
                     let of_function = drop.filter.function.as_ref().is_none_or(|it| it.0 == letter.function);
-                    let of_handle = drop.filter.handles.is_empty() || drop.filter.handles.iter().any(|it| it.0 == handle);
+                    let of_handle =
+                        drop.filter.handles.is_empty() || drop.filter.handles.iter().any(|it| it.0 == handle);
                     Shelf::from(drop.shelf) == shelf && of_function && of_handle && !drop.dry
                 }
                 _ => false,
@@ -132,7 +133,8 @@ impl Oracle {
 
     /// After each step no more letters of a function are kept than its policy says.
     pub(super) fn check_letters(&mut self, effects: &[Effect]) {
-        let is_shelving = |effect: &Effect| matches!(effect, Effect::Persist { change: Change::Shelve(_), .. });
+        let is_shelving =
+            |effect: &Effect| matches!(effect, Effect::Persist { change: Change::Shelve(_), .. });
         if !effects.iter().any(is_shelving) {
             return;
         }
@@ -141,7 +143,8 @@ impl Oracle {
         for (shelf, function) in functions {
             let policy = self.policy(&function);
             let keep = if shelf == Shelf::Dead { policy.dead } else { policy.finished };
-            let count = self.letters.values().filter(|it| it.shelf == shelf && it.function == function).count();
+            let count =
+                self.letters.values().filter(|it| it.shelf == shelf && it.function == function).count();
             assert!(
                 keep.count.is_none_or(|max| count <= max),
                 "{count} letters of {} are kept, {keep:?}",

@@ -99,8 +99,13 @@ impl Oracle {
         };
         let may_fail = match command {
             Command::PolicyUnset(_) => !knew_rule,
-            Command::PolicySet(_) | Command::JobsCancel(_) | Command::JobsPriority(_) | Command::JobsCount(_) => false,
-            Command::DeadList(_) | Command::DeadDrop(_) | Command::DeadGroups(_) | Command::Export(_) => false,
+            Command::PolicySet(_)
+            | Command::JobsCancel(_)
+            | Command::JobsPriority(_)
+            | Command::JobsCount(_) => false,
+            Command::DeadList(_) | Command::DeadDrop(_) | Command::DeadGroups(_) | Command::Export(_) => {
+                false
+            }
             _ => true,
         };
         let changed = self.expected_change(command, effects);
@@ -137,9 +142,7 @@ impl Oracle {
         };
         let handle = pick.handles.first()?.0.clone();
         let number = super::number_of(&handle);
-        let is_written = |effect: &Effect| {
-            matches!(effect, Effect::Persist { change: Change::Moved { number: of, .. }, .. } if *of == number)
-        };
+        let is_written = |effect: &Effect| matches!(effect, Effect::Persist { change: Change::Moved { number: of, .. }, .. } if *of == number);
         let is_told = |effect: &Effect| {
             let Effect::Placed { text, .. } = effect else { return false };
             row::<Changed>(text).is_some_and(|it| it.changed == 1)
@@ -152,7 +155,12 @@ impl Oracle {
         Some(Changed { matched, changed: u64::from(moved) })
     }
 
-    fn moved(&mut self, handle: &[u8], function: Option<Vec<u8>>, priority: Option<geartrain_proto::Priority>) {
+    fn moved(
+        &mut self,
+        handle: &[u8],
+        function: Option<Vec<u8>>,
+        priority: Option<geartrain_proto::Priority>,
+    ) {
         let name = handle_text(handle);
         let job = self.jobs.get(handle).unwrap_or_else(|| panic!("{name} is moved but not there"));
         assert!(!matches!(job.state, State::Running(_)), "{name} is moved while it runs");
@@ -181,7 +189,8 @@ impl Oracle {
         if kind == DocumentKind::Policy {
             let values = self.rules.by_pattern.get(name).cloned();
             assert_eq!(values.is_some(), body.is_some(), "a rule is written as it is");
-            let states = self.documents.entry(name.to_vec()).or_insert_with(|| vec![(Ticket::ZERO, None, None)]);
+            let states =
+                self.documents.entry(name.to_vec()).or_insert_with(|| vec![(Ticket::ZERO, None, None)]);
             states.push((ticket, body.map(<[u8]>::to_vec), values));
         }
     }
@@ -213,7 +222,9 @@ impl Oracle {
             let body = found.map(|(_, _, body)| body);
             let state = states.iter().find(|(_, state, _)| state.as_ref() == body);
             let (_, body, values) = state
-                .unwrap_or_else(|| panic!("the rule {} was found as {body:?}, and may be {states:?}", name.escape_ascii()))
+                .unwrap_or_else(|| {
+                    panic!("the rule {} was found as {body:?}, and may be {states:?}", name.escape_ascii())
+                })
                 .clone();
             if let Some(values) = &values {
                 self.rules.by_pattern.insert(name.clone(), values.clone());
@@ -236,7 +247,9 @@ impl Oracle {
             campaign.released += 1;
             campaign.watched.insert(handle.to_vec());
             assert!(
-                campaign.canary == 0 || campaign.completed >= campaign.canary || campaign.released <= campaign.canary,
+                campaign.canary == 0
+                    || campaign.completed >= campaign.canary
+                    || campaign.released <= campaign.canary,
                 "{name} goes back before the canaries came through"
             );
             expected = campaign.function.clone().unwrap_or(expected);
@@ -267,12 +280,16 @@ impl Oracle {
         let until = record.not_before * 1000;
         let job = Job {
             content,
-            state: if until > now { State::Delayed { earliest: until, latest: until } } else { State::Waiting },
+            state: if until > now {
+                State::Delayed { earliest: until, latest: until }
+            } else {
+                State::Waiting
+            },
             place: self.last_place,
             ordered: until <= now,
             attempts: record.attempts,
             lost: record.lost,
-            since: (record.submitted.millis().min(now), now.max(until)),
+            since: (record.submitted.millis(), now.max(until)),
             must_end: None,
             may_be_abandoned: false,
         };
@@ -302,7 +319,8 @@ impl Oracle {
 
     pub(super) fn imported_letter(&mut self, handle: &[u8], record: &OwnedRecord) {
         self.new_life(handle, record);
-        self.ever.get_mut(handle).expect("it was just made").ended = Some(Ended::Dead(geartrain_core::Outcome::Failed));
+        self.ever.get_mut(handle).expect("it was just made").ended =
+            Some(Ended::Dead(geartrain_core::Outcome::Failed));
     }
 
     pub(super) fn remember_imports(&mut self, command: &Command, changes: &Changes, last: Option<Ticket>) {
@@ -335,7 +353,8 @@ impl Oracle {
         self.counts.answered += 1;
         let shown = String::from_utf8_lossy(text).into_owned();
         let command = &asked.command;
-        let body = text.strip_suffix(b".\n").unwrap_or_else(|| panic!("I11: {command:?} was answered {shown}"));
+        let body =
+            text.strip_suffix(b".\n").unwrap_or_else(|| panic!("I11: {command:?} was answered {shown}"));
         let rows: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()).collect();
         let last = rows.last().unwrap_or_else(|| panic!("I11: {command:?} was answered {shown}"));
         if serde_json::from_slice::<CommandError>(last).is_ok() {
@@ -363,7 +382,11 @@ impl Oracle {
                 let letter: LetterRow = row(text).expect("a letter is shown");
                 let life = self.ever.get(&letter.handle.0).expect("a letter was a job");
                 assert_eq!(letter.function.0, life.content.function, "function of a letter");
-                assert_eq!(letter.workload.map(|it| it.0).as_ref(), Some(&life.content.workload), "its workload");
+                assert_eq!(
+                    letter.workload.map(|it| it.0).as_ref(),
+                    Some(&life.content.workload),
+                    "its workload"
+                );
                 if life.is_plain {
                     assert_eq!(letter.log.len(), letter.attempts as usize, "attempts of {}", letter.handle);
                 }
@@ -371,7 +394,11 @@ impl Oracle {
             Command::JobsShow(_) => {
                 let job: JobRow = row(text).expect("a job is shown");
                 let life = self.ever.get(&job.handle.0).expect("a job was accepted");
-                assert_eq!(job.workload.map(|it| it.0).as_ref(), Some(&life.content.workload), "workload shown");
+                assert_eq!(
+                    job.workload.map(|it| it.0).as_ref(),
+                    Some(&life.content.workload),
+                    "workload shown"
+                );
             }
             Command::Import(import) => {
                 let imported: Imported = row(text).expect("an import is answered");
@@ -391,7 +418,9 @@ impl Oracle {
 
     fn check_campaign(&mut self, command: &Command, text: &[u8]) {
         let row: Campaign = row(text).expect("a campaign is shown");
-        let Some(campaign) = self.campaigns.current.as_mut().filter(|_| !self.campaigns.muddled) else { return };
+        let Some(campaign) = self.campaigns.current.as_mut().filter(|_| !self.campaigns.muddled) else {
+            return;
+        };
         if matches!(command, Command::DeadRequeue(_)) {
             campaign.number = Some(row.campaign);
         }
@@ -402,7 +431,9 @@ impl Oracle {
         assert_eq!((row.released, row.completed, row.died), counted, "released, completed, died of {row:?}");
         campaign.is_over = matches!(row.state, CampaignState::Done | CampaignState::Stopped);
         let is_right = match row.state {
-            CampaignState::Done => campaign.died == 0 && campaign.watched.is_empty() && row.released == row.matched,
+            CampaignState::Done => {
+                campaign.died == 0 && campaign.watched.is_empty() && row.released == row.matched
+            }
             CampaignState::Stopped => campaign.died > 0,
             _ => campaign.died == 0,
         };
@@ -411,10 +442,17 @@ impl Oracle {
 
     fn check_export(&mut self, rows: &[&[u8]]) {
         for row in rows {
-            let Ok(Item::Job { number, workload, unique, .. }) = serde_json::from_slice(row) else { continue };
+            let Ok(Item::Job { number, workload, unique, .. }) = serde_json::from_slice(row) else {
+                continue;
+            };
             let handle = handle_of(number);
-            let life = self.ever.get(&handle).unwrap_or_else(|| panic!("{number} was exported and never accepted"));
-            assert_eq!((&workload.0, &unique.0), (&life.content.workload, &life.content.unique), "export of {number}");
+            let life =
+                self.ever.get(&handle).unwrap_or_else(|| panic!("{number} was exported and never accepted"));
+            assert_eq!(
+                (&workload.0, &unique.0),
+                (&life.content.workload, &life.content.unique),
+                "export of {number}"
+            );
             self.counts.exported += 1;
         }
     }
