@@ -21,9 +21,11 @@
 mod oracle;
 mod output;
 mod plan;
+mod policy;
 mod run;
 mod server;
 mod session;
+mod steering;
 mod trace;
 mod world;
 

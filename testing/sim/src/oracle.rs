@@ -5,12 +5,19 @@
 //! Never: asks `core` what it thinks.
 
 mod account;
+mod gates;
 mod judge;
+mod kept;
 mod lists;
+mod shelves;
+mod steer;
 
 pub(crate) use account::number_of;
+pub(crate) use steer::{handle_of, owned_document};
 
-use geartrain_core::{ConnId, Ended};
+use crate::output::Effect;
+use crate::policy::Rules;
+use geartrain_core::{ConnId, Ended, Now, Shelf, Ticket};
 use geartrain_proto::Priority;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +31,29 @@ pub(crate) struct Oracle {
     /// Functions that exist.
     pub(crate) functions: BTreeSet<Vec<u8>>,
     pub(crate) job_retries: u32,
+    prints: bool,
     /// The latest second that the calendar showed.
     pub(crate) latest_second: i64,
+    /// The time of the input that is judged.
+    pub(crate) now: Now,
+    /// When the server last looked at its timers.
+    pub(crate) fired: Now,
+    /// The rules of policies in force.
+    pub(crate) rules: Rules,
+    resolved: gates::Resolved,
+    starts: BTreeMap<Vec<u8>, gates::Starts>,
+    /// Jobs that left the queue and are kept.
+    pub(crate) letters: BTreeMap<Vec<u8>, Letter>,
+    kept: kept::KeptJobs,
+    /// What rules the store may hold, by the body of their documents.
+    documents: steer::Documents,
+    /// Typed commands that are not answered yet, by the place of their answer.
+    pub(crate) commands: BTreeMap<Ticket, steer::Asked>,
+    /// Jobs that were taken in, by their number elsewhere.
+    imports: BTreeMap<u64, steer::Taken>,
+    pub(crate) campaigns: steer::Campaigns,
+    /// Workers that get no jobs.
+    suspended: BTreeSet<Vec<u8>>,
     /// Counts up with each place in a line.
     pub(crate) last_place: u64,
     pub(crate) counts: Counts,
@@ -46,8 +74,38 @@ pub struct Counts {
     pub given_back: u64,
     /// Jobs that ended by a worker's report.
     pub done: u64,
-    /// Jobs whose retries were spent.
+    /// Jobs that died.
     pub spent: u64,
+    /// Jobs that expired.
+    pub expired: u64,
+    /// Jobs that wait a pause before their next attempt.
+    pub paused: u64,
+    /// Jobs started under a cap or a rate.
+    pub limited_starts: u64,
+    /// Rules of policies set or taken back.
+    pub policies: u64,
+    /// Letters removed by a rule.
+    pub letters_removed: u64,
+    /// Letters that a person dropped.
+    pub letters_dropped: u64,
+    /// Letters that went back into the queue.
+    pub requeued: u64,
+    /// Letters found in the store at a start.
+    pub letters_loaded: u64,
+    /// Jobs that got another function or priority.
+    pub moved: u64,
+    /// Jobs taken in.
+    pub imported: u64,
+    /// Items of exports compared.
+    pub exported: u64,
+    /// Typed commands answered.
+    pub answered: u64,
+    /// Jobs that schedules submitted.
+    pub scheduled: u64,
+    /// Workers that were suspended.
+    pub suspended: u64,
+    /// Reads that were answered, and that failed.
+    pub reads: [u64; 2],
     /// Jobs cancelled.
     pub cancelled: u64,
     /// Submits refused.
@@ -74,6 +132,21 @@ impl Counts {
         self.given_back += other.given_back;
         self.done += other.done;
         self.spent += other.spent;
+        self.expired += other.expired;
+        self.paused += other.paused;
+        self.limited_starts += other.limited_starts;
+        self.policies += other.policies;
+        self.letters_removed += other.letters_removed;
+        self.letters_dropped += other.letters_dropped;
+        self.requeued += other.requeued;
+        self.letters_loaded += other.letters_loaded;
+        self.moved += other.moved;
+        self.imported += other.imported;
+        self.exported += other.exported;
+        self.answered += other.answered;
+        self.scheduled += other.scheduled;
+        self.suspended += other.suspended;
+        self.reads = [self.reads[0] + other.reads[0], self.reads[1] + other.reads[1]];
         self.cancelled += other.cancelled;
         self.refused += other.refused;
         self.crashes += other.crashes;
@@ -94,6 +167,22 @@ pub(crate) struct Job {
     /// Whether its place is said: not after its time came, nor after a restart when it was given back.
     pub(crate) ordered: bool,
     pub(crate) attempts: u32,
+    /// How many workers it lost.
+    pub(crate) lost: u32,
+    /// Since when it may count as waiting, in milliseconds: from its submit, or from when it last came to its line.
+    pub(crate) since: (i64, i64),
+    /// What has to follow, since an attempt was its last.
+    pub(crate) must_end: Option<Ended>,
+    /// Whether it may be dropped at once, since nobody waits for it.
+    pub(crate) may_be_abandoned: bool,
+}
+
+/// A job that left the queue and is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Letter {
+    pub(crate) shelf: Shelf,
+    pub(crate) function: Vec<u8>,
+    pub(crate) ended: i64,
 }
 
 /// What was submitted.
@@ -109,7 +198,11 @@ pub(crate) struct Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Waiting,
-    Delayed,
+    /// Until a time of the calendar, in milliseconds, which lies between these.
+    Delayed {
+        earliest: i64,
+        latest: i64,
+    },
     Running(ConnId),
 }
 
@@ -119,8 +212,34 @@ pub(crate) struct Life {
     pub(crate) content: Content,
     pub(crate) acknowledged: bool,
     pub(crate) ended: Option<Ended>,
+    /// Whether its place is not said any more.
     pub(crate) was_given_back: bool,
-    pub(crate) not_before: i64,
+    /// Whether a letter of it was removed, by a rule or a person.
+    pub(crate) removed: bool,
+    /// Whether it was a background job alone, all of whose attempts are in the store.
+    pub(crate) is_plain: bool,
+}
+
+impl Life {
+    pub(crate) fn new(content: Content) -> Self {
+        Self {
+            content,
+            acknowledged: false,
+            ended: None,
+            was_given_back: false,
+            removed: false,
+            is_plain: false,
+        }
+    }
+
+    /// Whether nothing is owed about the job any more.
+    fn is_over(&self) -> bool {
+        match self.ended {
+            None => false,
+            Some(Ended::Dead(_)) => self.removed,
+            Some(_) => true,
+        }
+    }
 }
 
 /// A connection.
@@ -133,6 +252,8 @@ pub(crate) struct Peer {
     pub(crate) awaits: BTreeMap<Vec<u8>, u32>,
     /// The job it just reported an exception for.
     pub(crate) exception_for: Option<Vec<u8>>,
+    /// By what it is known again.
+    pub(crate) identity: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -148,20 +269,57 @@ pub(crate) enum Sleep {
 pub(crate) enum Cause<'a> {
     Request(ConnId, &'a geartrain_proto::Request<'a>),
     Admin(&'a geartrain_proto::AdminCommand<'a>),
+    /// A typed command that could be read.
+    Typed(ConnId, &'a geartrain_proto::command::Command),
     Malformed,
+    /// What was loaded is in force.
+    Started,
     Closed(ConnId),
     Timeout,
-    StoreFailed,
-    Committed,
+    StoreFailed(Ticket),
+    Committed(Ticket),
+    /// What was read from the store was given to the server.
+    Read,
+}
+
+impl Cause<'_> {
+    fn name(self) -> String {
+        match self {
+            Cause::Request(_, request) => format!("{:?}", request.kind()),
+            Cause::Typed(_, command) => command.to_line(),
+            Cause::Admin(command) => format!("{command:?}"),
+            other => format!("{other:?}"),
+        }
+    }
 }
 
 impl Oracle {
+    pub(crate) fn new(job_retries: u32, prints: bool) -> Self {
+        Self { job_retries, prints, ..Self::default() }
+    }
+
+    /// Prints what an input caused, where the trace is asked for.
+    #[expect(clippy::print_stdout, reason = "the trace is what was asked for")]
+    fn print(&self, cause: Cause<'_>, effects: &[Effect]) {
+        if self.prints {
+            let shown = effects.iter().filter(|effect| {
+                !matches!(effect, Effect::Send { .. } | Effect::Hold { .. } | Effect::Text { .. })
+            });
+            for effect in shown {
+                println!("    {}: {effect:?}", cause.name());
+            }
+        }
+    }
+
     pub(crate) fn is_over(&self, handle: &[u8]) -> bool {
         self.ever.get(handle).is_some_and(|life| life.ended.is_some())
     }
 
-    fn is_ready(job: &Job) -> bool {
-        job.state == State::Waiting
+    /// Whether a job certainly stands in its line, and its function may start jobs.
+    fn is_ready(&mut self, handle: &[u8]) -> bool {
+        let Some(job) = self.jobs.get(handle).filter(|job| job.state == State::Waiting) else { return false };
+        let function = job.content.function.clone();
+        self.is_open(&function)
     }
 
     /// Whether two jobs would be one: same function and unique, or workload where that stands for it.
@@ -182,8 +340,8 @@ impl Oracle {
         for (handle, life) in &self.ever {
             let name = handle.escape_ascii();
             assert!(
-                !life.acknowledged || life.ended.is_some(),
-                "I7: acknowledged background job {name} was neither run, cancelled nor given up"
+                !life.acknowledged || life.is_over() || self.letters.contains_key(handle),
+                "I7: acknowledged background job {name} was neither run, cancelled nor is it a dead letter"
             );
         }
         if let Some((handle, job)) = self.jobs.first_key_value() {

@@ -2,8 +2,11 @@
 //! list of all that was asked for, by which the oracle judges.
 
 use fastrand::Rng;
-use geartrain_core::{Answer, ConnId, Ended, Event, Op, Outbox, Outbuf, Outcome, Shelf, Ticket, Wanted};
-use geartrain_proto::Response;
+use geartrain_core::{
+    Answer, ConnId, DocumentKind, Ended, Event, Op, Outbox, Outbuf, Outcome, OwnedRecord, OwnedShelving,
+    Shelf, Ticket, Wanted,
+};
+use geartrain_proto::{Priority, Response};
 use geartrain_store::Batch;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -63,7 +66,50 @@ pub(crate) enum Effect {
     Close {
         conn: ConnId,
     },
+    Persist {
+        ticket: Ticket,
+        change: Change,
+    },
     Note(Note),
+}
+
+/// An [`Op`] that owns what the oracle judges of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    Put(OwnedRecord),
+    Moved { number: u64, function: Vec<u8>, priority: Priority, not_before: i64, attempts: u32, lost: u32 },
+    Attempt { number: u64, attempt: u32, how: Outcome },
+    Shelve(OwnedShelving),
+    Unshelve { number: u64, shelf: Shelf },
+    Delete { number: u64 },
+    Document { kind: DocumentKind, name: Vec<u8>, body: Option<Vec<u8>> },
+    Reserve,
+}
+
+impl From<&Op<'_>> for Change {
+    fn from(op: &Op<'_>) -> Self {
+        match *op {
+            Op::Put(record) => Change::Put(record.into()),
+            Op::Change(it) => Change::Moved {
+                number: it.number,
+                function: it.function.to_vec(),
+                priority: it.priority,
+                not_before: it.not_before,
+                attempts: it.attempts,
+                lost: it.lost,
+            },
+            Op::Attempt(it) => Change::Attempt { number: it.number, attempt: it.attempt, how: it.how },
+            Op::Shelve(shelving) => Change::Shelve(shelving.into()),
+            Op::Unshelve { number, shelf } => Change::Unshelve { number, shelf },
+            Op::Delete { number, .. } => Change::Delete { number },
+            Op::Document(document) => Change::Document {
+                kind: document.kind,
+                name: document.name.to_vec(),
+                body: document.body.map(<[u8]>::to_vec),
+            },
+            Op::ReserveNumbers { .. } => Change::Reserve,
+        }
+    }
 }
 
 /// An [`Event`] that owns what it names.
@@ -178,6 +224,7 @@ impl Outbox for Output {
 
     fn persist(&mut self, ticket: Ticket, op: Op<'_>) {
         assert!(ticket > self.batch.last_ticket(), "tickets grow");
+        self.effects.push(Effect::Persist { ticket, change: Change::from(&op) });
         self.batch.push(ticket, op);
     }
 

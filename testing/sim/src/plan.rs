@@ -17,6 +17,10 @@ pub(crate) struct Plan {
     pub(crate) wakeup: Wakeup,
     pub(crate) function_order: FunctionOrder,
     pub(crate) exceptions: bool,
+    /// Failures in a row after which a worker is suspended; 0 is never.
+    pub(crate) bad_worker_after: u32,
+    /// A client gives a typed command at so many of a hundred of its turns.
+    pub(crate) steering: u32,
     pub(crate) clients: usize,
     pub(crate) workers: usize,
     /// A client speaks at one of so many of its turns: where it is silent for long, workers sleep.
@@ -52,6 +56,8 @@ pub(crate) struct Faults {
     pub(crate) disk_error: u32,
     pub(crate) disk_full: u32,
     pub(crate) clock_jump: u32,
+    /// A read fails, of a hundred.
+    pub(crate) read_error: u32,
 }
 
 impl Plan {
@@ -72,6 +78,8 @@ impl Plan {
                 _ => FunctionOrder::Priority,
             },
             exceptions: rng.bool(),
+            bad_worker_after: *rng.choice(&[0, 0, 1, 2]).unwrap_or(&0),
+            steering: *rng.choice(&[0, 5, 15, 40]).unwrap_or(&0),
             silence: *rng.choice(&[1, 1, 3, 10, 30]).unwrap_or(&1),
             calm: *rng.choice(&[10, 100, 1000]).unwrap_or(&10),
             abilities: *rng.choice(&[3, 6, 9]).unwrap_or(&6),
@@ -98,6 +106,7 @@ impl Faults {
             disk_error: disk(at(120)),
             disk_full: disk(at(60)),
             clock_jump: at(80),
+            read_error: at(30),
         }
     }
 }

@@ -4,14 +4,18 @@
 //! From: bytes that the fake network delivers. To: bytes for it.
 //! Never: decides when something happens; the world does.
 
-use crate::oracle::{Cause, Oracle};
+use crate::oracle::{Cause, Oracle, owned_document};
 use crate::output::{Effect, Output};
 use crate::plan::{Plan, StoreKind};
-use geartrain_core::{ConnId, Core, Durability, Now, OwnedRecord, Settings, Stored};
+use geartrain_core::{
+    ConnId, Core, Durability, Found, LetterHead, Now, OwnedAttempt, OwnedRecord, OwnedShelving, Settings,
+    Stored, Ticket,
+};
 use geartrain_disk::Disk;
-use geartrain_proto::{Message, Step, decode_message};
-use geartrain_store::{Batch, Locking, MemoryStore, SqliteOptions, SqliteStore, Store, StoreError};
+use geartrain_proto::{AdminCommand, Message, Step, decode_message};
+use geartrain_store::{Batch, Locking, MemoryStore, Reader, SqliteOptions, SqliteStore, Store, StoreError};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Where the database lies on the fake disk.
 pub(crate) const DATABASE: &str = "/queue.db";
@@ -32,6 +36,9 @@ pub(crate) struct Server {
     pub(crate) out: Output,
     pub(crate) conns: BTreeMap<u32, Conn>,
     store: Box<dyn Store>,
+    reader: Box<dyn Reader>,
+    /// What was read, and the server does not know yet.
+    read: Option<(Ticket, Result<Vec<OwnedFound>, String>)>,
     pub(crate) commit: Commit,
     pub(crate) output_bytes_max: usize,
 }
@@ -43,6 +50,23 @@ pub(crate) struct Conn {
     unread: Vec<u8>,
     /// The peer sends no more: closed when all its answers are out.
     pub(crate) ends: bool,
+}
+
+/// A [`Found`] that owns its bytes.
+enum OwnedFound {
+    Job(OwnedRecord),
+    Letter(OwnedRecord, OwnedShelving),
+    Attempt(OwnedAttempt),
+}
+
+impl From<Found<'_>> for OwnedFound {
+    fn from(found: Found<'_>) -> Self {
+        match found {
+            Found::Job(record) => OwnedFound::Job(record.into()),
+            Found::Letter(record, shelving) => OwnedFound::Letter(record.into(), shelving.into()),
+            Found::Attempt(attempt) => OwnedFound::Attempt(attempt.into()),
+        }
+    }
 }
 
 /// What the thread of the store does.
@@ -94,39 +118,62 @@ impl Server {
             durability: Durability::Stored,
             next_number: store.opening().next_number,
             hash_seed: 7,
+            queue_id: 0xabc,
+            bad_worker_after: plan.bad_worker_after,
+            bad_worker_pause: Duration::from_secs(2),
             ..Settings::default()
         };
         let prefix = settings.handle_prefix.clone();
         let mut core = Core::new(settings).expect("the settings are good");
         let mut out = Output::default();
-        let mut records = Vec::new();
+        let (mut records, mut letters, mut documents) = (Vec::new(), Vec::new(), Vec::new());
         let loaded = store.load(&mut |stored| {
             core.load(now, stored, &mut out);
-            if let Stored::Job(record) = stored {
-                let handle = format!("{prefix}:{}", record.number).into_bytes();
-                records.push((handle, OwnedRecord::from(record)));
+            match stored {
+                Stored::Job(record) => {
+                    let handle = format!("{prefix}:{}", record.number).into_bytes();
+                    records.push((handle, OwnedRecord::from(record)));
+                }
+                Stored::Letter(head) => {
+                    letters.push((OwnedShelving::from(head.shelving), head.function.to_vec(), head.bytes));
+                }
+                Stored::Document(document) => documents.push(owned_document(&document)),
             }
         });
         let report = loaded.ok()?;
         core.handle_loaded(now, &mut out);
+        let reader = store.reader().ok()?;
         store.commit(&out.batch).ok()?;
         let upto = out.batch.last_ticket();
         // Only now is it sure that this start happens; the oracle must not believe one that does not.
         assert_eq!(report.set_aside, 0, "records that were written are read");
         assert_eq!(report.loaded, records.len() as u64, "all records are given out");
+        oracle.now = now;
+        oracle.fired = now;
+        oracle.loaded_documents(&documents);
+        for (shelving, function, bytes) in &letters {
+            let shelving = shelving.as_shelving();
+            oracle.loaded_letter(&LetterHead { shelving, function, bytes: *bytes });
+        }
         for (handle, record) in &records {
             let record = record.as_record();
             oracle.loaded(handle, &record, now.unix.seconds() >= record.not_before);
         }
         oracle.all_loaded();
+        // What a start decided already, such as which letters are too old, is durable.
+        let effects = std::mem::take(&mut out.effects);
+        oracle.judge(now, Cause::Started, &effects);
         out.batch.clear();
         core.handle_committed(now, upto, &mut out);
+        oracle.judge(now, Cause::Committed(upto), &std::mem::take(&mut out.effects));
         core.check_all();
         Some(Self {
             core,
             out,
             conns: BTreeMap::new(),
             store,
+            reader,
+            read: None,
             commit: Commit::Idle,
             output_bytes_max: plan.output_bytes_max,
         })
@@ -160,7 +207,11 @@ impl Server {
                 }
                 Ok(Message::Admin(command)) => {
                     self.core.handle_admin(now, id, &command, &mut self.out);
-                    self.judge(now, Cause::Admin(&command), oracle);
+                    let cause = match &command {
+                        AdminCommand::Typed(Ok(typed)) => Cause::Typed(id, typed),
+                        command => Cause::Admin(command),
+                    };
+                    self.judge(now, cause, oracle);
                 }
                 Err(error) => {
                     self.core.handle_malformed(id, &error, &mut self.out);
@@ -180,7 +231,7 @@ impl Server {
     /// Lets the oracle judge what the last input caused, and follows the requests to close.
     fn judge(&mut self, now: Now, cause: Cause<'_>, oracle: &mut Oracle) -> Option<Vec<u8>> {
         let effects = std::mem::take(&mut self.out.effects);
-        let acknowledged = oracle.judge(cause, &effects);
+        let acknowledged = oracle.judge(now, cause, &effects);
         self.core.check_all();
         for effect in &effects {
             if let Effect::Close { conn } = effect
@@ -233,13 +284,13 @@ impl Server {
             Commit::Written(batch, Ok(())) => {
                 oracle.counts.commits += 1;
                 self.core.handle_committed(now, batch.last_ticket(), &mut self.out);
-                self.judge(now, Cause::Committed, oracle);
+                self.judge(now, Cause::Committed(batch.last_ticket()), oracle);
             }
             Commit::Written(mut batch, Err(_)) => {
                 oracle.counts.commits_failed += 1;
                 batch.append(&std::mem::take(&mut self.out.batch));
                 self.core.handle_store_failed(now, batch.last_ticket(), &mut self.out);
-                self.judge(now, Cause::StoreFailed, oracle);
+                self.judge(now, Cause::StoreFailed(batch.last_ticket()), oracle);
                 self.commit = Commit::Failed(batch.failed_followup());
             }
             Commit::Failed(mut owed) => {
@@ -247,12 +298,46 @@ impl Server {
                 if self.store.reopen().and_then(|()| self.store.commit(&owed)).is_ok() {
                     self.core.handle_committed(now, owed.last_ticket(), &mut self.out);
                     self.core.handle_store_ready();
-                    self.judge(now, Cause::Committed, oracle);
+                    self.judge(now, Cause::Committed(owed.last_ticket()), oracle);
                 } else {
                     self.commit = Commit::Failed(owed);
                 }
             }
         }
+        true
+    }
+
+    /// One step of the thread that reads; `false` when it has nothing to do.
+    pub(crate) fn read_step(&mut self, now: Now, fails: bool, oracle: &mut Oracle) -> bool {
+        if let Some((ticket, result)) = self.read.take() {
+            for found in result.iter().flatten() {
+                self.core.handle_read(
+                    ticket,
+                    match found {
+                        OwnedFound::Job(record) => Found::Job(record.as_record()),
+                        OwnedFound::Letter(record, shelving) => {
+                            Found::Letter(record.as_record(), shelving.as_shelving())
+                        }
+                        OwnedFound::Attempt(attempt) => Found::Attempt(attempt.as_attempt()),
+                    },
+                );
+            }
+            let outcome = result.as_ref().map(|_| ()).map_err(String::as_str);
+            let [good, bad] = &mut oracle.counts.reads;
+            *(if outcome.is_ok() { good } else { bad }) += 1;
+            self.core.handle_read_end(now, ticket, outcome, &mut self.out);
+            self.judge(now, Cause::Read, oracle);
+            return true;
+        }
+        let Some((ticket, wanted, numbers)) = self.out.reads.pop_front() else { return false };
+        let mut found = Vec::new();
+        let result = self.reader.read(wanted, &numbers, &mut |it| found.push(it.into()));
+        let result = match result {
+            Ok(()) if fails => Err("the disk is slow today".to_owned()),
+            Ok(()) => Ok(found),
+            Err(error) => Err(error.to_string()),
+        };
+        self.read = Some((ticket, result));
         true
     }
 }

@@ -4,6 +4,7 @@
 //! Never: judges; the oracle does.
 
 use crate::plan::FUNCTIONS;
+use crate::steering::Hints;
 use fastrand::Rng;
 use geartrain_proto::{
     ClientId, Function, GrabKind, Handle, Priority, Reducer, Request, Response, Step, Submit, SubmitMode,
@@ -75,8 +76,13 @@ impl Session {
     }
 
     /// Takes its turn: says something, or not.
-    pub(crate) fn act(&mut self, rng: &mut Rng, unix_seconds: i64, serial: &mut u64) {
+    pub(crate) fn act(&mut self, rng: &mut Rng, unix_seconds: i64, serial: &mut u64, hints: &Hints) {
         match &self.role {
+            Role::Client if rng.u32(0..100) < hints.steering => {
+                let line = crate::steering::some_command(rng, &self.handles, hints).to_line();
+                self.outgoing.extend_from_slice(line.as_bytes());
+                self.outgoing.push(b'\n');
+            }
             Role::Client => self.act_as_client(rng, unix_seconds, serial),
             Role::Worker(worker) => match (worker.manners, worker.phase) {
                 (manners, Phase::New) => self.register(rng, manners),
@@ -165,7 +171,8 @@ impl Session {
             }
         }
         if rng.bool() {
-            self.send(&Request::SetClientId { id: ClientId::from("w 1") });
+            let id = *rng.choice(&["w 1", "w 2", "w 3"]).unwrap_or(&"w 1");
+            self.send(&Request::SetClientId { id: ClientId::from(id) });
         }
         self.set_phase(Phase::Awake);
         // Some libraries never grab first: they sleep and count on the NOOP.

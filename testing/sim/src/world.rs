@@ -8,6 +8,7 @@ use crate::output::{encoded, some_of};
 use crate::plan::Plan;
 use crate::server::{Commit, Media, Server, open_on};
 use crate::session::{Manners, Role, Session};
+use crate::steering::{Hints, lines_that_let_go};
 use crate::trace::{Prints, Trace};
 use fastrand::Rng;
 use geartrain_core::{Moment, Now, Stored, UnixTime};
@@ -73,7 +74,7 @@ impl World {
             media: Media::new(&plan, seed),
             copy: None,
             rng,
-            oracle: Oracle { job_retries: plan.job_retries, ..Oracle::default() },
+            oracle: Oracle::new(plan.job_retries, prints == Prints::Everything),
             plan,
             now: Now { moment: Moment::default(), unix: UnixTime::from_seconds(1_800_000_000) },
             trace,
@@ -240,6 +241,7 @@ impl World {
             11..14 => self.write_out(),
             14..17 => self.deliver_to_peer(),
             17 | 18 => self.store_step(),
+            19 if self.rng.bool() => self.read_step(),
             _ => self.notice(),
         }
     }
@@ -307,8 +309,13 @@ impl World {
         // Who was silent has more to say, so that jobs of several functions meet sleeping workers.
         let is_burst = matches!(peer.role, Role::Client) && self.plan.silence > 1;
         let turns = if is_burst { self.rng.u32(1..6) } else { 1 };
+        let hints = Hints {
+            steering: self.plan.steering,
+            is_idle: self.oracle.campaigns.is_idle(),
+            letters: self.oracle.letters.keys().take(50).cloned().collect(),
+        };
         for _ in 0..turns {
-            peer.act(&mut self.rng, self.now.unix.seconds(), &mut self.submits);
+            peer.act(&mut self.rng, self.now.unix.seconds(), &mut self.submits, &hints);
         }
         if !peer.outgoing.is_empty() && !link.half_closed {
             self.trace.line(format_args!("{} link {name} sends {} bytes", self.step, peer.outgoing.len()));
@@ -445,6 +452,15 @@ impl World {
         self.drop_closed_links();
     }
 
+    fn read_step(&mut self) {
+        let fails = self.rng.u32(0..100) < self.plan.faults.read_error;
+        let Some(server) = &mut self.server else { return };
+        if server.read_step(self.now, fails, &mut self.oracle) {
+            self.trace.line(format_args!("{} the store is read, fails: {fails}", self.step));
+        }
+        self.drop_closed_links();
+    }
+
     /// The server notices that a peer is gone or sends no more.
     fn notice(&mut self) {
         let gone = |link: &Link| link.peer.is_none() || link.half_closed;
@@ -515,6 +531,8 @@ impl World {
         let good = |link: &Link| link.peer.as_ref().is_some_and(|peer| matches!(peer.role, Role::Worker(_)));
         if !self.links.values().any(good) {
             self.connect(Session::worker(Manners::Good));
+            let link = self.connect(Session::client());
+            self.link(link).to_server = lines_that_let_go(&self.oracle.rules);
             busy = true;
         }
         let names: Vec<u32> = self.links.keys().copied().collect();
@@ -553,6 +571,8 @@ impl World {
             }
         }
         busy |= self.server.as_mut().is_some_and(|server| server.store_step(self.now, &mut self.oracle));
+        busy |=
+            self.server.as_mut().is_some_and(|server| server.read_step(self.now, false, &mut self.oracle));
         self.drop_closed_links();
         busy | self.wait_for_time(busy)
     }
@@ -576,6 +596,15 @@ impl World {
         let mut store = self.media.open().expect("a healed store opens");
         let left = numbers_in(store.as_mut());
         assert!(left.is_empty(), "I7: jobs {left:?} are done and still stored");
+        let mut letters = std::collections::BTreeSet::new();
+        let loaded = store.load(&mut |stored| {
+            if let Stored::Letter(head) = stored {
+                letters.insert(crate::oracle::handle_of(head.shelving.number));
+            }
+        });
+        loaded.expect("a store that opened can be read");
+        let kept: std::collections::BTreeSet<Vec<u8>> = self.oracle.letters.keys().cloned().collect();
+        assert_eq!(letters, kept, "I7: what is on the shelves");
     }
 }
 

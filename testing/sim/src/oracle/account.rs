@@ -1,13 +1,19 @@
 //! Keeping the account: what each effect changes, and whether it was allowed.
 
-use super::{Cause, Content, Job, Life, Oracle, Peer, Sleep, State, handle_text, is_end_by_worker};
-use crate::output::{Effect, Note};
-use geartrain_core::{ConnId, Ended, Outcome, Record};
-use geartrain_proto::{AdminCommand, Request, Response, Step, decode_response};
+use super::shelves::Changes;
+use super::{
+    Cause, Content, Job, Letter, Life, Oracle, Peer, Sleep, State, handle_of, handle_text, is_end_by_worker,
+};
+use crate::output::{Change, Effect, Note};
+use geartrain_core::{ConnId, Ended, LetterHead, Outcome, Record};
+use geartrain_proto::command::Command;
+use geartrain_proto::{AdminCommand, Request, Response, Step, SubmitMode, decode_response};
+use std::collections::BTreeSet;
 
 impl Oracle {
     pub(crate) fn connected(&mut self, conn: ConnId, exceptions: bool) {
-        let twin = self.conns.insert(conn, Peer { exceptions, ..Peer::default() });
+        let identity = b"127.0.0.1".to_vec();
+        let twin = self.conns.insert(conn, Peer { exceptions, identity, ..Peer::default() });
         assert!(twin.is_none(), "two open connections have one id");
     }
 
@@ -16,7 +22,32 @@ impl Oracle {
         self.conns.clear();
         self.jobs.clear();
         self.functions.clear();
+        self.letters.clear();
         self.counts.crashes += 1;
+        self.steering_crashed();
+    }
+
+    /// A letter came back at a start.
+    pub(crate) fn loaded_letter(&mut self, head: &LetterHead<'_>) {
+        self.counts.letters_loaded += 1;
+        self.found_letter(head);
+        let handle = handle_of(head.shelving.number);
+        let name = handle_text(&handle);
+        let life = self
+            .ever
+            .get_mut(&handle)
+            .unwrap_or_else(|| panic!("I7: letter {name} was stored but never accepted"));
+        // It may have been on its way back to another function.
+        assert!(head.function == life.content.function || life.was_given_back, "function of letter {name}");
+        life.content.function = head.function.to_vec();
+        life.ended = Some(match head.shelving.how {
+            Outcome::Completed => Ended::Completed,
+            how => Ended::Dead(how),
+        });
+        life.removed = false;
+        let ended = head.shelving.ended.millis();
+        let letter = Letter { shelf: head.shelving.shelf, function: head.function.to_vec(), ended };
+        assert!(self.letters.insert(handle, letter).is_none(), "I7: letter {name} came back twice");
     }
 
     /// A job came back at a start, in the order of the places.
@@ -30,36 +61,56 @@ impl Oracle {
             workload: record.workload.to_vec(),
             reducer: record.reducer.map(<[u8]>::to_vec),
         };
-        let life =
-            self.ever.get(handle).unwrap_or_else(|| panic!("I7: job {name} was stored but never accepted"));
-        assert_eq!(life.content, content, "I7: job {name} came back changed");
-        // A job that became a background job when its time had come is stored without it.
-        let was_due = record.not_before == 0 && life.not_before <= self.latest_second;
-        assert!(
-            life.not_before == record.not_before || was_due,
-            "I7: job {name} came back with another time"
-        );
-        let ordered = !life.was_given_back && record.not_before == 0;
-        self.functions.insert(content.function.clone());
+        self.found_job(record);
+        let life = self
+            .ever
+            .get_mut(handle)
+            .unwrap_or_else(|| panic!("I7: job {name} was stored but never accepted"));
+        // What the store may say of its function, priority and time is judged by `kept.rs`.
+        let was_moved = life.was_given_back;
+        let expected = if was_moved {
+            Content { function: content.function.clone(), priority: content.priority, ..life.content.clone() }
+        } else {
+            life.content.clone()
+        };
+        assert_eq!(expected, content, "I7: job {name} came back changed");
+        life.content = content.clone();
+        let ordered = !was_moved && record.not_before == 0;
         // Its end was not durable when the server died: it is run once more.
-        if let Some(life) = self.ever.get_mut(handle) {
-            life.ended = None;
-        }
+        life.ended = None;
+        life.removed = false;
+        self.functions.insert(content.function.clone());
+        assert!(!self.letters.contains_key(handle), "I7: job {name} waits and is a letter");
         assert_eq!(self.twin(&content), None, "I5: job {name} came back beside its twin");
         self.last_place += 1;
-        let state = if is_due { State::Waiting } else { State::Delayed };
-        let job = Job { content, state, place: self.last_place, ordered, attempts: record.attempts };
+        let until = record.not_before * 1000;
+        let state = if is_due { State::Waiting } else { State::Delayed { earliest: until, latest: until } };
+        let since = record.submitted.millis().max(until);
+        let job = Job {
+            content,
+            state,
+            place: self.last_place,
+            ordered,
+            attempts: record.attempts,
+            lost: record.lost,
+            since: (record.submitted.millis(), since),
+            must_end: None,
+            may_be_abandoned: false,
+        };
         assert!(self.jobs.insert(handle.to_vec(), job).is_none(), "I7: job {name} came back twice");
     }
 
     /// All jobs are back: those that were acknowledged and had not ended are among them, the ordered ones
     /// in the order in which they were submitted.
-    pub(crate) fn all_loaded(&self) {
+    pub(crate) fn all_loaded(&mut self) {
+        let found: BTreeSet<u64> =
+            self.jobs.keys().chain(self.letters.keys()).map(|it| number_of(it)).collect();
+        self.check_not_found(&found);
         for (handle, life) in &self.ever {
-            if life.acknowledged && life.ended.is_none() {
+            if life.acknowledged && !life.is_over() {
                 let name = handle_text(handle);
                 assert!(
-                    self.jobs.contains_key(handle),
+                    self.jobs.contains_key(handle) || self.letters.contains_key(handle),
                     "I6, I7: acknowledged job {name} is not in the store"
                 );
             }
@@ -73,53 +124,127 @@ impl Oracle {
     }
 
     /// Enters what one effect changes.
-    pub(super) fn enter(&mut self, cause: Cause<'_>, effect: &Effect) {
+    pub(super) fn enter(&mut self, cause: Cause<'_>, changes: &Changes, effect: &Effect) {
         match effect {
-            Effect::Note(Note::Accepted { handle, not_before }) => self.accepted(cause, handle, *not_before),
-            Effect::Note(Note::Coalesced { handle }) => {
-                self.counts.coalesced += 1;
-                let Cause::Request(_, Request::Submit(submit)) = cause else {
-                    panic!("only a submit coalesces, not {cause:?}");
-                };
-                let twin = self.twin(&content_of(submit));
-                assert_eq!(twin, Some(handle), "I5: a submit joins the job with its unique");
+            Effect::Note(Note::Accepted { handle, not_before }) => {
+                self.accepted(cause, changes, handle, *not_before);
             }
+            Effect::Note(Note::Coalesced { handle }) => self.coalesced(cause, handle),
             Effect::Note(Note::Assigned { handle }) => self.assigned(cause, handle),
             Effect::Note(Note::GivenBack { handle, reason, attempts }) => {
                 self.given_back(cause, handle, *reason, *attempts);
             }
-            Effect::Note(Note::Ended { handle, how }) => self.ended(cause, handle, *how),
+            Effect::Note(Note::Ended { handle, how }) => self.ended(cause, changes, handle, *how),
             Effect::Send { conn, packet } => self.sent(*conn, packet),
-            Effect::Note(Note::LetterRemoved { .. } | Note::Suspended { .. } | Note::Unsuspended { .. }) => {}
-            Effect::Hold { .. }
-            | Effect::Place { .. }
-            | Effect::Placed { .. }
-            | Effect::Text { .. }
-            | Effect::Close { .. } => {}
+            Effect::Note(Note::LetterRemoved { .. }) => {}
+            Effect::Note(Note::Suspended { worker }) => {
+                self.counts.suspended += 1;
+                assert!(self.suspended.insert(worker.clone()), "a worker is suspended twice");
+            }
+            Effect::Note(Note::Unsuspended { worker }) => {
+                assert!(self.suspended.remove(worker), "a worker that is not suspended is let go");
+            }
+            Effect::Persist { ticket, change } => {
+                self.kept.enter(*ticket, change);
+                match change {
+                    Change::Shelve(it) => self.shelved(cause, changes, it),
+                    Change::Unshelve { number, shelf } => self.unshelved(cause, changes, *number, *shelf),
+                    Change::Document { kind, name, body } => {
+                        self.document(*ticket, *kind, name, body.as_deref())
+                    }
+                    _ => {}
+                }
+            }
+            Effect::Placed { ticket, text, .. } => self.answered(cause, *ticket, text),
+            Effect::Hold { .. } | Effect::Place { .. } | Effect::Text { .. } | Effect::Close { .. } => {}
         }
     }
 
-    fn accepted(&mut self, cause: Cause<'_>, handle: &[u8], not_before: i64) {
-        self.counts.accepted += 1;
-        let Cause::Request(_, Request::Submit(submit)) = cause else {
-            panic!("only a submit makes a job, not {cause:?}");
-        };
+    fn coalesced(&mut self, cause: Cause<'_>, handle: &[u8]) {
+        self.counts.coalesced += 1;
         let name = handle_text(handle);
-        let content = content_of(submit);
+        if let Some(life) = self.ever.get_mut(handle) {
+            life.is_plain = false;
+        }
+        let Cause::Request(_, Request::Submit(submit)) = cause else {
+            return assert!(is_schedule(cause), "only a submit coalesces, not {cause:?}");
+        };
+        let twin = self.twin(&content_of(submit)).cloned();
+        assert_eq!(twin.as_deref(), Some(handle), "I5: a submit joins the job with its unique");
+        let job = self.jobs.get(handle).unwrap_or_else(|| panic!("I5: {name} is joined and not there"));
+        let (function, before) = (job.content.function.clone(), job.content.priority);
+        let changes = match self.policy(&function).on_duplicate.as_str() {
+            "last" => submit.priority != before,
+            "highest" => submit.priority < before,
+            _ => false,
+        };
+        let job = self.jobs.get_mut(handle).expect("it was just there");
+        if changes && !matches!(job.state, State::Running(_)) {
+            self.last_place += 1;
+            job.place = self.last_place;
+            job.ordered = job.state == State::Waiting;
+            job.content.priority = submit.priority;
+            if let Some(life) = self.ever.get_mut(handle) {
+                life.content.priority = submit.priority;
+                life.was_given_back = true;
+            }
+        }
+    }
+
+    fn accepted(&mut self, cause: Cause<'_>, changes: &Changes, handle: &[u8], not_before: i64) {
+        self.counts.accepted += 1;
+        let name = handle_text(handle);
+        let (content, background) = match cause {
+            Cause::Request(_, Request::Submit(submit)) => {
+                (content_of(submit), submit.mode != SubmitMode::Foreground)
+            }
+            cause if is_schedule(cause) => {
+                self.counts.scheduled += 1;
+                let record = changes.put(number_of(handle)).expect("the job of a schedule is stored");
+                assert_eq!(record.function, b"mail", "schedules submit to the function they were added with");
+                let content = Content {
+                    function: record.function.clone(),
+                    unique: record.unique.clone(),
+                    priority: record.priority,
+                    workload: record.workload.clone(),
+                    reducer: None,
+                };
+                (content, true)
+            }
+            cause => panic!("only a submit makes a job, not {cause:?}"),
+        };
         assert_eq!(self.twin(&content), None, "I5: job {name} is made beside its twin");
         assert!(!self.ever.contains_key(handle), "handle {name} is given a second time");
-        self.functions.insert(content.function.clone());
-        let life = Life {
-            content: content.clone(),
-            acknowledged: false,
-            ended: None,
-            was_given_back: false,
-            not_before,
+        let policy = self.policy(&content.function);
+        assert!(!policy.draining, "job {name} is accepted though its function is being drained");
+        let waits = |job: &&Job| {
+            job.content.function == content.function
+                && job.content.priority == content.priority
+                && !matches!(job.state, State::Running(_))
         };
-        self.ever.insert(handle.to_vec(), life);
+        let waiting = self.jobs.values().filter(waits).count();
+        let max = policy.max_waiting(content.priority);
+        assert!(
+            max.is_none_or(|max| waiting < max),
+            "job {name} is accepted though {waiting} wait, of {max:?}"
+        );
+        self.functions.insert(content.function.clone());
+        self.ever.insert(handle.to_vec(), Life { is_plain: background, ..Life::new(content.clone()) });
         self.last_place += 1;
-        let state = if not_before > 0 { State::Delayed } else { State::Waiting };
-        let job = Job { content, state, place: self.last_place, ordered: not_before == 0, attempts: 0 };
+        let (now, until) = (self.now.unix.millis(), not_before * 1000);
+        let state =
+            if not_before > 0 { State::Delayed { earliest: until, latest: until } } else { State::Waiting };
+        let job = Job {
+            content,
+            state,
+            place: self.last_place,
+            ordered: not_before == 0,
+            attempts: 0,
+            lost: 0,
+            since: (now, now.max(until)),
+            must_end: None,
+            may_be_abandoned: false,
+        };
         self.jobs.insert(handle.to_vec(), job);
     }
 
@@ -131,11 +256,17 @@ impl Oracle {
         let name = handle_text(handle);
         let job = self.jobs.get(handle).unwrap_or_else(|| panic!("I4: job {name} is assigned but not there"));
         assert!(!matches!(job.state, State::Running(_)), "I4: job {name} runs twice");
-        let able = self.conns.get(&conn).is_some_and(|peer| peer.abilities.contains(&job.content.function));
+        if let State::Delayed { earliest, .. } = job.state {
+            let fired = self.fired.unix.millis();
+            assert!(earliest <= fired, "job {name} is started before its time, {earliest} at {fired}");
+        }
+        let peer = self.conns.get(&conn).expect("requests come from open connections");
+        let able = peer.abilities.contains(&job.content.function);
         assert!(able, "job {name} is assigned to a worker that is not able to do it");
+        assert!(!self.suspended.contains(&peer.identity), "job {name} is assigned to a bad worker");
         for (other, waiting) in &self.jobs {
             let (a, b) = (&waiting.content, &job.content);
-            if a.function != b.function || !Self::is_ready(waiting) || other == handle {
+            if a.function != b.function || waiting.state != State::Waiting || other == handle {
                 continue;
             }
             let first = (a.priority, waiting.place) < (b.priority, job.place);
@@ -143,6 +274,8 @@ impl Oracle {
             let said = (waiting.ordered && job.ordered) || a.priority != b.priority;
             assert!(!(first && said), "I9: job {name} is assigned before {}", handle_text(other));
         }
+        let function = job.content.function.clone();
+        self.check_start(&function, &name);
         if let Some(job) = self.jobs.get_mut(handle) {
             job.state = State::Running(conn);
         }
@@ -153,64 +286,113 @@ impl Oracle {
         let name = handle_text(handle);
         self.last_place += 1;
         let place = self.last_place;
+        let waiters = self.waiting_clients(cause, handle);
         let job =
-            self.jobs.get_mut(handle).unwrap_or_else(|| panic!("I8: job {name} is given back but not there"));
+            self.jobs.get(handle).unwrap_or_else(|| panic!("I8: job {name} is given back but not there"));
         let State::Running(worker) = job.state else {
             panic!("I8: job {name} is given back but does not run")
         };
-        match (cause, reason) {
-            (Cause::Closed(conn), Outcome::Disconnected) => assert_eq!(conn, worker, "I8: of job {name}"),
-            (Cause::Request(conn, Request::CantDo { .. } | Request::ResetAbilities), Outcome::Unable) => {
-                assert_eq!(conn, worker, "I8: of job {name}")
-            }
-            (Cause::Timeout, Outcome::TimedOut) => {}
+        let function = job.content.function.clone();
+        let policy = self.policy(&function);
+        let by = match (cause, reason) {
+            (Cause::Closed(conn), Outcome::Disconnected)
+            | (Cause::Request(conn, Request::CantDo { .. } | Request::ResetAbilities), Outcome::Unable)
+            | (Cause::Request(conn, Request::WorkFail { .. }), Outcome::Failed)
+            | (Cause::Request(conn, Request::WorkException { .. }), Outcome::Exception) => Some(conn),
+            (Cause::Timeout, Outcome::TimedOut) => None,
             other => panic!("I8: job {name} is given back for {other:?}"),
-        }
+        };
+        assert!(by.is_none_or(|conn| conn == worker), "I8: job {name} is given back by another worker");
+        let (now, life) =
+            (self.now.unix.millis(), self.ever.get_mut(handle).expect("a live job was accepted"));
+        life.was_given_back = true;
+        let acknowledged = life.acknowledged;
+        let job = self.jobs.get_mut(handle).expect("it was just there");
         job.attempts += 1;
+        job.lost += u32::from(reason == Outcome::Disconnected);
         assert_eq!(job.attempts, attempts, "attempts of job {name}");
+        let is_lost =
+            reason == Outcome::Disconnected && policy.lost_workers > 0 && job.lost >= policy.lost_workers;
+        let is_spent = policy.attempts > 0 && job.attempts >= policy.attempts;
+        job.must_end = if is_lost {
+            Some(Ended::Dead(Outcome::LostWorkers))
+        } else if is_spent || !policy.retries(reason) {
+            Some(Ended::Dead(reason))
+        } else {
+            None
+        };
+        assert!(
+            matches!(reason, Outcome::Disconnected | Outcome::Unable | Outcome::TimedOut)
+                || policy.retries(reason),
+            "job {name} is tried again after {reason:?}"
+        );
         job.state = State::Waiting;
         job.place = place;
-        if let Some(life) = self.ever.get_mut(handle) {
-            life.was_given_back = true;
+        job.ordered = true;
+        job.since.1 = now;
+        if let Some((earliest, latest)) = policy.pause(attempts) {
+            self.counts.paused += 1;
+            job.ordered = false;
+            job.state = State::Delayed { earliest: now + earliest, latest: now + latest + 1 };
+            job.since.1 = now + latest + 1;
         }
+        // Without clients, and without a record, it is dropped.
+        job.may_be_abandoned = waiters == 0 && !acknowledged;
     }
 
-    fn ended(&mut self, cause: Cause<'_>, handle: &[u8], how: Ended) {
+    fn ended(&mut self, cause: Cause<'_>, changes: &Changes, handle: &[u8], how: Ended) {
         let name = handle_text(handle);
         let job = self.jobs.remove(handle).unwrap_or_else(|| panic!("I4: job {name} ends but is not there"));
         let acknowledged = self.ever.get(handle).is_some_and(|life| life.acknowledged);
+        let policy = self.policy(&job.content.function);
         let by_its_worker = |wanted: Ended, reported: &[u8]| {
             matches!(cause, Cause::Request(conn, _) if job.state == State::Running(conn))
                 && how == wanted
                 && reported == handle
         };
         let allowed = match (how, cause) {
+            (Ended::Dead(Outcome::Expired), _) => {
+                let since = job.since.0.min(job.since.1);
+                let is_over =
+                    policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
+                matches!(cause, Cause::Timeout) && is_over && !matches!(job.state, State::Running(_))
+            }
+            (Ended::Dead(_), _) => job.must_end == Some(how),
             (_, Cause::Request(_, Request::WorkComplete { handle, .. })) => {
                 by_its_worker(Ended::Completed, handle.as_bytes())
             }
-            (_, Cause::Request(_, Request::WorkFail { handle })) => {
-                by_its_worker(Ended::Failed, handle.as_bytes())
+            (Ended::Failed, Cause::Request(_, Request::WorkFail { handle })) => {
+                by_its_worker(Ended::Failed, handle.as_bytes()) && !policy.retries(Outcome::Failed)
             }
-            (_, Cause::Request(_, Request::WorkException { handle, .. })) => {
-                by_its_worker(Ended::Exception, handle.as_bytes())
+            (Ended::Exception, Cause::Request(_, Request::WorkException { handle, .. })) => {
+                by_its_worker(Ended::Exception, handle.as_bytes()) && !policy.retries(Outcome::Exception)
             }
             (Ended::Cancelled, Cause::Admin(AdminCommand::CancelJob(asked))) => asked.as_bytes() == handle,
             (Ended::Cancelled, Cause::Admin(AdminCommand::DropFunction { function, .. })) => {
                 function.as_bytes() == job.content.function
             }
-            (Ended::Dead(_), _) => self.job_retries > 0 && job.attempts >= self.job_retries,
+            (Ended::Cancelled, _) => self.commands_under_way(cause).any(|command| match command {
+                Command::JobsCancel(it) if it.pick.handles.is_empty() => {
+                    it.pick.filter.function.as_ref().is_some_and(|it| it.0 == job.content.function)
+                }
+                Command::JobsCancel(it) => it.pick.handles.iter().any(|it| it.0 == handle),
+                _ => false,
+            }),
             (Ended::Abandoned, _) => !acknowledged && self.waiting_clients(cause, handle) == 0,
-            (Ended::NotStored, Cause::StoreFailed) => {
+            (Ended::NotStored, Cause::StoreFailed(_)) => {
                 !acknowledged && self.waiting_clients(cause, handle) == 0
             }
             _ => false,
         };
-        assert!(allowed, "I7: job {name} ({:?}, acknowledged: {acknowledged}) ends as {how:?}", job.state);
+        assert!(allowed, "I7: job {name} ({job:?}, acknowledged: {acknowledged}) ends as {how:?}");
         if is_end_by_worker(how) {
             self.counts.done += 1;
         }
         self.counts.spent += u64::from(matches!(how, Ended::Dead(_)));
+        self.counts.expired += u64::from(how == Ended::Dead(Outcome::Expired));
         self.counts.cancelled += u64::from(how == Ended::Cancelled);
+        self.check_shelved(changes, handle, how, &job.content.function);
+        self.tell_campaign(handle, how);
         self.ever.get_mut(handle).expect("a live job was accepted").ended = Some(how);
     }
 
@@ -249,6 +431,12 @@ impl Oracle {
             _ => {}
         }
     }
+}
+
+/// Whether this may be the run of a schedule.
+fn is_schedule(cause: Cause<'_>) -> bool {
+    let is_asked = matches!(cause, Cause::Typed(_, Command::ScheduleRun(_)));
+    is_asked || matches!(cause, Cause::Timeout)
 }
 
 impl Peer {

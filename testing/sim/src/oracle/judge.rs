@@ -1,19 +1,33 @@
 //! Judging one input: what its sender got for it, and what holds afterwards.
 
 use super::account::content_of;
+use super::shelves::Changes;
 use super::{Cause, Oracle, Sleep, State, handle_text};
 use crate::output::{Effect, Note};
-use geartrain_core::ConnId;
+use geartrain_core::{ConnId, Now};
+use geartrain_proto::command::Command;
 use geartrain_proto::{AdminCommand, GrabKind, Handle, Request, Response, Step, SubmitMode, decode_response};
 
 impl Oracle {
     /// Judges what one input caused; returns the handle of a background job that the last packet to the
     /// sender acknowledges.
-    pub(crate) fn judge(&mut self, cause: Cause<'_>, effects: &[Effect]) -> Option<Vec<u8>> {
+    pub(crate) fn judge(&mut self, now: Now, cause: Cause<'_>, effects: &[Effect]) -> Option<Vec<u8>> {
+        self.now = now;
+        self.print(cause, effects);
+        let knew_rule = self.knows_rule(cause);
         self.before(cause);
         let owned = self.owned_report(cause);
+        let changes = Changes::new(effects);
+        if let Cause::Typed(conn, command) = cause {
+            self.asked(conn, command, knew_rule, effects);
+            let last = effects.iter().filter_map(|effect| match effect {
+                Effect::Persist { ticket, .. } => Some(*ticket),
+                _ => None,
+            });
+            self.remember_imports(command, &changes, last.max());
+        }
         for effect in effects {
-            self.enter(cause, effect);
+            self.enter(cause, &changes, effect);
         }
         let acknowledged = match cause {
             Cause::Request(conn, request) => self.judge_request(conn, request, owned, effects),
@@ -25,15 +39,33 @@ impl Oracle {
                 self.judge_closed(conn);
                 None
             }
-            Cause::Malformed | Cause::Timeout | Cause::StoreFailed | Cause::Committed => None,
+            Cause::Typed(..)
+            | Cause::Malformed
+            | Cause::Started
+            | Cause::Timeout
+            | Cause::StoreFailed(_)
+            | Cause::Committed(_)
+            | Cause::Read => None,
         };
         self.check_results(effects);
+        self.check_retries(cause, effects);
+        self.check_letters(effects);
         self.check_wakes();
         acknowledged
     }
 
     /// What the input itself changes, before its effects.
     fn before(&mut self, cause: Cause<'_>) {
+        match cause {
+            Cause::Timeout => self.time_passed(),
+            Cause::Committed(upto) => {
+                self.kept.committed(upto);
+                self.steering_committed(upto);
+            }
+            Cause::StoreFailed(upto) => self.kept.failed(upto),
+            Cause::Typed(_, command) => self.before_command(command),
+            _ => {}
+        }
         let Cause::Request(conn, request) = cause else { return };
         let Some(peer) = self.conns.get_mut(&conn) else { return };
         match request {
@@ -47,11 +79,60 @@ impl Oracle {
             Request::ResetAbilities => peer.abilities.clear(),
             Request::PreSleep => peer.sleep = Sleep::Sleeping,
             Request::Grab(_) => peer.sleep = Sleep::Awake,
+            Request::SetClientId { id } => peer.identity = id.as_bytes().to_vec(),
             Request::Option { name } if name.eq_ignore_ascii_case(b"exceptions") => peer.exceptions = true,
             Request::Submit(submit) => {
                 self.functions.insert(submit.function.as_bytes().to_vec());
             }
             _ => {}
+        }
+    }
+
+    fn knows_rule(&self, cause: Cause<'_>) -> bool {
+        matches!(cause, Cause::Typed(_, Command::PolicyUnset(unset))
+            if self.rules.by_pattern.contains_key(&unset.function.0))
+    }
+
+    /// The server looks at its timers: what waited for its time is ready.
+    fn time_passed(&mut self) {
+        self.fired = self.now;
+        let unix = self.now.unix.millis();
+        for job in self.jobs.values_mut() {
+            let State::Delayed { earliest, latest } = &mut job.state else { continue };
+            if *latest <= unix {
+                job.state = State::Waiting;
+            } else if *earliest <= unix {
+                // From now on it may be ready, also when the calendar jumps back.
+                *earliest = i64::MIN;
+            }
+        }
+    }
+
+    /// After each step: no job lives that had to end, none waits longer than it may, none is in two places.
+    fn check_retries(&mut self, cause: Cause<'_>, effects: &[Effect]) {
+        let unix = self.now.unix.millis();
+        let is_timeout = matches!(cause, Cause::Timeout);
+        let jobs: Vec<(Vec<u8>, super::Job)> = if is_timeout || !effects.is_empty() {
+            self.jobs.iter().map(|(handle, job)| (handle.clone(), job.clone())).collect()
+        } else {
+            Vec::new()
+        };
+        for (handle, job) in jobs {
+            let name = handle_text(&handle);
+            assert_eq!(job.must_end, None, "job {name} had its last attempt and lives");
+            if is_timeout && job.state == State::Waiting {
+                let expires = self.policy(&job.content.function).expires_ms;
+                let limit = expires.map(|expires| job.since.0.max(job.since.1) + expires);
+                assert!(
+                    limit.is_none_or(|limit| unix < limit),
+                    "job {name} expired at {limit:?}, now {unix}"
+                );
+            }
+        }
+        if effects.iter().any(|effect| matches!(effect, Effect::Persist { .. })) {
+            for handle in self.letters.keys() {
+                assert!(!self.jobs.contains_key(handle), "I7: {} waits and is a letter", handle_text(handle));
+            }
         }
     }
 
@@ -176,12 +257,27 @@ impl Oracle {
         None
     }
 
-    fn judge_no_job(&self, conn: ConnId) {
+    fn judge_no_job(&mut self, conn: ConnId) {
         let Some(peer) = self.conns.get(&conn) else { return };
-        for (handle, job) in &self.jobs {
-            let gettable = Self::is_ready(job) && peer.abilities.contains(&job.content.function);
-            assert!(!gettable, "a worker got NO_JOB though {} waits for it", handle_text(handle));
+        if self.suspended.contains(&peer.identity) {
+            return;
         }
+        let abilities = peer.abilities.clone();
+        for handle in self.waiting_of(|function| abilities.contains(function)) {
+            let gettable = self.is_ready(&handle);
+            assert!(!gettable, "a worker got NO_JOB though {} waits for it", handle_text(&handle));
+        }
+    }
+
+    /// The first waiting job of each of these functions.
+    fn waiting_of(&self, is_meant: impl Fn(&Vec<u8>) -> bool) -> Vec<Vec<u8>> {
+        let mut first = std::collections::BTreeMap::new();
+        for (handle, job) in &self.jobs {
+            if job.state == State::Waiting && is_meant(&job.content.function) {
+                first.entry(&job.content.function).or_insert(handle);
+            }
+        }
+        first.into_values().cloned().collect()
     }
 
     fn judge_assignment(&self, conn: ConnId, kind: GrabKind, assigned: &Response<'_>) {
@@ -241,6 +337,7 @@ impl Oracle {
                 self.functions.insert(name.as_bytes().to_vec());
             }
             AdminCommand::DropFunction { function, .. } if text == b"OK\r\n" => {
+                self.starts.remove(function.as_bytes());
                 let left = self.jobs.values().any(|job| job.content.function == function.as_bytes());
                 assert!(!left, "jobs of a dropped function are left");
                 self.functions.remove(function.as_bytes());
@@ -261,15 +358,19 @@ impl Oracle {
     }
 
     /// I10, from outside: a ready job and an able sleeper imply a NOOP that was not answered yet.
-    fn check_wakes(&self) {
-        for (handle, job) in &self.jobs {
-            if !Self::is_ready(job) {
+    fn check_wakes(&mut self) {
+        for handle in self.waiting_of(|_| true) {
+            if !self.is_ready(&handle) {
                 continue;
             }
-            let able = || self.conns.values().filter(|peer| peer.abilities.contains(&job.content.function));
+            let Some(job) = self.jobs.get(&handle) else { continue };
+            let is_able = |peer: &&super::Peer| {
+                peer.abilities.contains(&job.content.function) && !self.suspended.contains(&peer.identity)
+            };
+            let able = || self.conns.values().filter(is_able);
             let sleeps = able().any(|peer| peer.sleep == Sleep::Sleeping);
             let woken = able().any(|peer| peer.sleep == Sleep::Woken);
-            assert!(!sleeps || woken, "I10: {} waits and all its workers sleep", handle_text(handle));
+            assert!(!sleeps || woken, "I10: {} waits and all its workers sleep", handle_text(&handle));
         }
     }
 }
