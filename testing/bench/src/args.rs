@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::policies::Choice;
 use crate::rows::{self, Row};
 use crate::server::Kind;
 
@@ -15,6 +16,8 @@ usage: geartrain-bench [OPTION]...
   --quick                small counts, one repetition: for a look, not for figures
   --json                 print JSON instead of the table
   --deep N               waiting jobs in the row deep-queue (1000000)
+  --policies FILE        our server with the policies of this configuration file; or builtin: all of them,
+                         with values that limit nothing
   --dir DIR              stores and logs, on the disk to measure (target/bench)
   --ours PATH            the gearmand to measure (target/release/gearmand)
   --install              first install the missing peers with apt-get
@@ -39,6 +42,7 @@ pub(crate) struct Plan {
     pub(crate) json: bool,
     pub(crate) install: bool,
     pub(crate) deep: Option<u64>,
+    pub(crate) policies: Option<Choice>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) ours: Option<PathBuf>,
 }
@@ -56,6 +60,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Actio
         json: false,
         install: false,
         deep: None,
+        policies: None,
         dir: None,
         ours: None,
     };
@@ -76,6 +81,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Actio
             "--only" => plan.rows = value()?.split(',').map(row).collect::<Result<_, _>>()?,
             "--servers" => plan.servers = value()?.split(',').map(server).collect::<Result<_, _>>()?,
             "--deep" => plan.deep = Some(number(&value()?)?),
+            "--policies" => plan.policies = Some(policies(&value()?)),
             "--dir" => plan.dir = Some(value()?.into()),
             "--ours" => plan.ours = Some(value()?.into()),
             _ => return Err(format!("unknown argument {name}")),
@@ -86,6 +92,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Actio
 
 fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("{text} is not a number in range"))
+}
+
+fn policies(name: &str) -> Choice {
+    if name == "builtin" { Choice::Builtin } else { Choice::File(name.into()) }
 }
 
 fn row(name: &str) -> Result<&'static str, String> {
@@ -114,6 +124,17 @@ mod tests {
         assert_eq!((plan.quick, plan.json, plan.deep), (true, false, Some(5)));
         assert_eq!(plan.rows, ["drain", "epoch"]);
         assert_eq!(plan.servers, [Kind::Ours, Kind::Floor]);
+    }
+
+    #[test]
+    fn policies_are_the_builtin_ones_or_a_file() {
+        let taken = |line| match parse_line(line) {
+            Ok(Action::Run(plan)) => plan.policies,
+            other => panic!("not a plan: {other:?}"),
+        };
+        assert_eq!(taken("--quick"), None);
+        assert_eq!(taken("--policies builtin"), Some(Choice::Builtin));
+        assert_eq!(taken("--policies=mine.toml"), Some(Choice::File("mine.toml".into())));
     }
 
     #[test]

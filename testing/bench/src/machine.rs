@@ -24,6 +24,8 @@ pub(crate) struct Machine {
     load_average: String,
     dir: String,
     sync_p50_us: Option<f64>,
+    /// The policies that our server has, where it has any.
+    pub(crate) policies: Option<String>,
 }
 
 impl Machine {
@@ -41,6 +43,7 @@ impl Machine {
             load_average: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             dir: dir.display().to_string(),
             sync_p50_us: sync_cost(&dir.join("sync"))?,
+            policies: None,
         })
     }
 
@@ -53,16 +56,20 @@ impl Machine {
             "load_average_at_start": self.load_average,
             "dir": self.dir,
             "fdatasync_p50_us": self.sync_p50_us,
+            "policies": self.policies,
         })
     }
 }
 
 impl fmt::Display for Machine {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cores, processor, kernel, load_average, dir, sync_p50_us } = self;
+        let Self { cores, processor, kernel, load_average, dir, sync_p50_us, policies } = self;
         writeln!(to, "{cores} cores, {processor}, Linux {kernel}, load average at start {load_average}")?;
         let sync = sync_p50_us.unwrap_or(f64::NAN);
         writeln!(to, "disk under {dir}: 4 KiB written and fdatasync in {sync:.0} us (p50 of {SYNCS})")?;
+        if let Some(policies) = policies {
+            writeln!(to, "our server has policies: {policies}")?;
+        }
         writeln!(
             to,
             "CPU us: user + system of the server's process per job; load us: of the load; /floor, /gearmand: multiples"

@@ -12,6 +12,7 @@ mod goal;
 mod load;
 mod machine;
 mod packet;
+mod policies;
 mod process;
 mod rows;
 mod run;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 
 use args::{Action, Plan};
 use machine::Machine;
+use policies::Policies;
 use server::Lab;
 
 /// Exit code for wrong usage.
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Ok(Action::List) => {
-            rows::ALL.iter().for_each(|row| print(&format!("{:<12} {}\n", row.name, row.work)));
+            rows::ALL.iter().for_each(|row| print(&format!("{:<20} {}\n", row.name, row.work)));
             Ok(())
         }
         Ok(Action::Floor { port }) => floor::serve(port).map_err(|trouble| trouble.to_string()),
@@ -62,8 +64,11 @@ fn bench(plan: &Plan) -> Result<(), String> {
     let target = target.canonicalize().unwrap_or(target);
     let dir = plan.dir.clone().unwrap_or_else(|| target.join("bench"));
     std::fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+    let dir = dir.canonicalize().unwrap_or(dir);
+    let policies = plan.policies.as_ref().map(|choice| Policies::set_up(choice, &dir)).transpose();
     let lab = Lab {
-        dir: dir.canonicalize().unwrap_or(dir),
+        policies: policies.map_err(|trouble| trouble.to_string())?,
+        dir,
         ours: plan.ours.clone().map_or_else(|| target.join("release/gearmand"), absolute),
         quick: plan.quick,
         files: run::raise_file_limit(),
@@ -72,7 +77,8 @@ fn bench(plan: &Plan) -> Result<(), String> {
     if plan.install {
         run::install(&lab)?;
     }
-    let machine = Machine::look(&lab.dir).map_err(|trouble| trouble.to_string())?;
+    let mut machine = Machine::look(&lab.dir).map_err(|trouble| trouble.to_string())?;
+    machine.policies = lab.policies.as_ref().map(|policies| policies.name.clone());
     let finished: Vec<table::Finished> = rows::ALL
         .iter()
         .filter(|row| plan.rows.contains(&row.name))

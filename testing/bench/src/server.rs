@@ -5,7 +5,7 @@
 //! Never: outlives the bench: it is ended by its process id, and the kernel ends it if the bench dies.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 
 use crate::dialect::Dialect;
 use crate::load::connect;
+use crate::policies::Policies;
 use crate::trouble::Trouble;
 
 /// Longest wait for the first answer of a server that has nothing to load.
@@ -63,6 +64,8 @@ pub(crate) struct Lab {
     pub(crate) files: u64,
     /// Jobs waiting in the row about a deep queue.
     pub(crate) deep: u64,
+    /// What our server is configured with beside its defaults.
+    pub(crate) policies: Option<Policies>,
 }
 
 impl Lab {
@@ -212,6 +215,7 @@ impl Server {
         let dir = lab.fresh_dir(kind)?;
         let mut server = Self::spawn(lab, kind, Keep::Memory, &dir)?;
         server.wait_for_answer(START_LIMIT)?;
+        server.check_policies(lab)?;
         Ok(server)
     }
 
@@ -235,8 +239,11 @@ impl Server {
             }
             None => Command::new(program),
         };
+        command.args(kind.arguments(port, keep, dir));
+        if let (Kind::Ours, Some(policies)) = (kind, &lab.policies) {
+            command.arg("--config-file").arg(&policies.file);
+        }
         let child = command
-            .args(kind.arguments(port, keep, dir))
             .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(output)
@@ -270,6 +277,18 @@ impl Server {
         }
     }
 
+    /// Makes sure that our server has the policies that it was given; needs one that has loaded its jobs.
+    ///
+    /// # Errors
+    ///
+    /// `Policies` when it has not.
+    pub(crate) fn check_policies(&self, lab: &Lab) -> Result<(), Trouble> {
+        match &lab.policies {
+            Some(policies) if self.kind == Kind::Ours => policies.check(self),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Asks once on a connection of its own and reads up to `end`.
     ///
     /// # Errors
@@ -288,6 +307,32 @@ impl Server {
                 return Err(Trouble::Closed { what });
             }
             answer.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        }
+        Ok(answer)
+    }
+
+    /// Sends lines of commands at once and reads all of their answers.
+    ///
+    /// # Errors
+    ///
+    /// `Io` or `Closed` when an answer does not come within five seconds.
+    pub(crate) fn ask_all(&self, lines: &[String]) -> Result<String, Trouble> {
+        let what = "giving commands";
+        let stream = connect(self.port)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).map_err(Trouble::io(what))?;
+        (&stream).write_all(lines.concat().as_bytes()).map_err(Trouble::io(what))?;
+        let mut reader = BufReader::new(stream);
+        let mut answer = String::new();
+        for _ in lines {
+            loop {
+                let start = answer.len();
+                if reader.read_line(&mut answer).map_err(Trouble::io(what))? == 0 {
+                    return Err(Trouble::Closed { what });
+                }
+                if answer.get(start..) == Some(".\n") {
+                    break;
+                }
+            }
         }
         Ok(answer)
     }

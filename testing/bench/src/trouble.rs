@@ -43,6 +43,9 @@ pub(crate) enum Trouble {
         /// The time it had.
         limit: Duration,
     },
+    /// Our server does not have the policies that were asked for.
+    #[error("policies are not in force: {0}")]
+    Policies(String),
     /// An answer that the work does not expect.
     #[error("unexpected answer: {0}")]
     Answer(String),

@@ -68,6 +68,7 @@ fn measure(lab: &Lab, kind: Kind) -> Result<Figures, Trouble> {
         std::thread::sleep(Duration::from_millis(1));
     }
     let loaded = start.elapsed().as_secs_f64();
+    server.check_policies(lab)?;
     let memory = number(resident(server.pid())?) / number(count);
     server.stop()?;
     Ok(Figures {

@@ -1,5 +1,6 @@
 //! The rows of the table: what is measured, on which servers, and when its goal is met.
 
+mod calendar;
 mod deep;
 mod drain;
 mod epoch;
@@ -97,6 +98,10 @@ pub(crate) const ALL: &[Row] = &[
     register::ROW,
     register::STORM,
     epoch::ROW,
+    calendar::EPOCH,
+    calendar::EPOCH_DURABLE,
+    calendar::SCHEDULES,
     deep::ROW,
     idle::ROW,
+    calendar::IDLE,
 ];

@@ -92,6 +92,7 @@ fn durable(lab: &Lab, kind: Kind, in_flight: u64) -> Result<Figures, Trouble> {
     let dir = lab.fresh_dir(kind)?;
     let mut server = Server::spawn(lab, kind, Keep::Durable, &dir)?;
     server.wait_for_answer(START_LIMIT)?;
+    server.check_policies(lab)?;
     let mut load = Load::open(server.port, CONNECTIONS)?;
     load.run(&mut Submit::new(kind.dialect(), in_flight, 0, in_flight * 4), "warming up", WORK_LIMIT)?;
     let time = if lab.quick { DURABLE_TIME / 5 } else { DURABLE_TIME };

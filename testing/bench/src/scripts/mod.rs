@@ -1,6 +1,8 @@
 //! What the load does, one file per conversation.
 
+pub(crate) mod ahead;
 pub(crate) mod drain;
+pub(crate) mod due;
 pub(crate) mod epoch;
 pub(crate) mod foreground;
 pub(crate) mod submit;
