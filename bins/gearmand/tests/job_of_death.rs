@@ -19,7 +19,7 @@ mod peer;
 mod process;
 
 use geartrain_proto::command::{
-    AttemptRow, Campaign, CampaignState, Command as Typed, DeadFilter, DeadGroups, DeadProgress, DeadRequeue,
+    AttemptRow, Campaign, CampaignState, Command as Typed, DeadFilter, DeadProgress, DeadRequeue,
     DeadShow, GroupRow, LetterRow,
 };
 use geartrain_proto::{PacketKind, SubmitMode};
