@@ -55,6 +55,9 @@ _gearadmin() {
             gearadmin,workers)
                 cmd="gearadmin__subcmd__workers"
                 ;;
+            gearadmin__subcmd__dead,counts)
+                cmd="gearadmin__subcmd__dead__subcmd__counts"
+                ;;
             gearadmin__subcmd__dead,drop)
                 cmd="gearadmin__subcmd__dead__subcmd__drop"
                 ;;
@@ -81,6 +84,9 @@ _gearadmin() {
                 ;;
             gearadmin__subcmd__dead,show)
                 cmd="gearadmin__subcmd__dead__subcmd__show"
+                ;;
+            gearadmin__subcmd__dead__subcmd__help,counts)
+                cmd="gearadmin__subcmd__dead__subcmd__help__subcmd__counts"
                 ;;
             gearadmin__subcmd__dead__subcmd__help,drop)
                 cmd="gearadmin__subcmd__dead__subcmd__help__subcmd__drop"
@@ -171,6 +177,9 @@ _gearadmin() {
                 ;;
             gearadmin__subcmd__help,workers)
                 cmd="gearadmin__subcmd__help__subcmd__workers"
+                ;;
+            gearadmin__subcmd__help__subcmd__dead,counts)
+                cmd="gearadmin__subcmd__help__subcmd__dead__subcmd__counts"
                 ;;
             gearadmin__subcmd__help__subcmd__dead,drop)
                 cmd="gearadmin__subcmd__help__subcmd__dead__subcmd__drop"
@@ -441,8 +450,46 @@ _gearadmin() {
             return 0
             ;;
         gearadmin__subcmd__dead)
-            opts="-h -p -S --host --port --ssl --timeout --json --reply-bytes-max --help groups list show requeue progress drop export import help"
+            opts="-h -p -S --host --port --ssl --timeout --json --reply-bytes-max --help groups counts list show requeue progress drop export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -h)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reply-bytes-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        gearadmin__subcmd__dead__subcmd__counts)
+            opts="-h -p -S --host --port --ssl --timeout --json --reply-bytes-max --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -641,8 +688,22 @@ _gearadmin() {
             return 0
             ;;
         gearadmin__subcmd__dead__subcmd__help)
-            opts="groups list show requeue progress drop export import help"
+            opts="groups counts list show requeue progress drop export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        gearadmin__subcmd__dead__subcmd__help__subcmd__counts)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1457,8 +1518,22 @@ _gearadmin() {
             return 0
             ;;
         gearadmin__subcmd__help__subcmd__dead)
-            opts="groups list show requeue progress drop export import"
+            opts="groups counts list show requeue progress drop export import"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        gearadmin__subcmd__help__subcmd__dead__subcmd__counts)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -1,6 +1,7 @@
 //! Progress on standard error, where that is a terminal; otherwise none.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
 /// A bar, or a counter where the end is not known.
@@ -17,14 +18,17 @@ impl Progress {
             return Self { bar: ProgressBar::hidden() };
         }
         let (bar, template) = match total {
-            Some(total) => (
-                ProgressBar::new(total),
-                "{bar:30} {human_pos} of {human_len} ({per_sec:.0}, {eta} left) {msg}",
-            ),
-            None => (ProgressBar::no_length(), "{human_pos} ({per_sec:.0}) {msg}"),
+            Some(total) => {
+                (ProgressBar::new(total), "{bar:30} {human_pos} of {human_len} ({speed}, {eta} left) {msg}")
+            }
+            None => (ProgressBar::no_length(), "{human_pos} ({speed}) {msg}"),
         };
         // The templates are ours: one that is wrong shows in the first test at a terminal, and costs the bar.
         if let Ok(style) = ProgressStyle::with_template(template) {
+            let style = style.with_key("speed", |state: &ProgressState, text: &mut dyn Write| {
+                // Writing into the line of a bar cannot fail.
+                let _written = write!(text, "{:.0}/s", state.per_sec());
+            });
             bar.set_style(style.progress_chars("=> "));
         }
         Self { bar }

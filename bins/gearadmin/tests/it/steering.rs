@@ -430,6 +430,14 @@ fn dead_letters_are_grouped_listed_and_shown() {
 }
 
 #[test]
+fn letters_are_counted_with_those_that_were_removed() {
+    let told =
+        tell(&["dead", "counts"], &["{\"dead\":1200,\"groups\":3,\"finished\":0,\"removed\":7}\n{}\n"]);
+    assert_eq!(told.asked, ["dead counts {}"]);
+    assert_eq!(told.ran.stdout, b" DEAD  GROUPS  FINISHED  REMOVED\n1,200       3         0        7\n");
+}
+
+#[test]
 fn letters_are_dropped_after_a_count() {
     let told = tell(
         &["dead", "drop", "--function", "resize", "--yes"],
