@@ -22,6 +22,7 @@ fn rule(pattern: &str, key: &str, value: &str) -> FileRule {
 const PAUSE: &str = r#"policy set {"function":"image.*","values":{"paused":true}}"#;
 const RESUME: &str = r#"policy unset {"function":"image.*","keys":["paused"]}"#;
 
+/// I17: the answer.
 #[test]
 fn a_policy_is_in_force_at_once_and_answered_when_it_is_durable() {
     let mut world = world();
@@ -66,6 +67,7 @@ fn a_sleeping_worker_is_woken_when_a_pause_ends() {
     assert_eq!(answer, "NOOP");
 }
 
+/// I17: a refusal.
 #[test]
 fn a_wrong_policy_is_one_sentence_and_changes_nothing() {
     let mut world = world();

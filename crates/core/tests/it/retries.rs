@@ -36,6 +36,7 @@ fn throw(world: &mut World, worker: ConnId, text: &[u8]) -> Vec<String> {
     world.request(worker, &Request::WorkException { handle, exception: text })
 }
 
+/// I16: one answer.
 #[test]
 fn a_client_waits_through_all_attempts_and_gets_one_answer() {
     let mut world = world(&[("attempts", "3"), ("retry-on", "disconnect,fail,exception")]);
@@ -144,6 +145,7 @@ fn a_worker_that_was_given_the_job_in_time_may_finish_it() {
     assert_eq!(world.complete(worker, "H:localhost:1"), ["WORK_COMPLETE H:localhost:1 result"]);
 }
 
+/// I13: the cap.
 #[test]
 fn no_more_jobs_run_than_the_cap_and_each_end_lets_one_more() {
     let mut world = world(&[("max-running", "2")]);
@@ -169,6 +171,7 @@ fn no_more_jobs_run_than_the_cap_and_each_end_lets_one_more() {
     assert_eq!(world.grab(workers[3]), ["NO_JOB"]);
 }
 
+/// I13: the rate.
 #[test]
 fn starts_keep_to_the_rate_and_its_burst() {
     let mut world = world(&[("rate", "10"), ("rate-burst", "3")]);

@@ -152,6 +152,7 @@ fn a_run_that_fails_is_counted() {
     assert_eq!((row.last_outcome.as_deref(), row.failed, row.runs), (Some("fail"), 1, 1));
 }
 
+/// I15: over restarts.
 #[test]
 fn a_restart_runs_nothing_twice_and_what_it_missed_by_the_rule() {
     for (missed, expected) in [("skip", vec![0, 30]), ("one", vec![0, 30]), ("all", vec![0, 0, 0, 0, 30])] {
@@ -269,6 +270,7 @@ fn a_run_that_overlaps_is_left_out_queued_or_joins() {
     }
 }
 
+/// I15: over jumps of the clock.
 #[test]
 fn a_clock_that_jumps_runs_nothing_twice_and_loses_nothing() {
     let mut world = stored();

@@ -89,6 +89,7 @@ fn follow(admin: &mut Peer, campaign: Campaign, until: impl Fn(&Campaign) -> boo
     now
 }
 
+/// I14: off the queue and onto the shelf.
 #[test]
 fn a_dead_letter_outlives_the_server_with_its_workload_and_attempts() {
     let disk = Disk::new(1);
@@ -106,6 +107,7 @@ fn a_dead_letter_outlives_the_server_with_its_workload_and_attempts() {
     assert_eq!((attempt.text, attempt.how.as_str()), (Bytes::from("no row 0"), "exception"));
 }
 
+/// I19: nothing more is released.
 #[test]
 fn a_canary_that_dies_again_stops_its_campaign() {
     let disk = Disk::new(2);
@@ -257,6 +259,7 @@ fn import(admin: &mut Peer, items: &[Item]) -> Vec<String> {
     items.iter().map(one).collect()
 }
 
+/// I18: what is known is not taken in again.
 #[test]
 fn a_queue_moves_to_another_server_once() {
     let (here, there) = (Disk::new(8), Disk::new(9));
