@@ -186,9 +186,13 @@ mod tests {
             let mut number = 0;
             for step in 0..2_000_u64 {
                 number += 1;
-                let spread = if chance(&mut state) % 8 == 0 { 5_000_000_000 } else { 3 };
+                let spread = if chance(&mut state).is_multiple_of(8) { 5_000_000_000 } else { 3 };
                 let at = UnixTime::from_millis((step + chance(&mut state) % spread).cast_signed());
-                let due = if chance(&mut state) % 10 == 0 { Due::Campaign(number) } else { Due::Job(number) };
+                let due = if chance(&mut state).is_multiple_of(10) {
+                    Due::Campaign(number)
+                } else {
+                    Due::Job(number)
+                };
                 dues.add(at, due);
                 model.insert((at, due));
                 let removals = if step % 500 < 300 { chance(&mut state) % 2 } else { 2 };
