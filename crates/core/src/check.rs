@@ -202,9 +202,9 @@ impl Core {
     /// A schedule has one timer, at its next due time; one that is paused, or waits for the store, has none.
     fn check_schedules(&self) {
         let mut timers = BTreeSet::new();
-        for (at, due) in self.timers.calendar() {
+        for (at, due) in self.timers.calendar().iter() {
             if let Due::Schedule(key) = due {
-                assert!(timers.insert((*key, *at)), "a schedule has one timer");
+                assert!(timers.insert((key, at)), "a schedule has one timer");
             }
         }
         for (key, schedule) in self.schedules.iter() {

@@ -5,6 +5,8 @@
 //! Never: reads a clock; does more at once than [`DUE_MAX`], so that a million jobs that are due in one
 //! second hold up nobody.
 
+mod dues;
+
 use crate::conn::{Sleep, WakeLimit};
 use crate::core::Core;
 use crate::function::FunctionKey;
@@ -12,6 +14,7 @@ use crate::ids::{Moment, Now, UnixTime};
 use crate::outbox::Outbox;
 use crate::persist::{Outcome, Shelf};
 use crate::schedule::ScheduleKey;
+use dues::Dues;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -45,7 +48,7 @@ pub(crate) enum Alarm {
 /// Everything that waits for time.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    calendar: BTreeSet<(UnixTime, Due)>,
+    calendar: Dues,
     alarms: BTreeSet<(Moment, Alarm)>,
     /// Workers that were woken, in that order, which is also the order of their limits.
     wake_limits: VecDeque<WakeLimit>,
@@ -58,11 +61,11 @@ pub(crate) fn future_second(second: i64, now: Now) -> Option<UnixTime> {
 
 impl Timers {
     pub(crate) fn add(&mut self, at: UnixTime, due: Due) {
-        self.calendar.insert((at, due));
+        self.calendar.add(at, due);
     }
 
     pub(crate) fn remove(&mut self, at: UnixTime, due: Due) {
-        self.calendar.remove(&(at, due));
+        self.calendar.remove(at, due);
     }
 
     pub(crate) fn set_alarm(&mut self, at: Moment, alarm: Alarm) {
@@ -81,7 +84,7 @@ impl Timers {
         !self.calendar.is_empty()
     }
 
-    pub(crate) fn calendar(&self) -> &BTreeSet<(UnixTime, Due)> {
+    pub(crate) fn calendar(&self) -> &Dues {
         &self.calendar
     }
 

@@ -299,7 +299,7 @@ impl Core {
         };
         let first = self.timers.calendar().iter().take(TIMERS_MAX).find_map(|(at, due)| {
             let Due::Job(number) = due else { return None };
-            is_of_function(*number).then_some(*at)
+            is_of_function(number).then_some(at)
         });
         let waiting = if delayed == 1 {
             "1 job waits for its time".to_owned()
