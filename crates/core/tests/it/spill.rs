@@ -18,7 +18,7 @@ fn tight() -> World {
 fn tight_with(settings: Settings) -> World {
     let mut world =
         World::new(Settings { durability: Durability::Stored, queue_memory_bytes: 8, ..settings });
-    world.core.handle_loaded(&mut world.out);
+    world.loaded();
     world.committed(1);
     world
 }
@@ -228,7 +228,7 @@ fn a_start_over_the_budget_leaves_workloads_in_the_store() {
         ..Settings::default()
     });
     load_many(&mut world, 20_000);
-    world.core.handle_loaded(&mut world.out);
+    world.loaded();
     world.core.check_all();
     let worker = worker(&mut world);
     let mut grabbed = 0;
@@ -334,7 +334,7 @@ impl Run {
             hash_seed: seed,
             ..Settings::default()
         });
-        world.core.handle_loaded(&mut world.out);
+        world.loaded();
         world.committed(1);
         let client = world.connect();
         let workers = (0..3).map(|_| worker_of_all(&mut world)).collect();

@@ -1,8 +1,8 @@
 //! A queue with everything it was told to do, decoded.
 
 use geartrain_core::{
-    Answer, ConnId, Core, DocumentKind, Event, Found, Moment, Now, Op, Outbox, OwnedRecord, Settings, Shelving,
-    Ticket, UnixTime, Wanted,
+    Answer, ConnId, Core, DocumentKind, Event, Found, Moment, Now, Op, Outbox, OwnedRecord, Settings,
+    Shelving, Ticket, UnixTime, Wanted,
 };
 use geartrain_proto::{
     AdminCommand, Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique,
@@ -103,7 +103,8 @@ impl Outputs {
                 self.stored.insert(record.number, OwnedRecord::from(*record));
             }
             Op::Change(change) => {
-                let record = self.stored.get_mut(&change.number).unwrap();
+                // A job that a test loaded was never put.
+                let Some(record) = self.stored.get_mut(&change.number) else { return };
                 record.place = change.place;
                 record.priority = change.priority;
                 record.not_before = change.not_before;
