@@ -19,8 +19,8 @@ mod peer;
 mod process;
 
 use geartrain_proto::command::{
-    AttemptRow, Campaign, CampaignState, Command as Typed, DeadFilter, DeadProgress, DeadRequeue,
-    DeadShow, GroupRow, LetterRow,
+    AttemptRow, Campaign, CampaignState, Command as Typed, DeadFilter, DeadProgress, DeadRequeue, DeadShow,
+    GroupRow, LetterRow,
 };
 use geartrain_proto::{PacketKind, SubmitMode};
 use peer::{Peer, submit};

@@ -76,7 +76,7 @@ impl Core {
         let Some(peer) = self.conns.get(conn) else { return };
         let lost = |key: &&JobKey| of.is_none_or(|function| self.jobs.get(**key).function() == function);
         let mut keys: Vec<JobKey> = peer.running.iter().filter(lost).copied().collect();
-        keys.sort_by_key(|key| self.jobs.get(*key).number());
+        keys.sort_by_key(|key| self.order_back(*key));
         for key in keys {
             self.attempt_failed(key, Outcome::Unable, b"", out);
         }

@@ -4,6 +4,7 @@
 
 use crate::conn::Sleep;
 use crate::core::Core;
+use crate::function::FunctionKey;
 use crate::job::{Kept, NEVER, State};
 use crate::timers::{Alarm, Due};
 use geartrain_proto::Priority;
@@ -24,6 +25,7 @@ impl Core {
         self.check_no_wake_is_lost();
         self.check_limits();
         self.check_schedules();
+        self.check_backlog();
     }
 
     /// I4: each job is where its state says, and nowhere else.
@@ -49,11 +51,11 @@ impl Core {
             let number = job.number();
             assert_eq!(self.jobs.find(number), Some(key), "I4: job {number} is found by its number");
             let due = match job.state() {
-                State::Queued { expires } => {
+                State::Queued { expires, .. } => {
                     assert!(queued.contains(&number), "I4: queued job {number} is in no queue");
                     Some(*expires).filter(|expires| *expires != NEVER)
                 }
-                State::Delayed { until } => Some(*until),
+                State::Delayed { until, .. } => Some(*until),
                 State::Running(running) => {
                     if let Some(deadline) = running.deadline {
                         deadlines += 1;
@@ -80,14 +82,14 @@ impl Core {
         let mut seen = BTreeMap::new();
         for (key, job) in self.jobs.iter() {
             let unique = job.unique();
-            let workload = if unique.is_workload() { job.workload() } else { &[] };
+            let workload = if unique.is_workload() { job.workload().unwrap_or_default() } else { &[] };
             if unique.is_absent() || (unique.is_workload() && workload.is_empty()) {
                 continue;
             }
             let twin = seen.insert((job.function(), unique, workload), job.number());
             assert_eq!(twin, None, "I5: job {} has the unique of another", job.number());
             assert_eq!(
-                self.jobs.find_live(job.function(), unique, job.workload()),
+                self.jobs.find_live(job.function(), unique, workload),
                 Some(key),
                 "I5: job {} is found by its unique",
                 job.number()
@@ -224,5 +226,68 @@ impl Core {
         assert!(
             self.schedules.len() <= self.settings.limits.schedules_max.max(self.settings.schedules.len())
         );
+    }
+
+    /// Workloads: in memory, or in the store and known to be; the windows and what is counted about them.
+    fn check_backlog(&self) {
+        let (mut resident, mut ahead_bytes) = (0, 0);
+        for (function, _) in self.functions.iter() {
+            for priority in Priority::ALL {
+                ahead_bytes += self.check_window(function, priority);
+            }
+            if let Some(at) = self.jobs.line(function).gate.reads_open {
+                assert!(
+                    self.timers.alarms().contains(&(at, Alarm::Reads(function))),
+                    "reads go on some time"
+                );
+            }
+        }
+        assert_eq!(self.jobs.ahead_bytes(), ahead_bytes, "bytes in all windows");
+        for (_, job) in self.jobs.iter() {
+            let (number, presence) = (job.number(), job.presence());
+            let reads = self.reads.workloads().filter(|read| read.lacks(number)).count();
+            if let Some(workload) = job.workload() {
+                let is_resident = job.kept() == Kept::Stored && job.running().is_none();
+                resident += if is_resident { workload.len() as u64 } else { 0 };
+                let is_late = job.assigning().is_some();
+                let has_arrived = || self.reads.workloads().any(|read| read.has_arrived(number));
+                assert!(!is_late || has_arrived(), "job {number} is whole, but its worker does not get it");
+                continue;
+            }
+            assert_eq!(job.kept(), Kept::Stored, "the workload of job {number} is in the store");
+            assert!(!self.writing.is_owed(number), "the workload of job {number} is in the store");
+            assert!(!job.unique().is_workload(), "job {number} is known by its workload");
+            assert_eq!(reads, usize::from(presence.is_asked()), "job {number} is read once, if at all");
+            if job.running().is_some() {
+                assert!(job.assigning().is_some(), "job {number} is with its worker, and not whole");
+                assert!(presence.is_asked(), "a worker waits for job {number}, which nobody reads");
+            }
+        }
+        assert_eq!(self.jobs.resident_bytes(), resident, "bytes that could leave memory");
+    }
+
+    /// A window is the first jobs of its queue, all in memory or being read. Returns the bytes in it.
+    fn check_window(&self, function: FunctionKey, priority: Priority) -> u64 {
+        let line = self.jobs.line(function);
+        let queue = line.queue(priority);
+        let (mut ahead, mut bytes, mut away_behind, mut last) = (0, 0, 0, None);
+        for (index, key) in self.jobs.queue(function, priority).enumerate() {
+            let job = self.jobs.get(key);
+            if job.is_ahead() {
+                assert_eq!(ahead as usize, index, "a window has no gap");
+                ahead += 1;
+                bytes += job.workload_len();
+                last = Some(key);
+                let is_late = job.presence().is_missed();
+                assert!(!is_late || line.gate.reads_open.is_some(), "job {} is ahead", job.number());
+            } else {
+                away_behind += u32::from(!job.presence().is_here());
+            }
+        }
+        assert_eq!(queue.ahead, ahead, "jobs in a window");
+        assert_eq!(queue.ahead_bytes, bytes, "bytes in a window");
+        assert_eq!(queue.ahead_last, last, "last job of a window");
+        assert_eq!(queue.away_behind, away_behind, "jobs behind a window that are away");
+        bytes
     }
 }

@@ -183,7 +183,7 @@ impl Core {
             self.jobs.remove_waiter(key, conn);
             self.drop_if_abandoned(key, out);
         }
-        running.sort_by_key(|key| self.jobs.get(*key).number());
+        running.sort_by_key(|key| self.order_back(*key));
         for key in running {
             self.attempt_failed(key, Outcome::Disconnected, b"", out);
         }
@@ -269,6 +269,7 @@ impl Core {
 
     /// As [`Core::end`]; `error` is what is kept with a dead letter.
     pub(crate) fn end_with(&mut self, key: JobKey, how: Ended, error: &[u8], out: &mut dyn Outbox) -> Job {
+        self.refuse_assignment(key, out);
         self.displace(key);
         let job = self.jobs.remove(key);
         let number = job.number();

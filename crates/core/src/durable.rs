@@ -33,6 +33,9 @@ pub(crate) struct Writing {
     reserved_until: u64,
     /// Submits whose answer is held, in the order in which they are answered.
     pending: VecDeque<Pending>,
+    /// Jobs that count as stored although their record is not written yet: it will be, whatever fails
+    /// meanwhile.
+    owed: BTreeMap<u64, Ticket>,
     /// Every job whose record is being written, by its number.
     by_number: BTreeMap<u64, Unwritten>,
 }
@@ -62,6 +65,7 @@ impl Writing {
             next_number,
             reserved_until: next_number,
             pending: VecDeque::new(),
+            owed: BTreeMap::new(),
             by_number: BTreeMap::new(),
         }
     }
@@ -76,6 +80,24 @@ impl Writing {
 
     pub(crate) fn len(&self) -> usize {
         self.by_number.len()
+    }
+
+    /// The record of this job, which counts as stored, is written with this ticket.
+    pub(crate) fn owe(&mut self, number: u64, ticket: Ticket) {
+        self.owed.insert(number, ticket);
+    }
+
+    /// Whether a job counts as stored although its record is not written yet.
+    pub(crate) fn is_owed(&self, number: u64) -> bool {
+        !self.owed.is_empty() && self.owed.contains_key(&number)
+    }
+
+    /// Jobs that need not count as owed any more.
+    pub(crate) fn take_settled(&mut self, upto: Ticket) -> Vec<u64> {
+        let settled: Vec<u64> =
+            self.owed.iter().filter(|(_, ticket)| **ticket <= upto).map(|(number, _)| *number).collect();
+        self.owed.retain(|_, ticket| *ticket > upto);
+        settled
     }
 
     /// The first number that was never given out.
@@ -161,7 +183,7 @@ impl Core {
         let name = Function::new(record.function);
         let function = self.functions.find(name).unwrap_or_else(|| self.add_function(name));
         let unique = Unique::new(record.unique);
-        let key = self.jobs.insert(&NewJob {
+        let new = NewJob {
             number: record.number,
             function,
             unique,
@@ -173,7 +195,12 @@ impl Core {
             attempts: record.attempts,
             lost: record.lost,
             kept: Kept::Stored,
-        });
+        };
+        let key = if self.is_over_budget(record.workload.len()) {
+            self.jobs.insert_away(&new)
+        } else {
+            self.jobs.insert(&new)
+        };
         let not_before = UnixTime::from_seconds(record.not_before);
         self.place(key, Some(not_before), record.submitted.max(not_before));
         self.note_number(record.number.max(record.place));
@@ -203,8 +230,10 @@ impl Core {
             }
             if let Some(Unwritten { key, .. }) = self.writing.by_number.remove(&number) {
                 self.jobs.set_kept(key, Kept::Stored);
+                self.spare_memory(key);
             }
         }
+        self.settle(upto);
         self.release_replies(upto, out);
     }
 
@@ -286,7 +315,7 @@ impl Core {
             function: self.functions.name(job.function()).as_bytes(),
             unique: job.unique().as_bytes(),
             priority: job.priority(),
-            workload: job.workload(),
+            workload: job.workload().expect("a job has its workload until its record is durable"),
             reducer: job.reducer(),
             not_before: stored_second(job),
             attempts: job.attempts(),
@@ -369,7 +398,7 @@ impl Core {
 /// The second until which a job waits, as it is stored.
 fn stored_second(job: &Job) -> i64 {
     match job.state() {
-        State::Delayed { until } => until.seconds_ceil(),
+        State::Delayed { until, .. } => until.seconds_ceil(),
         State::Queued { .. } | State::Running(_) => 0,
     }
 }

@@ -100,7 +100,7 @@ impl Core {
         for key in self.queued_jobs(function) {
             let job = self.jobs.get(key);
             let (number, submitted) = (job.number(), job.submitted());
-            let State::Queued { expires } = *job.state() else { continue };
+            let State::Queued { expires, .. } = *job.state() else { continue };
             self.timers.remove(expires, Due::Job(number));
             let expires = self.expiry(key, submitted);
             self.jobs.set_expires(key, expires);

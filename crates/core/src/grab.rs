@@ -1,16 +1,16 @@
 //! Grabbing: a worker asks for work and gets the first job of the best function it is able to do.
 //!
 //! From: `Core::handle_request` with `Request::Grab`.
-//! To: `JOB_ASSIGN*` or `NO_JOB`; the job is running.
-//! Never: waits, reads the clock, touches the store (being grabbed is not a durable change).
+//! To: `JOB_ASSIGN*` or `NO_JOB`; the job is running. Where its workload is not in memory, see `backlog.rs`.
+//! Never: waits, reads the clock, changes the store (being grabbed is not a durable change).
 
 use crate::conn::Sleep;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
-use crate::ids::ConnId;
-use crate::job::{JobKey, Running, State};
-use crate::outbox::Outbox;
+use crate::ids::{ConnId, Ticket, UnixTime};
+use crate::job::{JobKey, NEVER, Running, State};
+use crate::outbox::{Answer, Outbox};
 use crate::settings::FunctionOrder;
 use crate::timers::{Alarm, Due};
 use geartrain_proto::{GrabKind, Priority, Response};
@@ -23,9 +23,17 @@ impl Core {
         let selected = if self.assigning { self.select(conn) } else { None };
         match selected {
             Some(function) => {
-                let (_, key) = self.jobs.line(function).first().expect("a selected function has a ready job");
-                self.assign(conn, key, function);
-                self.send_assignment(conn, key, kind, out);
+                let (priority, key) =
+                    self.jobs.line(function).first().expect("a selected function has a ready job");
+                self.read_first(key, function, priority, out);
+                let expires = self.assign(conn, key, function);
+                if self.jobs.get(key).presence().is_here() {
+                    self.limit_time(conn, key);
+                    self.send_assignment(conn, key, kind, None, out);
+                } else {
+                    self.hold_assignment(conn, key, kind, expires, out);
+                }
+                self.read_ahead(function, priority, out);
                 self.rotate(conn, function);
                 if self.jobs.line(function).is_limited() {
                     // Its gate opened for one worker at a time: there may be room for another (I10).
@@ -69,44 +77,63 @@ impl Core {
         best.map(|(_, function)| function)
     }
 
-    fn assign(&mut self, conn: ConnId, key: JobKey, function: FunctionKey) {
+    /// The job is on the worker; returns when its wait would have ended.
+    fn assign(&mut self, conn: ConnId, key: JobKey, function: FunctionKey) -> UnixTime {
         let number = self.jobs.get(key).number();
-        if let State::Queued { expires } = self.jobs.get(key).state() {
-            self.timers.remove(*expires, Due::Job(number));
+        let mut wait_end = NEVER;
+        if let State::Queued { expires, .. } = self.jobs.get(key).state() {
+            wait_end = *expires;
+            self.timers.remove(wait_end, Due::Job(number));
         }
         let peer = self.conns.get_mut(conn).expect("the grabbing connection is open");
-        let own = peer.ability(function, &self.hash).and_then(|ability| ability.timeout);
-        let timeout = own.or(self.functions.get(function).policy.timeout);
-        let deadline = timeout.map(|timeout| self.now.moment.after(timeout));
         let index = u32::try_from(peer.running.len()).expect("a worker runs fewer than 2^32 jobs");
         peer.running.push(key);
-        let (worker, started) = (conn, self.now);
-        self.jobs.start(key, Running { worker, index, started, deadline, numerator: 0, denominator: 0 });
-        if let Some(deadline) = deadline {
-            self.timers.set_alarm(deadline, Alarm::Deadline(number));
-        }
+        self.jobs.start(key, Running::new(conn, index, self.now));
         self.spend_rate(function);
+        wait_end
     }
 
-    fn send_assignment(&self, conn: ConnId, key: JobKey, kind: GrabKind, out: &mut dyn Outbox) {
+    /// The time that a worker has for a job begins.
+    pub(crate) fn limit_time(&mut self, conn: ConnId, key: JobKey) {
+        let job = self.jobs.get(key);
+        let (number, function) = (job.number(), job.function());
+        let own = self.conns.get(conn).and_then(|peer| peer.ability(function, &self.hash)?.timeout);
+        if let Some(timeout) = own.or(self.functions.get(function).policy.timeout) {
+            let deadline = self.now.moment.after(timeout);
+            self.jobs.set_deadline(key, deadline);
+            self.timers.set_alarm(deadline, Alarm::Deadline(number));
+        }
+    }
+
+    /// Sends a job to its worker, behind all that was sent to it or to the place that is held for it.
+    pub(crate) fn send_assignment(
+        &self,
+        conn: ConnId,
+        key: JobKey,
+        kind: GrabKind,
+        place: Option<Ticket>,
+        out: &mut dyn Outbox,
+    ) {
         let job = self.jobs.get(key);
         let text = self.handles.text(job.number());
         let (handle, function) = (text.as_handle(), self.functions.name(job.function()));
-        let (unique, workload) = (job.unique(), job.workload());
+        let workload = job.workload().expect("a job is sent when its workload is there");
+        let unique = job.unique();
         let reducer = job.reducer().filter(|reducer| !reducer.is_empty());
         out.note(Event::Assigned { handle, function });
-        out.send(
-            conn,
-            match (kind, reducer) {
-                (GrabKind::Plain, _) => Response::JobAssign { handle, function, workload },
-                (GrabKind::All, Some(reducer)) => {
-                    Response::JobAssignAll { handle, function, unique, reducer, workload }
-                }
-                (GrabKind::All, None) | (GrabKind::Unique, _) => {
-                    Response::JobAssignUniq { handle, function, unique, workload }
-                }
-            },
-        );
+        let assignment = match (kind, reducer) {
+            (GrabKind::Plain, _) => Response::JobAssign { handle, function, workload },
+            (GrabKind::All, Some(reducer)) => {
+                Response::JobAssignAll { handle, function, unique, reducer, workload }
+            }
+            (GrabKind::All, None) | (GrabKind::Unique, _) => {
+                Response::JobAssignUniq { handle, function, unique, workload }
+            }
+        };
+        match place {
+            None => out.send(conn, assignment),
+            Some(place) => out.replace(conn, place, Answer::Packet(assignment)),
+        }
     }
 
     /// Where functions take turns, the one that was served goes behind the worker's others.

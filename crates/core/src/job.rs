@@ -4,13 +4,17 @@
 //! Never: sends anything or asks the time. Only this file changes a [`State`] (I4), and with it the links,
 //! counts and indexes that must agree with it.
 
+mod presence;
+mod window;
+
 use crate::function::FunctionKey;
-use crate::ids::{ConnId, Moment, Now, UnixTime};
+use crate::ids::{ConnId, Moment, Now, Ticket, UnixTime};
 use crate::index::Index;
 use crate::line::{Gate, Line};
 use crate::persist::Outcome;
 use foldhash::fast::FixedState;
-use geartrain_proto::{Priority, Unique};
+use geartrain_proto::{GrabKind, Priority, Unique};
+use presence::Presence;
 use std::hash::BuildHasher;
 use std::num::NonZeroU32;
 
@@ -38,13 +42,13 @@ impl JobKey {
     }
 }
 
-/// Where a job is in its life.
+/// Where a job is in its life. What it says of the workload is here since it takes no room here.
 #[derive(Debug)]
 pub(crate) enum State {
     /// Waits for this time: an epoch, or the pause before its next attempt.
-    Delayed { until: UnixTime },
-    /// Waits for a worker, until this time at the latest.
-    Queued { expires: UnixTime },
+    Delayed { until: UnixTime, presence: Presence },
+    /// Waits for a worker, until this time at the latest. Whether it is ahead: see `job/window.rs`.
+    Queued { expires: UnixTime, ahead: bool, presence: Presence },
     /// Is on a worker.
     Running(Box<Running>),
 }
@@ -63,6 +67,19 @@ pub(crate) struct Running {
     pub(crate) deadline: Option<Moment>,
     pub(crate) numerator: u32,
     pub(crate) denominator: u32,
+    /// The worker has not got it yet: its workload is still being read.
+    pub(crate) assigning: Option<Assigning>,
+    presence: Presence,
+}
+
+/// A job that a worker gets once its workload is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Assigning {
+    /// The place that is held for the answer.
+    pub(crate) place: Ticket,
+    pub(crate) kind: GrabKind,
+    /// When its wait would have ended: the wait goes on if it cannot be read.
+    pub(crate) expires: UnixTime,
 }
 
 /// Who remembers a job.
@@ -89,7 +106,8 @@ impl Kept {
 #[derive(Debug)]
 pub(crate) struct Job {
     number: u64,
-    /// Unique, reducer and workload, one behind the other.
+    /// Unique, reducer and workload, one behind the other; without the workload while that is in the store
+    /// alone.
     content: Box<[u8]>,
     /// What most jobs do not have.
     extra: Option<Box<Extra>>,
@@ -199,14 +217,52 @@ impl Job {
         Some(self.content.get(start..start + len).unwrap_or_default())
     }
 
-    pub(crate) fn workload(&self) -> &[u8] {
-        let start = usize::from(self.unique_len) + self.reducer().map_or(0, <[u8]>::len);
-        self.content.get(start..).unwrap_or_default()
+    /// `None` while the store alone has it.
+    pub(crate) fn workload(&self) -> Option<&[u8]> {
+        let workload = self.content.get(self.head_len()..).unwrap_or_default();
+        self.presence().is_here().then_some(workload)
     }
 
-    /// Length of its unique, reducer and workload, in bytes.
+    /// Length of its unique, reducer and workload, in bytes, wherever they are.
     pub(crate) fn content_len(&self) -> u64 {
-        self.content.len() as u64
+        self.head_len() as u64 + self.workload_len()
+    }
+
+    /// Length of the workload, in bytes, wherever it is.
+    pub(crate) fn workload_len(&self) -> u64 {
+        let presence = self.presence();
+        if presence.is_here() { (self.content.len() - self.head_len()) as u64 } else { presence.away_len() }
+    }
+
+    /// Length of unique and reducer.
+    fn head_len(&self) -> usize {
+        usize::from(self.unique_len) + self.reducer().map_or(0, <[u8]>::len)
+    }
+
+    pub(crate) fn presence(&self) -> Presence {
+        match &self.state {
+            State::Delayed { presence, .. } | State::Queued { presence, .. } => *presence,
+            State::Running(running) => running.presence,
+        }
+    }
+
+    fn set_presence(&mut self, new: Presence) {
+        match &mut self.state {
+            State::Delayed { presence, .. } | State::Queued { presence, .. } => *presence = new,
+            State::Running(running) => running.presence = new,
+        }
+    }
+
+    /// What a worker waits for that is to get this job.
+    pub(crate) fn assigning(&self) -> Option<Assigning> {
+        self.running().and_then(|running| running.assigning)
+    }
+
+    /// Bytes of its workload that are in memory although the store has them.
+    fn resident_bytes(&self) -> u64 {
+        let is_waiting = self.running().is_none();
+        let is_resident = self.kept == Kept::Stored && is_waiting && self.presence().is_here();
+        if is_resident { self.workload_len() } else { 0 }
     }
 
     pub(crate) fn waiters(&self) -> &[ConnId] {
@@ -230,6 +286,18 @@ pub(crate) struct Jobs {
     hash: FixedState,
     running: usize,
     in_memory_only: usize,
+    /// Bytes of workloads of waiting jobs that are in memory although the store has them.
+    resident_bytes: u64,
+    /// Bytes of the workloads of all jobs that are ahead; see `job/window.rs`.
+    ahead_bytes: u64,
+}
+
+impl Running {
+    pub(crate) fn new(worker: ConnId, index: u32, started: Now) -> Self {
+        let (deadline, numerator, denominator, assigning) = (None, 0, 0, None);
+        let presence = Presence::HERE;
+        Self { worker, index, started, deadline, numerator, denominator, assigning, presence }
+    }
 }
 
 impl Jobs {
@@ -244,6 +312,8 @@ impl Jobs {
             hash: FixedState::with_seed(hash_seed),
             running: 0,
             in_memory_only: 0,
+            resident_bytes: 0,
+            ahead_bytes: 0,
         }
     }
 
@@ -352,26 +422,30 @@ impl Jobs {
         let hash = identity.hash(function, &self.hash);
         let found = self.by_unique.find(hash, |key| {
             let job = self.get(*key);
-            job.function == function && Identity::new(job.unique(), job.workload()) == Some(identity)
+            job.function == function && job.identity() == Some(identity)
         });
         found.ok_or(IdentityHash(Some(hash)))
     }
 
     /// Takes a new job in. It is in no place until [`Jobs::enqueue`] or [`Jobs::delay`] follows.
     pub(crate) fn insert(&mut self, new: &NewJob<'_>) -> JobKey {
+        self.insert_as(new, Presence::HERE)
+    }
+
+    fn insert_as(&mut self, new: &NewJob<'_>, presence: Presence) -> JobKey {
         let reducer = new.reducer.unwrap_or_default();
-        let mut content =
-            Vec::with_capacity(new.unique.as_bytes().len() + reducer.len() + new.workload.len());
+        let workload = if presence.is_here() { new.workload } else { &[] };
+        let mut content = Vec::with_capacity(new.unique.as_bytes().len() + reducer.len() + workload.len());
         content.extend_from_slice(new.unique.as_bytes());
         content.extend_from_slice(reducer);
-        content.extend_from_slice(new.workload);
+        content.extend_from_slice(workload);
         let short = |len: usize| u8::try_from(len).expect("uniques and reducers have at most 64 bytes");
         let extra = || Box::new(Extra { attempts: new.attempts, lost: new.lost, ..Extra::default() });
         let job = Job {
             number: new.number,
             content: content.into_boxed_slice(),
             extra: (new.attempts > 0).then(extra),
-            state: State::Delayed { until: NEVER },
+            state: State::Delayed { until: NEVER, presence },
             submitted: new.submitted,
             function: new.function,
             next: None,
@@ -381,6 +455,7 @@ impl Jobs {
             unique_len: short(new.unique.as_bytes().len()),
             reducer_len: new.reducer.map_or(NO_REDUCER, |reducer| short(reducer.len())),
         };
+        self.resident_bytes += job.resident_bytes();
         let key = self.occupy(job);
         self.index(key, new.identity);
         self.in_memory_only += usize::from(new.kept != Kept::Stored);
@@ -406,14 +481,14 @@ impl Jobs {
             }
             State::Delayed { .. } => {}
         }
-        self.get_mut(key).state = State::Delayed { until: NEVER };
+        self.alter(key, |job| job.state = State::Delayed { until: NEVER, presence: job.presence() });
     }
 
     /// Puts a displaced job at the end of its line.
     pub(crate) fn enqueue(&mut self, key: JobKey, expires: UnixTime) {
         debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
         let job = self.get_mut(key);
-        job.state = State::Queued { expires };
+        job.state = State::Queued { expires, ahead: false, presence: job.presence() };
         let (function, priority) = (job.function, job.priority);
         self.line_mut(function).remove_delayed(priority);
         self.append(key);
@@ -422,14 +497,14 @@ impl Jobs {
     /// Lets a displaced job wait for its time.
     pub(crate) fn delay(&mut self, key: JobKey, until: UnixTime) {
         debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
-        self.get_mut(key).state = State::Delayed { until };
+        let job = self.get_mut(key);
+        job.state = State::Delayed { until, presence: job.presence() };
     }
 
     /// Gives a queued job another end of its wait.
     pub(crate) fn set_expires(&mut self, key: JobKey, expires: UnixTime) {
-        let job = self.get_mut(key);
-        if matches!(job.state, State::Queued { .. }) {
-            job.state = State::Queued { expires };
+        if let State::Queued { expires: before, .. } = &mut self.get_mut(key).state {
+            *before = expires;
         }
     }
 
@@ -456,12 +531,13 @@ impl Jobs {
     }
 
     /// A worker gets the job.
-    pub(crate) fn start(&mut self, key: JobKey, running: Running) {
+    pub(crate) fn start(&mut self, key: JobKey, mut running: Running) {
         debug_assert!(matches!(self.get(key).state, State::Queued { .. }), "only a queued job is started");
         self.unlink(key);
-        let job = self.get_mut(key);
-        job.state = State::Running(Box::new(running));
+        let job = self.get(key);
+        running.presence = job.presence();
         let function = job.function;
+        self.alter(key, |job| job.state = State::Running(Box::new(running)));
         self.line_mut(function).add_running();
         self.running += 1;
         self.note_readiness(function);
@@ -483,6 +559,7 @@ impl Jobs {
         let job =
             self.slots.get_mut(key.index()).and_then(Option::take).expect("a key in use names a live job");
         self.in_memory_only -= usize::from(job.kept != Kept::Stored);
+        self.resident_bytes -= job.resident_bytes();
         if self.len() == 0 && self.slots.len() > SLOTS_KEPT {
             self.release_memory();
         }
@@ -498,8 +575,8 @@ impl Jobs {
     }
 
     pub(crate) fn set_kept(&mut self, key: JobKey, kept: Kept) {
-        let job = self.get_mut(key);
-        let before = std::mem::replace(&mut job.kept, kept);
+        let before = self.get(key).kept;
+        self.alter(key, |job| job.kept = kept);
         self.in_memory_only -= usize::from(before != Kept::Stored);
         self.in_memory_only += usize::from(kept != Kept::Stored);
     }
@@ -526,6 +603,20 @@ impl Jobs {
         }
     }
 
+    /// A running job, whose workload is being read, waits to be sent to its worker.
+    pub(crate) fn set_assigning(&mut self, key: JobKey, assigning: Assigning) {
+        if let State::Running(running) = &mut self.get_mut(key).state {
+            running.assigning = Some(assigning);
+        }
+    }
+
+    /// The worker of a running job gets it only now.
+    pub(crate) fn end_assigning(&mut self, key: JobKey, now: Now) -> Option<Assigning> {
+        let State::Running(running) = &mut self.get_mut(key).state else { return None };
+        running.started = now;
+        running.assigning.take()
+    }
+
     /// The time limit of a running job is another one now.
     pub(crate) fn set_deadline(&mut self, key: JobKey, deadline: Moment) {
         if let State::Running(running) = &mut self.get_mut(key).state {
@@ -538,6 +629,15 @@ impl Jobs {
         if let State::Running(running) = &mut self.get_mut(key).state {
             running.index = index;
         }
+    }
+
+    /// Changes a job, and with it what depends on who remembers it, its state and its workload.
+    fn alter(&mut self, key: JobKey, change: impl FnOnce(&mut Job)) {
+        let job = self.get_mut(key);
+        let before = job.resident_bytes();
+        change(job);
+        let after = job.resident_bytes();
+        self.resident_bytes = self.resident_bytes - before + after;
     }
 
     fn occupy(&mut self, job: Job) -> JobKey {
@@ -576,9 +676,11 @@ impl Jobs {
     fn append(&mut self, key: JobKey) {
         let job = self.get(key);
         let (function, priority) = (job.function, job.priority);
+        let is_away = !job.presence().is_here();
         let queue = self.line_mut(function).queue_mut(priority);
         let before = queue.tail.replace(key);
         queue.len += 1;
+        queue.away_behind += u32::from(is_away);
         match before {
             Some(before) => self.get_mut(before).next = Some(key),
             None => queue.head = Some(key),
@@ -589,6 +691,7 @@ impl Jobs {
 
     /// Takes a job out of its queue.
     fn unlink(&mut self, key: JobKey) {
+        self.leave_window(key);
         let job = self.get_mut(key);
         let (function, priority) = (job.function, job.priority);
         let (next, previous) = (job.next.take(), job.previous.take());
@@ -632,7 +735,17 @@ impl Jobs {
 
 impl Job {
     fn identity_hash(&self, state: &FixedState) -> Option<u64> {
-        Some(Identity::new(self.unique(), self.workload())?.hash(self.function, state))
+        Some(self.identity()?.hash(self.function, state))
+    }
+
+    fn identity(&self) -> Option<Identity<'_>> {
+        // A job whose workload is its identity never parts with it.
+        Identity::new(self.unique(), self.workload().unwrap_or_default())
+    }
+
+    /// Whether a submit finds it by its workload.
+    fn is_known_by_workload(&self) -> bool {
+        matches!(self.identity(), Some(Identity::Workload(_)))
     }
 }
 

@@ -51,6 +51,7 @@
 mod abilities;
 mod admin;
 mod archive;
+mod backlog;
 mod blur;
 mod calendar;
 mod check;

@@ -13,6 +13,14 @@ pub(crate) struct Queue {
     pub(crate) head: Option<JobKey>,
     pub(crate) tail: Option<JobKey>,
     pub(crate) len: u32,
+    /// The last of the jobs at the head whose workloads are read ahead of their turn; see `job/window.rs`.
+    pub(crate) ahead_last: Option<JobKey>,
+    /// How many these are.
+    pub(crate) ahead: u32,
+    /// Bytes of their workloads, wherever they are.
+    pub(crate) ahead_bytes: u64,
+    /// Jobs behind these whose workload is in the store alone.
+    pub(crate) away_behind: u32,
 }
 
 /// What keeps the jobs of a function from being started.
@@ -28,6 +36,8 @@ pub(crate) struct Gate {
     pub(crate) rate_opens: Option<Moment>,
     /// When the rate would be used up by starts without a pause; see `gate.rs`.
     pub(crate) rate_spent: Moment,
+    /// When workloads are read again, after the store could not be read.
+    pub(crate) reads_open: Option<Moment>,
 }
 
 /// The jobs of one function.
@@ -92,8 +102,11 @@ impl Line {
 
     /// Whether a job may be started now.
     pub(crate) fn is_open(&self) -> bool {
-        let Gate { paused, running_max, rate_opens, .. } = self.gate;
-        !paused && rate_opens.is_none() && running_max.is_none_or(|max| self.running < max)
+        let Gate { paused, running_max, rate_opens, reads_open, .. } = self.gate;
+        !paused
+            && rate_opens.is_none()
+            && reads_open.is_none()
+            && running_max.is_none_or(|max| self.running < max)
     }
 
     /// Whether something limits how many jobs are started.

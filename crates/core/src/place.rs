@@ -42,8 +42,8 @@ impl Core {
     pub(crate) fn displace(&mut self, key: JobKey) {
         let job = self.jobs.get(key);
         match job.state() {
-            State::Delayed { until } => self.timers.remove(*until, Due::Job(job.number())),
-            State::Queued { expires } => self.timers.remove(*expires, Due::Job(job.number())),
+            State::Delayed { until, .. } => self.timers.remove(*until, Due::Job(job.number())),
+            State::Queued { expires, .. } => self.timers.remove(*expires, Due::Job(job.number())),
             State::Running(_) => self.detach(key),
         }
         self.jobs.displace(key);
@@ -70,7 +70,7 @@ impl Core {
     pub(crate) fn job_is_due(&mut self, number: u64, out: &mut dyn Outbox) {
         let key = self.jobs.find(number).expect("a job with a timer lives");
         match self.jobs.get(key).state() {
-            State::Delayed { until } => {
+            State::Delayed { until, .. } => {
                 let since = *until;
                 self.jobs.displace(key);
                 self.place(key, None, since);

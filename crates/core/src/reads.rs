@@ -3,6 +3,7 @@
 //! From: typed commands that need the contents of jobs. To: [`Outbox::read`]; and back through
 //! [`Core::handle_read`] and [`Core::handle_read_end`]. Never: waits; whoever asked goes on then.
 
+use crate::backlog::WorkloadRead;
 use crate::commands::Reading;
 use crate::core::Core;
 use crate::ids::{ConnId, Now, Ticket};
@@ -16,6 +17,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Reads {
     last: u64,
     pending: BTreeMap<Ticket, Purpose>,
+    /// No workload of a job with a larger number is being read.
+    workloads_upto: u64,
 }
 
 /// What something is read for.
@@ -25,6 +28,8 @@ pub(crate) enum Purpose {
     Command(Box<CommandRead>),
     /// Dead letters go back into the queue.
     Campaign { number: u64, asked: Vec<u64>, fetched: Vec<Fetched> },
+    /// Waiting jobs get their workloads back.
+    Workloads(WorkloadRead),
 }
 
 /// A command that waits for what it asked for.
@@ -70,6 +75,32 @@ impl Reads {
         self.last += 1;
         Ticket::of_read(self.last)
     }
+
+    /// Workloads are asked for, of jobs up to this number.
+    pub(crate) fn note_workloads(&mut self, upto: u64) {
+        self.workloads_upto = self.workloads_upto.max(upto);
+    }
+
+    /// Reads of workloads that have not ended.
+    pub(crate) fn workloads(&self) -> impl Iterator<Item = &WorkloadRead> {
+        self.pending.values().filter_map(|purpose| match purpose {
+            Purpose::Workloads(read) => Some(read),
+            Purpose::Command(_) | Purpose::Campaign { .. } => None,
+        })
+    }
+
+    /// Whether the workload of a job is being read.
+    pub(crate) fn is_reading(&self, number: u64) -> bool {
+        number <= self.workloads_upto && self.workloads().any(|read| read.lacks(number))
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Option<Purpose> {
+        let purpose = self.pending.remove(&ticket);
+        if self.pending.is_empty() {
+            self.workloads_upto = 0;
+        }
+        purpose
+    }
 }
 
 impl Core {
@@ -85,6 +116,11 @@ impl Core {
             None => {}
             Some(Purpose::Command(read)) => take(&mut read.reading.fetched, found),
             Some(Purpose::Campaign { fetched, .. }) => take(fetched, found),
+            Some(Purpose::Workloads(read)) => {
+                if let Found::Job(record) = found {
+                    read.take(&record, &mut self.jobs);
+                }
+            }
         }
     }
 
@@ -97,7 +133,7 @@ impl Core {
         out: &mut dyn Outbox,
     ) {
         self.now = now;
-        match self.reads.pending.remove(&ticket) {
+        match self.reads.take(ticket) {
             None => {}
             Some(Purpose::Command(read)) => {
                 let CommandRead { conn, place, command, reading } = *read;
@@ -111,6 +147,7 @@ impl Core {
             Some(Purpose::Campaign { number, asked, fetched }) => {
                 self.release_letters(number, asked, outcome.map(|()| fetched).map_err(|_| ()), out);
             }
+            Some(Purpose::Workloads(read)) => self.end_workload_read(read, outcome.is_ok(), out),
         }
     }
 }

@@ -234,6 +234,7 @@ impl Core {
         if is_stored {
             let (place, ticket) = (self.take_number(out), self.writing.next_ticket());
             out.persist(ticket, Op::Put(self.record(self.jobs.get(key), place)));
+            self.writing.owe(number, ticket);
         }
         self.unfile_letter(Shelf::Dead, number, out);
         if let Some(running) = self.campaigns.by_number.get_mut(&campaign) {

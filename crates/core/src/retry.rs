@@ -23,6 +23,10 @@ impl Core {
 
     /// A worker did not finish a job that it ran; `text` is what it said of it.
     pub(crate) fn attempt_failed(&mut self, key: JobKey, how: Outcome, text: &[u8], out: &mut dyn Outbox) {
+        if self.jobs.get(key).assigning().is_some() {
+            // The worker never got it: no attempt was made.
+            return self.withdraw(key, out);
+        }
         let text = text.get(..ATTEMPT_TEXT_BYTES_MAX).unwrap_or(text);
         self.log_attempt(key, how, text, out);
         self.displace(key);
@@ -61,6 +65,7 @@ impl Core {
         let until = (pause > Duration::ZERO).then(|| self.now.unix.after(pause));
         self.place(key, until, self.now.unix);
         self.change_record(key, out);
+        self.spare_memory(key);
         self.wake_if_ready(function, out);
     }
 

@@ -78,7 +78,7 @@ impl Core {
     ) {
         let job = self.jobs.get(key);
         let (until, since) = match job.state() {
-            State::Delayed { until } => (Some(*until), *until),
+            State::Delayed { until, .. } => (Some(*until), *until),
             State::Queued { .. } => (None, job.submitted()),
             State::Running(_) => return,
         };
@@ -86,6 +86,7 @@ impl Core {
         self.jobs.reassign(key, function, priority);
         self.place(key, until, since);
         self.change_record(key, out);
+        self.spare_memory(key);
         self.wake_if_ready(function, out);
     }
 

@@ -41,6 +41,8 @@ pub(crate) enum Alarm {
     Deadline(u64),
     /// The rate of a function allows a start again.
     Gate(FunctionKey),
+    /// Workloads of a function are read again, after the store could not be read.
+    Reads(FunctionKey),
     /// A worker that failed too many jobs gets some again.
     Suspension(u64),
 }
@@ -134,6 +136,7 @@ impl Core {
                     self.attempt_failed(key, Outcome::TimedOut, b"", out);
                 }
                 Alarm::Gate(function) => self.rate_opens(function, at, out),
+                Alarm::Reads(function) => self.read_again(function, at, out),
                 Alarm::Suspension(serial) => self.end_suspension(serial, out),
             }
         }

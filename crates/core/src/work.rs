@@ -22,7 +22,7 @@ impl Core {
     fn owned(&self, conn: ConnId, handle: Handle<'_>) -> Option<JobKey> {
         let key = self.jobs.find(self.handles.number(handle)?)?;
         let running = self.jobs.get(key).running()?;
-        (running.worker == conn).then_some(key)
+        (running.worker == conn && running.assigning.is_none()).then_some(key)
     }
 
     pub(crate) fn work_status(

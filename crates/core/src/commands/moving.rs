@@ -202,6 +202,7 @@ impl Core {
                     if is_stored {
                         let ticket = self.writing.next_ticket();
                         out.persist(ticket, Op::Put(self.record(self.jobs.get(key), record.number)));
+                        self.writing.owe(record.number, ticket);
                         // Owed whatever happens, like a letter that goes back: that it was taken in is remembered
                         // in the same step.
                         let ticket = self.writing.next_ticket();

@@ -9,6 +9,7 @@ mod many_abilities;
 mod policies;
 mod retries;
 mod schedules;
+mod spill;
 mod store;
 mod wakes;
 mod workers;

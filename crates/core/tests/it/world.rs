@@ -1,7 +1,8 @@
 //! A queue with everything it was told to do, decoded.
 
 use geartrain_core::{
-    Answer, ConnId, Core, DocumentKind, Event, Moment, Now, Op, Outbox, Settings, Ticket, UnixTime, Wanted,
+    Answer, ConnId, Core, DocumentKind, Event, Found, Moment, Now, Op, Outbox, OwnedRecord, Settings,
+    Shelving, Ticket, UnixTime, Wanted,
 };
 use geartrain_proto::{
     AdminCommand, Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique,
@@ -17,10 +18,15 @@ pub(crate) struct Outputs {
     pub(crate) reads: Vec<(Ticket, Wanted, Vec<u64>)>,
     /// The documents as they are now, by kind and name.
     pub(crate) documents: BTreeMap<(DocumentKind, Vec<u8>), Vec<u8>>,
+    /// What workers got, by the handle.
+    pub(crate) assigned: Vec<(ConnId, String, Vec<u8>)>,
+    /// What a store would have now.
+    pub(crate) stored: BTreeMap<u64, OwnedRecord>,
 }
 
 impl Outbox for Outputs {
     fn send(&mut self, conn: ConnId, response: Response<'_>) {
+        self.note_assignment(conn, &response);
         self.sent.push((conn, describe(&response)));
     }
     fn hold(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
@@ -33,6 +39,9 @@ impl Outbox for Outputs {
         self.sent.push((conn, format!("release {}", ticket.number())));
     }
     fn replace(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
+        if let Answer::Packet(response) = answer {
+            self.note_assignment(conn, &response);
+        }
         self.sent.push(match answer {
             Answer::Packet(response) => (conn, format!("refuse {} {}", ticket.number(), response.kind())),
             Answer::Text(text) => (conn, String::from_utf8_lossy(text).into_owned()),
@@ -42,6 +51,7 @@ impl Outbox for Outputs {
         self.sent.push((conn, String::from_utf8_lossy(text).into_owned()));
     }
     fn persist(&mut self, ticket: Ticket, op: Op<'_>) {
+        self.store(&op);
         let op = match op {
             Op::Put(record) if record.place != record.number => {
                 format!("put {} at {}", record.number, record.place)
@@ -78,6 +88,33 @@ impl Outbox for Outputs {
         self.sent.push((conn, "close".to_owned()));
     }
     fn note(&mut self, _: Event<'_>) {}
+}
+
+impl Outputs {
+    fn note_assignment(&mut self, conn: ConnId, response: &Response<'_>) {
+        if let Response::JobAssign { handle, workload, .. } = response {
+            self.assigned.push((conn, handle.to_string(), workload.to_vec()));
+        }
+    }
+
+    fn store(&mut self, op: &Op<'_>) {
+        match op {
+            Op::Put(record) => {
+                self.stored.insert(record.number, OwnedRecord::from(*record));
+            }
+            Op::Change(change) => {
+                // A job that a test loaded was never put.
+                let Some(record) = self.stored.get_mut(&change.number) else { return };
+                record.place = change.place;
+                record.priority = change.priority;
+                record.not_before = change.not_before;
+            }
+            Op::Shelve(Shelving { number, .. }) | Op::Delete { number, .. } => {
+                self.stored.remove(number);
+            }
+            Op::Attempt(_) | Op::Unshelve { .. } | Op::Document(_) | Op::ReserveNumbers { .. } => {}
+        }
+    }
 }
 
 fn describe(response: &Response<'_>) -> String {
@@ -221,6 +258,28 @@ impl World {
 
     pub(crate) fn next_timeout(&self) -> Option<Duration> {
         self.core.poll_timeout(self.now).map(|at| at.since(self.now.moment))
+    }
+
+    /// Answers the oldest read with what is stored.
+    pub(crate) fn answer_read(&mut self) -> Vec<String> {
+        let (ticket, _, numbers) = self.out.reads.remove(0);
+        self.give(ticket, &numbers);
+        self.end_read(ticket, Ok(()))
+    }
+
+    /// Gives what is stored of these jobs.
+    pub(crate) fn give(&mut self, ticket: Ticket, numbers: &[u64]) {
+        for number in numbers {
+            if let Some(record) = self.out.stored.get(number) {
+                self.core.handle_read(ticket, Found::Job(record.as_record()));
+                self.core.check_all();
+            }
+        }
+    }
+
+    pub(crate) fn end_read(&mut self, ticket: Ticket, outcome: Result<(), &str>) -> Vec<String> {
+        self.core.handle_read_end(self.now, ticket, outcome, &mut self.out);
+        self.take_sent()
     }
 
     pub(crate) fn take_persisted(&mut self) -> Vec<(u64, String)> {

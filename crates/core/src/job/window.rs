@@ -1,0 +1,183 @@
+//! Workloads out of memory, and the window at the head of a queue: the jobs whose workloads are read ahead
+//! of their turn.
+//!
+//! From: `backlog.rs`, which decides; `job.rs`, when a job leaves its queue. To: the counts of the queue.
+//! Never: reads anything; takes the workload of a job in a window, or one that the store does not have.
+//!
+//! The jobs of a window are the first of their queue, without a gap, so that its last one and a count say
+//! where it ends.
+
+use super::{Job, JobKey, Jobs, Kept, NewJob, Presence, State};
+use crate::function::FunctionKey;
+use crate::ids::UnixTime;
+use geartrain_proto::Priority;
+
+impl Job {
+    /// Whether it is among the jobs whose workloads are read ahead of their turn.
+    pub(crate) fn is_ahead(&self) -> bool {
+        matches!(self.state, State::Queued { ahead: true, .. })
+    }
+
+    /// Whether its workload may leave memory: the store has it, nobody waits for the job, and it is neither
+    /// on a worker nor about to be.
+    fn may_leave(&self) -> bool {
+        self.kept == Kept::Stored
+            && self.running().is_none()
+            && !self.is_ahead()
+            && self.presence().is_here()
+            && self.waiters().is_empty()
+            && !self.is_known_by_workload()
+    }
+
+    fn head(&self) -> &[u8] {
+        self.content.get(..self.head_len()).unwrap_or_default()
+    }
+}
+
+impl Jobs {
+    /// Bytes of workloads of waiting jobs that are in memory although the store has them.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.resident_bytes
+    }
+
+    /// Bytes of the workloads of all jobs that are ahead.
+    pub(crate) fn ahead_bytes(&self) -> u64 {
+        self.ahead_bytes
+    }
+
+    /// As [`Jobs::insert`], but the workload stays in the store where it may.
+    pub(crate) fn insert_away(&mut self, new: &NewJob<'_>) -> JobKey {
+        let away = Presence::away(new.workload.len()).filter(|_| !new.unique.is_workload());
+        self.insert_as(new, away.unwrap_or(Presence::HERE))
+    }
+
+    /// Lets the workload of a waiting job leave memory, where it may.
+    pub(crate) fn leave(&mut self, key: JobKey) {
+        let job = self.get(key);
+        let len = usize::try_from(job.workload_len()).unwrap_or(usize::MAX);
+        let Some(away) = Presence::away(len).filter(|_| len > 0 && job.may_leave()) else { return };
+        // Copied, not cut: what is left behind in place would be a hole too small for the next job.
+        let head: Box<[u8]> = job.head().into();
+        self.alter(key, |job| {
+            job.content = head;
+            job.set_presence(away);
+        });
+        self.count_away(key, 1);
+    }
+
+    /// Puts the workload of a job back that was read, where the job needs it.
+    pub(crate) fn restore(&mut self, key: JobKey, workload: &[u8]) {
+        let job = self.get(key);
+        if job.presence().is_here() {
+            return;
+        }
+        if !job.is_ahead() && job.running().is_none() {
+            // It went to the end of a line meanwhile.
+            return self.set_missed(key);
+        }
+        let head = job.head();
+        let mut content = Vec::with_capacity(head.len() + workload.len());
+        content.extend_from_slice(head);
+        content.extend_from_slice(workload);
+        let (before, is_ahead) = (job.workload_len(), job.is_ahead());
+        let (function, priority) = (job.function, job.priority);
+        self.alter(key, |job| {
+            job.content = content.into_boxed_slice();
+            job.set_presence(Presence::HERE);
+        });
+        if is_ahead {
+            let after = workload.len() as u64;
+            let queue = self.line_mut(function).queue_mut(priority);
+            queue.ahead_bytes = queue.ahead_bytes - before + after;
+            self.ahead_bytes = self.ahead_bytes - before + after;
+        }
+    }
+
+    /// The workload of a job is being read.
+    pub(crate) fn set_asked(&mut self, key: JobKey) {
+        let job = self.get_mut(key);
+        job.set_presence(job.presence().asked());
+    }
+
+    /// The workload of a job could not be read.
+    pub(crate) fn set_missed(&mut self, key: JobKey) {
+        let job = self.get_mut(key);
+        job.set_presence(job.presence().missed());
+    }
+
+    /// The first job behind the window of a queue.
+    pub(crate) fn first_behind(&self, function: FunctionKey, priority: Priority) -> Option<JobKey> {
+        let queue = self.line(function).queue(priority);
+        queue.ahead_last.map_or(queue.head, |last| self.get(last).next)
+    }
+
+    /// Takes the first job behind the window into it.
+    pub(crate) fn take_ahead(&mut self, key: JobKey) {
+        self.count_away(key, -1);
+        let job = self.get_mut(key);
+        let State::Queued { ahead, .. } = &mut job.state else { return };
+        *ahead = true;
+        self.enter_window(key);
+        let (function, priority) = (self.get(key).function, self.get(key).priority);
+        self.line_mut(function).queue_mut(priority).ahead_last = Some(key);
+    }
+
+    /// Puts a displaced job at the head of its line: it was only just taken from there.
+    pub(crate) fn enqueue_first(&mut self, key: JobKey, expires: UnixTime) {
+        debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
+        let job = self.get_mut(key);
+        job.state = State::Queued { expires, ahead: true, presence: job.presence() };
+        let (function, priority) = (job.function, job.priority);
+        self.line_mut(function).remove_delayed(priority);
+        let queue = self.line_mut(function).queue_mut(priority);
+        let next = queue.head.replace(key);
+        queue.len += 1;
+        queue.ahead_last.get_or_insert(key);
+        if next.is_none() {
+            queue.tail = Some(key);
+        }
+        if let Some(next) = next {
+            self.get_mut(next).previous = Some(key);
+        }
+        self.get_mut(key).next = next;
+        self.enter_window(key);
+        self.note_readiness(function);
+    }
+
+    fn enter_window(&mut self, key: JobKey) {
+        let job = self.get(key);
+        let (function, priority, bytes) = (job.function, job.priority, job.workload_len());
+        let queue = self.line_mut(function).queue_mut(priority);
+        queue.ahead += 1;
+        queue.ahead_bytes += bytes;
+        self.ahead_bytes += bytes;
+    }
+
+    /// A job is about to leave its queue, and with it the window or what is behind.
+    pub(super) fn leave_window(&mut self, key: JobKey) {
+        let job = self.get(key);
+        if !job.is_ahead() {
+            return self.count_away(key, -1);
+        }
+        let (function, priority, bytes) = (job.function, job.priority, job.workload_len());
+        let previous = job.previous;
+        let queue = self.line_mut(function).queue_mut(priority);
+        queue.ahead -= 1;
+        queue.ahead_bytes -= bytes;
+        if queue.ahead_last == Some(key) {
+            queue.ahead_last = previous;
+        }
+        self.ahead_bytes -= bytes;
+    }
+
+    /// Counts a job behind the window whose workload is away, where it is one.
+    fn count_away(&mut self, key: JobKey, by: i32) {
+        let job = self.get(key);
+        let is_one = matches!(job.state, State::Queued { ahead: false, .. }) && !job.presence().is_here();
+        if is_one {
+            let (function, priority) = (job.function, job.priority);
+            let queue = self.line_mut(function).queue_mut(priority);
+            queue.away_behind = queue.away_behind.saturating_add_signed(by);
+        }
+    }
+}

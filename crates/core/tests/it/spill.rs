@@ -1,0 +1,495 @@
+//! Workloads that leave memory and come back: what workers get, what a store that fails or answers late
+//! does to them, and that nothing is lost.
+
+use crate::world::World;
+use geartrain_core::{ConnId, Durability, Found, Record, Settings, Stored, Ticket, UnixTime};
+use geartrain_proto::SubmitMode::{Background, Epoch, Foreground};
+use geartrain_proto::{Function, GrabKind, Priority, Request, Submit, SubmitMode, Unique};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const NONE: [&str; 0] = [];
+
+/// A queue that keeps one workload of eight bytes in memory.
+fn tight() -> World {
+    tight_with(Settings::default())
+}
+
+fn tight_with(settings: Settings) -> World {
+    let mut world =
+        World::new(Settings { durability: Durability::Stored, queue_memory_bytes: 8, ..settings });
+    world.loaded();
+    world.committed(1);
+    world
+}
+
+/// Submits these jobs of the function `f`, and makes them durable.
+fn fill(world: &mut World, client: ConnId, uniques: &[&str]) {
+    for unique in uniques {
+        world.submit(client, "f", unique, Background);
+    }
+    let last = world.take_persisted().last().unwrap().0;
+    world.committed(last);
+}
+
+fn worker(world: &mut World) -> ConnId {
+    let worker = world.connect();
+    world.can_do(worker, "f");
+    worker
+}
+
+fn asked(world: &World) -> Vec<u64> {
+    world.out.reads.iter().flat_map(|(_, _, numbers)| numbers.clone()).collect()
+}
+
+#[test]
+fn workloads_over_the_budget_are_read_back_before_their_turn() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b", "c", "d"]);
+    let worker = worker(&mut world);
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"], "the first one stayed");
+    assert_eq!(asked(&world), [2, 3, 4]);
+    assert_eq!(world.answer_read(), NONE);
+    for handle in ["2", "3", "4"] {
+        assert_eq!(world.grab(worker), [format!("JOB_ASSIGN H:localhost:{handle} f")]);
+    }
+    assert!(world.out.assigned.iter().all(|(_, _, workload)| workload == b"workload"));
+    assert!(world.out.reads.is_empty());
+}
+
+#[test]
+fn a_worker_that_is_faster_than_the_disk_waits_for_its_job() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b", "c"]);
+    let worker = worker(&mut world);
+    world.grab(worker);
+    assert_eq!(world.grab(worker), ["hold 9223372036854775810 NO_JOB"]);
+    assert_eq!(world.core.jobs_running(), 2, "it is on the worker from now on");
+    assert_eq!(world.answer_read(), ["refuse 9223372036854775810 JOB_ASSIGN"]);
+    assert_eq!(world.out.assigned[1].2, b"workload");
+    assert_eq!(world.complete(worker, "H:localhost:2"), NONE);
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:3 f"]);
+}
+
+#[test]
+fn a_job_is_not_its_workers_before_it_got_it() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b"]);
+    let worker = worker(&mut world);
+    world.grab(worker);
+    world.grab(worker);
+    assert_eq!(world.complete(worker, "H:localhost:2"), ["ERROR Job given in work result not found"]);
+    assert_eq!(world.core.jobs(), 2);
+}
+
+#[test]
+fn a_worker_that_leaves_while_its_job_is_read_costs_no_attempt() {
+    let mut world = tight_with(Settings { job_retries: 1, ..Settings::default() });
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b", "c", "d"]);
+    let (first, second) = (worker(&mut world), worker(&mut world));
+    world.grab(first);
+    world.complete(first, "H:localhost:1");
+    world.grab(second);
+    world.grab(second);
+    world.take_persisted();
+    world.close(second);
+    assert_eq!(world.take_persisted(), [], "neither an attempt nor a change");
+    world.answer_read();
+    for handle in ["2", "3", "4"] {
+        assert_eq!(world.grab(first), [format!("JOB_ASSIGN H:localhost:{handle} f")]);
+    }
+}
+
+#[test]
+fn a_worker_that_is_unable_meanwhile_gets_no_job_and_another_is_woken() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b"]);
+    let (first, second) = (worker(&mut world), worker(&mut world));
+    world.grab(first);
+    world.grab(first);
+    assert_eq!(world.request(second, &Request::PreSleep), NONE);
+    world.complete(first, "H:localhost:1");
+    let unable = world.request(first, &Request::CantDo { function: Function::from("f") });
+    assert_eq!(unable, ["refuse 9223372036854775810 NO_JOB", "NOOP"]);
+    world.answer_read();
+    assert_eq!(world.grab(second), ["JOB_ASSIGN H:localhost:2 f"]);
+}
+
+#[test]
+fn a_store_that_cannot_be_read_pauses_the_function_and_keeps_the_order() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b", "c", "d"]);
+    let worker = worker(&mut world);
+    world.grab(worker);
+    world.grab(worker);
+    world.grab(worker);
+    world.take_persisted();
+    let (ticket, _, _) = world.out.reads.remove(0);
+    let refused = world.end_read(ticket, Err("disk"));
+    assert_eq!(refused, ["refuse 9223372036854775811 NO_JOB", "refuse 9223372036854775810 NO_JOB"]);
+    assert_eq!(world.grab(worker), ["NO_JOB"]);
+    assert_eq!(world.request(worker, &Request::PreSleep), NONE, "it is not told of jobs that it cannot get");
+    assert!(world.out.reads.is_empty(), "the disk is left alone");
+    assert_eq!(world.next_timeout(), Some(Duration::from_secs(1)));
+    assert_eq!(world.advance(Duration::from_secs(1)), ["NOOP"]);
+    assert_eq!(asked(&world), [2, 3, 4]);
+    world.answer_read();
+    for handle in ["2", "3", "4"] {
+        assert_eq!(world.grab(worker), [format!("JOB_ASSIGN H:localhost:{handle} f")]);
+    }
+    assert_eq!(world.take_persisted(), [], "no attempt was counted");
+}
+
+#[test]
+fn a_job_that_the_store_does_not_have_is_dead() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b", "c"]);
+    let worker = worker(&mut world);
+    world.grab(worker);
+    world.grab(worker);
+    world.take_persisted();
+    world.out.stored.remove(&2);
+    assert_eq!(world.answer_read(), ["refuse 9223372036854775810 NO_JOB"]);
+    assert_eq!(world.take_persisted().last().unwrap().1, "shelve 2 after 0: unreadable");
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:3 f"]);
+}
+
+#[test]
+fn a_cancelled_job_leaves_its_worker_with_no_job() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b"]);
+    let worker = worker(&mut world);
+    world.grab(worker);
+    world.grab(worker);
+    assert_eq!(world.admin(client, "cancel job H:localhost:2"), "refuse 9223372036854775810 NO_JOBOK\r\n");
+    assert_eq!(world.answer_read(), NONE);
+    assert_eq!(world.grab(worker), ["NO_JOB"]);
+}
+
+#[test]
+fn a_time_limit_begins_when_the_worker_gets_the_job() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b"]);
+    let worker = world.connect();
+    world.request(worker, &Request::CanDoTimeout { function: Function::from("f"), timeout_ms: 5000 });
+    world.grab(worker);
+    world.complete(worker, "H:localhost:1");
+    world.grab(worker);
+    assert_eq!(world.next_timeout(), None);
+    assert_eq!(world.advance(Duration::from_secs(10)), NONE);
+    world.answer_read();
+    assert_eq!(world.next_timeout(), Some(Duration::from_secs(5)));
+    world.advance(Duration::from_secs(5));
+    assert_eq!(world.take_persisted().last().unwrap().1, "change 2 to 3 after 1");
+}
+
+#[test]
+fn uniques_stay_so_submits_join_and_lists_are_exact() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b", "c"]);
+    assert_eq!(world.submit(client, "f", "c", Background), ["JOB_CREATED H:localhost:3"]);
+    assert_eq!(world.submit(client, "f", "b", Foreground), ["JOB_CREATED H:localhost:2"]);
+    assert_eq!(world.admin(client, "show unique jobs"), "a\nb\nc\n.\n");
+    assert_eq!(world.admin(client, "status"), "f\t3\t0\t0\n.\n");
+}
+
+#[test]
+fn who_is_known_by_the_workload_or_waited_for_stays_in_memory() {
+    let mut world = tight();
+    let (client, waiting) = (world.connect(), world.connect());
+    world.submit(client, "f", "a", Background);
+    world.submit(client, "f", "-", Background);
+    world.submit(client, "f", "w", Background);
+    world.submit(waiting, "f", "w", Foreground);
+    let last = world.take_persisted().last().unwrap().0;
+    world.committed(last);
+    let worker = worker(&mut world);
+    for handle in ["1", "2", "3"] {
+        assert_eq!(world.grab(worker), [format!("JOB_ASSIGN H:localhost:{handle} f")]);
+    }
+    assert!(world.out.reads.is_empty());
+}
+
+#[test]
+fn a_start_over_the_budget_leaves_workloads_in_the_store() {
+    let mut world = World::new(Settings {
+        durability: Durability::Stored,
+        queue_memory_bytes: 1000,
+        ..Settings::default()
+    });
+    load_many(&mut world, 20_000);
+    world.loaded();
+    world.core.check_all();
+    let worker = worker(&mut world);
+    let mut grabbed = 0;
+    while grabbed < 20_000 {
+        world.core.handle_request(world.now, worker, &Request::Grab(GrabKind::Plain), &mut world.out);
+        grabbed += 1;
+        // The disk is as fast as 16 grabs a batch.
+        if grabbed % 16 == 0 && !world.out.reads.is_empty() {
+            let (ticket, _, numbers) = world.out.reads.remove(0);
+            assert!(numbers.len() <= 1024);
+            for number in numbers {
+                let record = record_of(number);
+                world.core.handle_read(ticket, Found::Job(borrowed(&record)));
+            }
+            world.core.handle_read_end(world.now, ticket, Ok(()), &mut world.out);
+        }
+        if grabbed % 2000 == 0 {
+            world.core.check_all();
+        }
+    }
+    while !world.out.reads.is_empty() {
+        let (ticket, _, numbers) = world.out.reads.remove(0);
+        for number in numbers {
+            world.core.handle_read(ticket, Found::Job(borrowed(&record_of(number))));
+        }
+        world.core.handle_read_end(world.now, ticket, Ok(()), &mut world.out);
+    }
+    world.core.check_all();
+    let held = world.out.sent.iter().filter(|(_, what)| what.starts_with("hold")).count();
+    let got: Vec<&str> = world.out.assigned.iter().map(|(_, handle, _)| handle.as_str()).collect();
+    let expected: Vec<String> = (1..=20_000).map(|number| format!("H:localhost:{number}")).collect();
+    assert_eq!(got, expected, "in the order of their places");
+    for (index, (_, _, workload)) in world.out.assigned.iter().enumerate() {
+        assert_eq!(*workload, record_of(index as u64 + 1));
+    }
+    assert!(held < 200, "only the first of them waited for the disk: {held}");
+}
+
+fn record_of(number: u64) -> Vec<u8> {
+    format!("workload {number:08}").into_bytes()
+}
+
+fn borrowed(workload: &[u8]) -> Record<'_> {
+    let number = std::str::from_utf8(&workload[9..]).unwrap().parse().unwrap();
+    Record {
+        number,
+        place: number,
+        function: b"f",
+        unique: b"",
+        priority: Priority::Normal,
+        workload,
+        reducer: None,
+        not_before: 0,
+        attempts: 0,
+        lost: 0,
+        submitted: UnixTime::default(),
+    }
+}
+
+fn load_many(world: &mut World, count: u64) {
+    for number in 1..=count {
+        let workload = record_of(number);
+        world.core.load(world.now, Stored::Job(borrowed(&workload)), &mut world.out);
+    }
+}
+
+/// A source of choices that is the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
+}
+
+/// What a random run knows.
+struct Run {
+    world: World,
+    dice: Dice,
+    client: ConnId,
+    workers: Vec<ConnId>,
+    /// Workloads by handle.
+    submitted: BTreeMap<String, Vec<u8>>,
+    /// Jobs that workers have, by handle.
+    running: BTreeMap<String, ConnId>,
+    done: BTreeSet<String>,
+    seen: usize,
+    next: u64,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let queue_memory_bytes = dice.pick(&[1, 40, 200]);
+        let mut world = World::new(Settings {
+            durability: Durability::Stored,
+            queue_memory_bytes,
+            hash_seed: seed,
+            ..Settings::default()
+        });
+        world.loaded();
+        world.committed(1);
+        let client = world.connect();
+        let workers = (0..3).map(|_| worker_of_all(&mut world)).collect();
+        let (submitted, running, done) = Default::default();
+        Self { world, dice, client, workers, submitted, running, done, seen: 0, next: 1 }
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(20) {
+            0..=5 => self.submit(),
+            6..=9 => {
+                let worker = self.dice.pick(&self.workers);
+                self.world.grab(worker);
+            }
+            10..=12 => self.complete_one(),
+            13 => self.commit(),
+            14 | 15 => self.answer(),
+            16 => self.fail_read(),
+            17 => self.replace_worker(),
+            18 => {
+                let time = self.dice.pick(&[10, 400, 1000]);
+                self.world.advance(Duration::from_millis(time));
+            }
+            _ => {
+                let worker = self.dice.pick(&self.workers);
+                let function = Function::from(self.dice.pick(&["f", "g"]));
+                let unable = self.world.request(worker, &Request::CantDo { function });
+                self.world.request(worker, &Request::CanDo { function });
+                assert!(unable.len() < 100);
+                self.running.retain(|handle, owner| {
+                    *owner != worker || self.submitted[handle][0] != function.as_bytes()[0]
+                });
+            }
+        }
+        self.observe();
+    }
+
+    fn submit(&mut self) {
+        let function = self.dice.pick(&["f", "g"]);
+        let mut workload = format!("{function} {} ", self.next).into_bytes();
+        workload.resize(workload.len() + usize::try_from(self.dice.below(30)).unwrap(), b'x');
+        let unique = self.dice.pick(&["", "", "", "-", "u", "v", "w"]);
+        let unique =
+            if unique.len() == 1 && unique != "-" { format!("{unique}{}", self.next) } else { unique.into() };
+        self.next += 1;
+        let mode: SubmitMode = self.dice.pick(&[Background, Background, Background, Epoch(1_700_000_003)]);
+        let submit = Submit {
+            function: Function::from(function),
+            unique: Unique::from(unique.as_str()),
+            priority: self.dice.pick(&Priority::ALL),
+            mode,
+            reducer: None,
+            workload: &workload,
+        };
+        let sent = self.world.request(self.client, &Request::Submit(submit));
+        let handle = sent[0].rsplit(' ').next().unwrap().to_owned();
+        self.submitted.insert(handle, workload);
+    }
+
+    fn commit(&mut self) {
+        if let Some((last, _)) = self.world.take_persisted().last() {
+            self.world.committed(*last);
+        }
+    }
+
+    fn complete_one(&mut self) {
+        let handles: Vec<String> = self.running.keys().cloned().collect();
+        if handles.is_empty() {
+            return;
+        }
+        let handle = &handles[usize::try_from(self.dice.below(handles.len() as u64)).unwrap()];
+        let worker = self.running.remove(handle).unwrap();
+        assert!(!self.world.complete(worker, handle).iter().any(|sent| sent.starts_with("ERROR")));
+        assert!(self.done.insert(handle.clone()), "{handle} is done once");
+    }
+
+    /// Some of what an open read asked for is given; perhaps it ends.
+    fn answer(&mut self) {
+        if self.world.out.reads.is_empty() {
+            return;
+        }
+        let (ticket, _, numbers) = self.world.out.reads[0].clone();
+        if self.dice.below(3) == 0 {
+            let some: Vec<u64> = numbers.into_iter().filter(|_| self.dice.below(2) == 0).collect();
+            self.world.give(ticket, &some);
+        } else {
+            self.world.answer_read();
+        }
+    }
+
+    fn fail_read(&mut self) {
+        if self.world.out.reads.is_empty() {
+            return;
+        }
+        let (ticket, _, numbers): (Ticket, _, Vec<u64>) = self.world.out.reads.remove(0);
+        let some: Vec<u64> = numbers.into_iter().filter(|_| self.dice.below(4) == 0).collect();
+        self.world.give(ticket, &some);
+        self.world.end_read(ticket, Err("disk"));
+    }
+
+    fn replace_worker(&mut self) {
+        let gone = self.workers.remove(usize::try_from(self.dice.below(3)).unwrap());
+        self.world.close(gone);
+        self.running.retain(|_, worker| *worker != gone);
+        let new = worker_of_all(&mut self.world);
+        self.workers.push(new);
+    }
+
+    /// Every job that a worker got is whole, and nobody else has it.
+    fn observe(&mut self) {
+        for (conn, handle, workload) in self.world.out.assigned[self.seen..].to_vec() {
+            assert_eq!(Some(&workload), self.submitted.get(&handle), "workload of {handle}");
+            assert!(!self.done.contains(&handle), "{handle} was done");
+            assert_eq!(self.running.insert(handle, conn), None, "a job is on one worker");
+        }
+        self.seen = self.world.out.assigned.len();
+    }
+
+    /// All that was accepted is done in the end.
+    fn drain(mut self) {
+        for _ in 0..10_000 {
+            if self.world.core.jobs() == 0 {
+                break;
+            }
+            self.commit();
+            while !self.world.out.reads.is_empty() {
+                self.world.answer_read();
+                self.observe();
+            }
+            let worker = self.dice.pick(&self.workers);
+            self.world.grab(worker);
+            self.observe();
+            self.complete_one();
+            self.world.advance(Duration::from_millis(50));
+        }
+        assert_eq!(self.world.core.jobs(), 0);
+        let submitted: BTreeSet<String> = self.submitted.into_keys().collect();
+        assert_eq!(self.done, submitted, "each job is done, once");
+    }
+}
+
+fn worker_of_all(world: &mut World) -> ConnId {
+    let worker = world.connect();
+    world.can_do(worker, "f");
+    world.can_do(worker, "g");
+    worker
+}
+
+#[test]
+fn whatever_the_disk_does_every_job_reaches_a_worker_whole() {
+    for seed in 0..150 {
+        let mut run = Run::new(seed);
+        for _ in 0..250 {
+            run.step();
+        }
+        run.drain();
+    }
+}
