@@ -19,6 +19,8 @@ mod peer;
 #[path = "it/process.rs"]
 #[allow(dead_code, reason = "the file is shared with other tests, and each uses a part of it")]
 mod process;
+#[path = "kill9/steered.rs"]
+mod steered;
 
 use geartrain_proto::{Function, GrabKind, Handle, PacketKind, Request, Step, SubmitMode, decode_response};
 use peer::{Peer, encode, submit};
