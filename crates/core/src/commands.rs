@@ -26,6 +26,10 @@ use std::collections::VecDeque;
 /// The last line of every answer.
 const END: &[u8] = b".\n";
 
+/// Why a command is not answered with its rows while the store takes no changes.
+const NOT_ON_DISK: &str = "what was changed is in force but not on disk: it is written once the store takes changes again, and lost if \
+     the server dies before (hint: see its log)";
+
 /// How a command goes on.
 #[derive(Debug)]
 pub(crate) enum Reply {
@@ -138,10 +142,12 @@ impl Core {
                 let mut text = rows.0;
                 text.extend_from_slice(END);
                 let after = self.writing.last_ticket();
-                if after > before {
+                if after == before {
+                    out.replace(conn, place, Answer::Text(&text));
+                } else if self.writing.is_ready() {
                     self.replies.waiting.push_back(WaitingReply { after, conn, place, text });
                 } else {
-                    out.replace(conn, place, Answer::Text(&text));
+                    out.replace(conn, place, Answer::Text(&refusal(&CommandError::new(NOT_ON_DISK))));
                 }
             }
             Ok(Reply::Read { wanted, numbers, next }) => {
@@ -199,10 +205,7 @@ impl Core {
 
     /// Changes up to this ticket are not durable: they are in force, and will be written later.
     pub(crate) fn fail_replies(&mut self, upto: Ticket, out: &mut dyn Outbox) {
-        let error = CommandError::new(
-            "what was changed is in force but not on disk: it is written once the store takes changes again, and \
-             lost if the server dies before (hint: see its log)",
-        );
+        let error = CommandError::new(NOT_ON_DISK);
         while let Some(reply) = self.replies.waiting.pop_front_if(|reply| reply.after <= upto) {
             out.replace(reply.conn, reply.place, Answer::Text(&refusal(&error)));
         }

@@ -256,9 +256,9 @@ impl Core {
         running.watched.remove(&number);
         match how {
             Ended::Dead(_) | Ended::Failed | Ended::Exception => running.row.died += 1,
-            Ended::Completed | Ended::Cancelled | Ended::Abandoned | Ended::NotStored => {
-                running.row.completed += 1
-            }
+            Ended::Completed => running.row.completed += 1,
+            // It says nothing of the others: where it was a canary, another one takes its place.
+            Ended::Cancelled | Ended::Abandoned | Ended::NotStored => {}
         }
         self.advance_campaign(campaign, out);
     }

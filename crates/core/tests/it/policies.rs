@@ -204,3 +204,16 @@ fn a_hundred_thousand_functions_get_a_policy_in_one_step() {
     core.handle_request(Now::default(), worker, &Request::Grab(GrabKind::Plain), &mut out);
     assert_eq!(out.sent.last().unwrap().1, "NO_JOB");
 }
+
+#[test]
+fn while_the_store_takes_no_changes_a_command_says_so_at_once() {
+    let mut world = world();
+    let person = world.connect();
+    world.store_failed(1);
+    let answer = world.admin(person, PAUSE);
+    assert!(answer.starts_with("{\"error\":\"what was changed is in force but not on disk"), "{answer}");
+    let (worker, client) = (world.connect(), world.connect());
+    world.can_do(worker, "image.resize");
+    world.submit(client, "image.resize", "", geartrain_proto::SubmitMode::Foreground);
+    assert_eq!(world.grab(worker), ["NO_JOB"], "it is in force");
+}

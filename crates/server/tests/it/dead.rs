@@ -127,6 +127,24 @@ fn a_canary_that_dies_again_stops_its_campaign() {
 }
 
 #[test]
+fn where_a_canary_is_cancelled_another_takes_its_place() {
+    let disk = Disk::new(10);
+    let world = world(&disk, &ONE_ATTEMPT);
+    submit_bad(&world, 3);
+    let mut admin = world.connect();
+    dead(&mut admin, 3);
+    let campaign = requeue(&mut admin, DeadRequeue { canary: 1, ..DeadRequeue::default() });
+    follow(&mut admin, campaign, |now| now.released == 1);
+    let jobs = admin.listing("show jobs");
+    let (handle, _) = jobs[0].split_once('\t').unwrap();
+    let cancel = format!("cancel job {handle}\r\n");
+    admin.send_bytes(cancel.as_bytes());
+    assert_eq!(admin.line(), "OK\r\n");
+    let now = follow(&mut admin, campaign, |now| now.released == 2);
+    assert_eq!((now.state, now.completed), (CampaignState::Canary, 0), "the rest still waits");
+}
+
+#[test]
 fn letters_go_back_as_other_jobs_where_that_is_asked_for() {
     let disk = Disk::new(3);
     let world = world(&disk, &ONE_ATTEMPT);
