@@ -107,10 +107,10 @@ impl Core {
     fn time_expiries(&mut self, function: FunctionKey) {
         for key in self.queued_jobs(function) {
             let job = self.jobs.get(key);
-            let (number, submitted) = (job.number(), job.submitted());
+            let (number, since) = (job.number(), job.waits_since());
             let State::Queued { expires } = *job.state() else { continue };
             self.timers.remove(expires, Due::Job(number));
-            let expires = self.expiry(key, submitted);
+            let expires = self.expiry(key, since);
             self.jobs.set_expires(key, expires);
             if expires != crate::job::NEVER {
                 self.timers.add(expires, Due::Job(number));
