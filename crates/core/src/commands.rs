@@ -23,6 +23,9 @@ use geartrain_proto::command::{Command, CommandError, Page};
 use serde::Serialize;
 use std::collections::VecDeque;
 
+/// Commands of one connection that may wait for the store at once: each may hold a page of what is read.
+const READING_MAX: u32 = 16;
+
 /// The last line of every answer.
 const END: &[u8] = b".\n";
 
@@ -46,6 +49,10 @@ pub(crate) struct Reading {
     /// What it asked for.
     pub(crate) asked: Vec<u64>,
     pub(crate) fetched: Vec<Fetched>,
+    /// Length of the workloads and texts in it.
+    pub(crate) bytes: usize,
+    /// The first job that was left out, since there was enough before it.
+    pub(crate) cut: Option<u64>,
     pub(crate) next: Option<u64>,
 }
 
@@ -138,18 +145,35 @@ impl Core {
                 let mut text = rows.0;
                 text.extend_from_slice(END);
                 let after = self.writing.last_ticket();
-                if after > before {
+                if after > before && !self.writing.is_ready() {
+                    out.replace(conn, place, Answer::Text(&refusal(&not_durable())));
+                } else if after > before {
                     self.replies.waiting.push_back(WaitingReply { after, conn, place, text });
                 } else {
                     out.replace(conn, place, Answer::Text(&text));
                 }
             }
+            Ok(Reply::Read { .. }) if !self.may_read(conn) => {
+                let error = CommandError::new(format!(
+                    "{READING_MAX} commands of this connection wait for the store, which is the limit (hint: read \
+                     their answers before you ask for more)"
+                ));
+                out.replace(conn, place, Answer::Text(&refusal(&error)));
+            }
             Ok(Reply::Read { wanted, numbers, next }) => {
+                if let Some(peer) = self.conns.get_mut(conn) {
+                    peer.reading += 1;
+                }
                 let purpose = Purpose::command(conn, place, command.clone(), numbers.clone(), next);
                 self.read(wanted, &numbers, purpose, out);
             }
             Err(error) => out.replace(conn, place, Answer::Text(&refusal(&error))),
         }
+    }
+
+    /// Whether one more command of the connection may wait for the store. One whose peer has left asks no more.
+    fn may_read(&self, conn: ConnId) -> bool {
+        self.conns.get(conn).is_some_and(|peer| peer.reading < READING_MAX)
     }
 
     fn dispatch(
@@ -199,14 +223,19 @@ impl Core {
 
     /// Changes up to this ticket are not durable: they are in force, and will be written later.
     pub(crate) fn fail_replies(&mut self, upto: Ticket, out: &mut dyn Outbox) {
-        let error = CommandError::new(
-            "what was changed is in force but not on disk: it is written once the store takes changes again, and \
-             lost if the server dies before (hint: see its log)",
-        );
+        let error = not_durable();
         while let Some(reply) = self.replies.waiting.pop_front_if(|reply| reply.after <= upto) {
             out.replace(reply.conn, reply.place, Answer::Text(&refusal(&error)));
         }
     }
+}
+
+/// What a command is told whose changes the store has not taken.
+fn not_durable() -> CommandError {
+    CommandError::new(
+        "what was changed is in force but not on disk: it is written once the store takes changes again, and \
+         lost if the server dies before (hint: see its log)",
+    )
 }
 
 fn refusal(error: &CommandError) -> Vec<u8> {

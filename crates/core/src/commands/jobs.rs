@@ -34,7 +34,7 @@ const ROWS_BYTES_MAX: usize = 4 << 20;
 
 /// The workload of a job, where it is in memory.
 #[expect(clippy::unnecessary_wraps, reason = "the store may have it alone")]
-fn workload_in_memory(job: &Job) -> Option<&[u8]> {
+pub(super) fn workload_in_memory(job: &Job) -> Option<&[u8]> {
     Some(job.workload())
 }
 
