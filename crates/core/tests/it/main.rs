@@ -9,6 +9,7 @@ mod many_abilities;
 mod policies;
 mod retries;
 mod schedules;
+mod stalls;
 mod store;
 mod wakes;
 mod workers;
