@@ -86,6 +86,15 @@ impl Core {
         let Some(peer) = self.conns.get_mut(conn) else { return };
         let kept = id.as_bytes().get(..CLIENT_ID_BYTES_MAX).unwrap_or(id.as_bytes());
         peer.client_id = kept.into();
+        let sleep = peer.sleep;
+        if matches!(sleep, Sleep::Woken { .. })
+            && self.conns.get(conn).is_some_and(|it| self.is_suspended(it))
+        {
+            // Under its other name it gets no jobs: what it was woken for is left to others (I10).
+            self.set_sleep(conn, Sleep::Awake);
+            return self.wake_instead_of(sleep, out);
+        }
+        let Some(peer) = self.conns.get(conn) else { return };
         if peer.sleep == Sleep::Sleeping && self.suspects.len() > 0 {
             // Under its other name it may have been passed over when a worker was woken (I10).
             self.pre_sleep(conn, out);

@@ -130,6 +130,7 @@ impl Core {
         for key in self.jobs_of(function) {
             self.cancel(key, out);
         }
+        self.forget_gate(function);
         self.functions.remove(function);
         b"OK\r\n".to_vec()
     }

@@ -23,6 +23,9 @@ use geartrain_proto::command::{Command, CommandError, Page};
 use serde::Serialize;
 use std::collections::VecDeque;
 
+/// Commands of one connection that may wait for the store at once: each may hold a page of what is read.
+const READING_MAX: u32 = 16;
+
 /// The last line of every answer.
 const END: &[u8] = b".\n";
 
@@ -50,6 +53,10 @@ pub(crate) struct Reading {
     /// What it asked for.
     pub(crate) asked: Vec<u64>,
     pub(crate) fetched: Vec<Fetched>,
+    /// Length of the workloads and texts in it.
+    pub(crate) bytes: usize,
+    /// The first job that was left out, since there was enough before it.
+    pub(crate) cut: Option<u64>,
     pub(crate) next: Option<u64>,
 }
 
@@ -150,12 +157,27 @@ impl Core {
                     out.replace(conn, place, Answer::Text(&refusal(&CommandError::new(NOT_ON_DISK))));
                 }
             }
+            Ok(Reply::Read { .. }) if !self.may_read(conn) => {
+                let error = CommandError::new(format!(
+                    "{READING_MAX} commands of this connection wait for the store, which is the limit (hint: read \
+                     their answers before you ask for more)"
+                ));
+                out.replace(conn, place, Answer::Text(&refusal(&error)));
+            }
             Ok(Reply::Read { wanted, numbers, next }) => {
+                if let Some(peer) = self.conns.get_mut(conn) {
+                    peer.reading += 1;
+                }
                 let purpose = Purpose::command(conn, place, command.clone(), numbers.clone(), next);
                 self.read(wanted, &numbers, purpose, out);
             }
             Err(error) => out.replace(conn, place, Answer::Text(&refusal(&error))),
         }
+    }
+
+    /// Whether one more command of the connection may wait for the store. One whose peer has left asks no more.
+    fn may_read(&self, conn: ConnId) -> bool {
+        self.conns.get(conn).is_some_and(|peer| peer.reading < READING_MAX)
     }
 
     fn dispatch(

@@ -51,6 +51,8 @@ pub(crate) struct Conn {
     pub(crate) exception_for: Option<u64>,
     /// Jobs it runs, in no order that may show.
     pub(crate) running: Vec<JobKey>,
+    /// Its commands that wait for the store to be read.
+    pub(crate) reading: u32,
     /// Jobs it waits for, each once.
     pub(crate) waits: HashTable<JobKey>,
     abilities: Vec<Ability>,
@@ -78,6 +80,7 @@ impl Conn {
             wakes: 0,
             exception_for: None,
             running: Vec::new(),
+            reading: 0,
             waits: HashTable::new(),
             abilities: Vec::new(),
             by_function: HashTable::new(),

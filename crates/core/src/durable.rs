@@ -202,7 +202,9 @@ impl Core {
             self.jobs.insert(&new)
         };
         let not_before = UnixTime::from_seconds(record.not_before);
-        self.place(key, Some(not_before), record.submitted.max(not_before));
+        // When its last attempt ended is not stored: its wait counts anew, rather than from its submit.
+        let begun = if record.attempts > 0 { self.now.unix } else { record.submitted };
+        self.place(key, Some(not_before), begun.max(not_before));
         self.note_number(record.number.max(record.place));
     }
 

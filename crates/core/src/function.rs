@@ -88,11 +88,6 @@ impl Functions {
         self.entries.get_mut(key.index()).and_then(Option::as_mut).expect("a key in use names a function")
     }
 
-    /// Whether the key names a function.
-    pub(crate) fn is_used(&self, key: FunctionKey) -> bool {
-        self.entries.get(key.index()).is_some_and(Option::is_some)
-    }
-
     pub(crate) fn name(&self, key: FunctionKey) -> Function<'_> {
         self.get(key).name()
     }

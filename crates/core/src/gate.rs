@@ -8,6 +8,7 @@ use crate::core::Core;
 use crate::function::FunctionKey;
 use crate::ids::Moment;
 use crate::job::{JobKey, State};
+use crate::line::Gate;
 use crate::outbox::Outbox;
 use crate::timers::{Alarm, Due};
 
@@ -48,6 +49,14 @@ impl Core {
         }
     }
 
+    /// A function is dropped: another may get its key, and finds an open gate.
+    pub(crate) fn forget_gate(&mut self, function: FunctionKey) {
+        if let Some(at) = self.jobs.line(function).gate.rate_opens {
+            self.timers.remove_alarm(at, Alarm::Gate(function));
+        }
+        self.jobs.set_gate(function, |gate| *gate = Gate::default());
+    }
+
     /// A job of the function was started: the rate may allow the next one only later.
     ///
     /// `rate_spent` is when the starts so far would be paid for at one each interval; a start is allowed
@@ -71,8 +80,7 @@ impl Core {
 
     /// The rate of a function allows a start again.
     pub(crate) fn rate_opens(&mut self, function: FunctionKey, at: Moment, out: &mut dyn Outbox) {
-        // The function may have been dropped, and its key given to another.
-        if !self.functions.is_used(function) || self.jobs.line(function).gate.rate_opens != Some(at) {
+        if self.jobs.line(function).gate.rate_opens != Some(at) {
             return;
         }
         self.jobs.set_gate(function, |gate| gate.rate_opens = None);
@@ -99,10 +107,10 @@ impl Core {
     fn time_expiries(&mut self, function: FunctionKey) {
         for key in self.queued_jobs(function) {
             let job = self.jobs.get(key);
-            let (number, submitted) = (job.number(), job.submitted());
+            let (number, since) = (job.number(), job.waits_since());
             let State::Queued { expires, .. } = *job.state() else { continue };
             self.timers.remove(expires, Due::Job(number));
-            let expires = self.expiry(key, submitted);
+            let expires = self.expiry(key, since);
             self.jobs.set_expires(key, expires);
             if expires != crate::job::NEVER {
                 self.timers.add(expires, Due::Job(number));

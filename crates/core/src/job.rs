@@ -137,6 +137,8 @@ struct Extra {
     lost: u32,
     /// How the last attempt ended.
     last: Option<Outcome>,
+    /// Since when it waits in its line, where that is not its submit.
+    since: Option<UnixTime>,
 }
 
 /// The hash by which a job without a like is found; `None` for a job that no submit can join.
@@ -194,6 +196,11 @@ impl Job {
 
     pub(crate) fn submitted(&self) -> UnixTime {
         self.submitted
+    }
+
+    /// Since when a queued job waits: its submit, the time it waited for, or the end of its last attempt.
+    pub(crate) fn waits_since(&self) -> UnixTime {
+        self.extra.as_ref().and_then(|extra| extra.since).unwrap_or(self.submitted)
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -501,6 +508,14 @@ impl Jobs {
         job.state = State::Delayed { until, presence: job.presence() };
     }
 
+    /// Remembers since when a job waits that is about to be queued.
+    pub(crate) fn set_since(&mut self, key: JobKey, since: UnixTime) {
+        let job = self.get_mut(key);
+        if job.waits_since() != since {
+            job.extra.get_or_insert_default().since = Some(since);
+        }
+    }
+
     /// Gives a queued job another end of its wait.
     pub(crate) fn set_expires(&mut self, key: JobKey, expires: UnixTime) {
         if let State::Queued { expires: before, .. } = &mut self.get_mut(key).state {
@@ -590,7 +605,7 @@ impl Jobs {
         let extra = &mut self.get_mut(key).extra;
         if let Some(some) = extra {
             some.waiters.retain(|waiter| *waiter != conn);
-            if some.waiters.is_empty() && some.attempts == 0 {
+            if some.waiters.is_empty() && some.attempts == 0 && some.since.is_none() {
                 *extra = None;
             }
         }

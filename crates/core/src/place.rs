@@ -20,6 +20,7 @@ impl Core {
             return self.timers.add(until, Due::Job(number));
         }
         let expires = self.expiry(key, since);
+        self.jobs.set_since(key, since);
         self.jobs.enqueue(key, expires);
         if expires != NEVER {
             self.timers.add(expires, Due::Job(number));

@@ -90,6 +90,10 @@ impl Backoff {
     /// The pause after this many attempts; `chance` is from 0 to 1.
     #[must_use]
     pub fn pause(&self, attempts: u32, chance: f64) -> Duration {
+        if self.first.is_zero() {
+            // Nothing grows out of nothing; a factor that has grown beyond all numbers would say otherwise.
+            return Duration::ZERO;
+        }
         let exponent = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
         let max = self.max.as_secs_f64();
         let whole = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(max);

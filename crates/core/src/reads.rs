@@ -58,7 +58,7 @@ impl Purpose {
         asked: Vec<u64>,
         next: Option<u64>,
     ) -> Self {
-        let reading = Reading { asked, fetched: Vec::new(), next };
+        let reading = Reading { asked, fetched: Vec::new(), bytes: 0, cut: None, next };
         Purpose::Command(Box::new(CommandRead { conn, place, command, reading }))
     }
 }
@@ -114,8 +114,8 @@ impl Core {
     pub fn handle_read(&mut self, ticket: Ticket, found: Found<'_>) {
         match self.reads.pending.get_mut(&ticket) {
             None => {}
-            Some(Purpose::Command(read)) => take(&mut read.reading.fetched, found),
-            Some(Purpose::Campaign { fetched, .. }) => take(fetched, found),
+            Some(Purpose::Command(read)) => read.take(found),
+            Some(Purpose::Campaign { fetched, .. }) => take(fetched, found, false),
             Some(Purpose::Workloads(read)) => {
                 if let Found::Job(record) = found {
                     read.take(&record, &mut self.jobs);
@@ -137,6 +137,9 @@ impl Core {
             None => {}
             Some(Purpose::Command(read)) => {
                 let CommandRead { conn, place, command, reading } = *read;
+                if let Some(peer) = self.conns.get_mut(conn) {
+                    peer.reading -= 1;
+                }
                 let reading = outcome.map(|()| reading).map_err(|reason| {
                     CommandError::new(format!(
                         "the store could not be read: {reason} (hint: see the server's log)"
@@ -152,7 +155,34 @@ impl Core {
     }
 }
 
-fn take(fetched: &mut Vec<Fetched>, found: Found<'_>) {
+impl CommandRead {
+    fn take(&mut self, found: Found<'_>) {
+        let keeps_log =
+            matches!(self.command, Command::DeadShow(_) | Command::JobsShow(_) | Command::Export(_));
+        let reading = &mut self.reading;
+        if let Found::Job(record) | Found::Letter(record, _) = found
+            && keeps_log
+            && reading.bytes > READ_BYTES_KEPT
+            && reading.cut.is_none()
+        {
+            reading.cut = Some(record.number);
+        }
+        if reading.cut.is_some() {
+            return;
+        }
+        reading.bytes += match found {
+            Found::Job(record) | Found::Letter(record, _) => record.workload.len(),
+            Found::Attempt(attempt) => attempt.text.len(),
+        };
+        take(&mut reading.fetched, found, keeps_log);
+    }
+}
+
+/// Bytes of what is read for a command, after which its page ends: attempts say how long they are only then.
+const READ_BYTES_KEPT: usize = 8 << 20;
+
+/// Attempts are left out where nobody asks for them: a page of jobs may have gigabytes of them.
+fn take(fetched: &mut Vec<Fetched>, found: Found<'_>, keeps_log: bool) {
     match found {
         Found::Job(record) => {
             fetched.push(Fetched { record: record.into(), shelving: None, log: Vec::new() });
@@ -161,6 +191,7 @@ fn take(fetched: &mut Vec<Fetched>, found: Found<'_>) {
             let shelving = Some(shelving.into());
             fetched.push(Fetched { record: record.into(), shelving, log: Vec::new() });
         }
+        Found::Attempt(_) if !keeps_log => {}
         Found::Attempt(attempt) => {
             let Some(of) = fetched.last_mut().filter(|of| of.record.number == attempt.number) else {
                 return;

@@ -79,7 +79,7 @@ impl Core {
         let job = self.jobs.get(key);
         let (until, since) = match job.state() {
             State::Delayed { until, .. } => (Some(*until), *until),
-            State::Queued { .. } => (None, job.submitted()),
+            State::Queued { .. } => (None, job.waits_since()),
             State::Running(_) => return,
         };
         self.displace(key);

@@ -61,7 +61,10 @@ fn reserve_numbers(shared: &Shared, store: &mut dyn Store) -> Result<(), StoreEr
         hub.core.handle_loaded(now, &mut hub.out);
         mem::swap(&mut batch, &mut hub.out.batch);
     });
-    store.commit(&batch).inspect_err(|error| fail(shared, error))
+    store.commit(&batch).inspect_err(|error| fail(shared, error))?;
+    // Nothing later may come for long, and what was changed meanwhile is durable now.
+    shared.run(|now, hub| hub.core.handle_committed(now, batch.last_ticket(), &mut hub.out));
+    Ok(())
 }
 
 fn fail(shared: &Shared, error: &StoreError) {

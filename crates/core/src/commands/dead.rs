@@ -15,7 +15,9 @@ use geartrain_proto::command::{
     Bytes, CommandError, Counts, DeadDrop, DeadFilter, DeadGroups, DeadList, DeadProgress, DeadRequeue,
     DeadShow, Dropped, GroupRow, LetterRow, PAGE_ROWS_MAX, ShelfName,
 };
+use geartrain_proto::limits::FUNCTION_BYTES_MAX;
 use geartrain_proto::{Function, Handle};
+use memchr::memmem;
 use std::time::Duration;
 
 /// Letters that one page looks at.
@@ -55,8 +57,8 @@ impl LetterFilter {
 
     /// Whether the contents are meant.
     pub(crate) fn takes_contents(&self, letter: &Fetched) -> bool {
-        let has =
-            |bytes: &[u8], text: &[u8]| text.is_empty() || bytes.windows(text.len()).any(|at| at == text);
+        // In time that grows with the sum of both lengths, not with their product.
+        let has = |bytes: &[u8], text: &[u8]| memmem::find(bytes, text).is_some();
         let error = letter.shelving.as_ref().map_or(&[][..], |shelving| &shelving.error);
         self.unique.as_ref().is_none_or(|pattern| matches(pattern, &letter.record.unique))
             && self.text.as_ref().is_none_or(|text| has(&letter.record.workload, text) || has(error, text))
@@ -174,11 +176,12 @@ impl Core {
         let filter = self.letter_filter(&arguments.filter)?;
         let interval = arguments.rate.as_deref().map(parse_rate).transpose()?;
         if let Some(function) = &arguments.function
-            && function.is_empty()
+            && (function.is_empty() || function.0.len() > FUNCTION_BYTES_MAX || function.0.contains(&0))
         {
-            return Err(CommandError::new(
-                "dead requeue: function is empty (hint: leave it out to keep the job's own)",
-            ));
+            return Err(CommandError::new(format!(
+                "dead requeue: function is not a name of 1 to {FUNCTION_BYTES_MAX} bytes without a zero among them \
+                 (hint: leave it out to keep the job's own)"
+            )));
         }
         let numbers = self.pick_all(Shelf::Dead, &filter);
         let order = Order {

@@ -33,7 +33,7 @@ const COUNTED_MAX: Budget = Budget { jobs: usize::MAX, clients: usize::MAX };
 const ROWS_BYTES_MAX: usize = 4 << 20;
 
 /// The workload of a job, where it is in memory.
-fn workload_in_memory(job: &Job) -> Option<&[u8]> {
+pub(super) fn workload_in_memory(job: &Job) -> Option<&[u8]> {
     job.workload()
 }
 

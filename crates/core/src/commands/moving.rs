@@ -1,5 +1,6 @@
 //! The commands `export` and `import`: the whole queue as lines of JSON, while it runs.
 
+use super::jobs::workload_in_memory;
 use super::policy::about;
 use super::{READ_BYTES_MAX, Reading, Reply, Rows};
 use crate::core::Core;
@@ -44,14 +45,18 @@ impl Core {
             }
             (Section::Dead, Some(reading)) => {
                 let filter = self.letter_filter(&arguments.filter)?;
+                let next = reading.cut.or(reading.next);
                 let letters = reading.fetched.into_iter().filter(|letter| filter.takes_contents(letter));
-                Ok(self.export_jobs(letters, reading.next))
+                Ok(self.export_jobs(letters, next))
             }
             (Section::Jobs, None) => {
                 let (numbers, next) = self.pick_jobs(arguments.after);
                 Ok(Reply::Read { wanted: Wanted::Jobs, numbers, next })
             }
-            (Section::Jobs, Some(reading)) => Ok(self.export_jobs(reading.fetched.into_iter(), reading.next)),
+            (Section::Jobs, Some(reading)) => {
+                let next = reading.cut.or(reading.next);
+                Ok(self.export_jobs(self.with_jobs_in_memory(reading).into_iter(), next))
+            }
         }
     }
 
@@ -82,6 +87,26 @@ impl Core {
             numbers.push(number);
         }
         (numbers, (stop < end).then_some(stop))
+    }
+
+    /// What was asked for: from the store, or from memory where the store does not have it, or not yet.
+    fn with_jobs_in_memory(&self, reading: Reading) -> Vec<Fetched> {
+        let mut all: BTreeMap<u64, Fetched> =
+            reading.fetched.into_iter().map(|it| (it.record.number, it)).collect();
+        let is_before_cut = |number: &u64| reading.cut.is_none_or(|cut| *number < cut);
+        for number in reading.asked.into_iter().filter(is_before_cut) {
+            let Some(key) = self.jobs.find(number) else { continue };
+            let job = self.jobs.get(key);
+            if job.kept() != Kept::ByClients && workload_in_memory(job).is_some() {
+                let record = || OwnedRecord::from(self.record(job, number));
+                all.entry(number).or_insert_with(|| Fetched {
+                    record: record(),
+                    shelving: None,
+                    log: Vec::new(),
+                });
+            }
+        }
+        all.into_values().collect()
     }
 
     fn export_jobs(&self, fetched: impl Iterator<Item = Fetched>, next: Option<u64>) -> Reply {
@@ -160,6 +185,9 @@ impl Core {
         }
         self.imports.check_room(origin, *number)?;
         let mut record = checked_record(item)?;
+        if shelf.is_none() && self.jobs.len() >= self.settings.limits.jobs_max {
+            return Err(CommandError::new("import: too many jobs wait (hint: go on when some are done)"));
+        }
         let Some(function) = self.function_for(Function::new(&record.function)) else {
             return Err(CommandError::new("import: there are too many functions"));
         };
@@ -285,15 +313,21 @@ fn checked_record(item: &Item) -> Result<OwnedRecord, CommandError> {
     else {
         return Err(CommandError::new("import: the item is no job"));
     };
-    let check = |what: &str, len: usize, min: usize, max: usize| {
+    let check = |what: &str, text: &[u8], min: usize, max: usize| {
+        let len = text.len();
+        if text.contains(&0) {
+            return Err(CommandError::new(format!(
+                "import: {what} has a zero byte, which no packet can carry"
+            )));
+        }
         if (min..=max).contains(&len) {
             return Ok(());
         }
         Err(CommandError::new(format!("import: {what} of {len} bytes is not from {min} to {max} bytes long")))
     };
-    check("function", function.0.len(), 1, FUNCTION_BYTES_MAX)?;
-    check("unique", unique.0.len(), 0, UNIQUE_BYTES_MAX)?;
-    check("reducer", reducer.as_ref().map_or(0, |it| it.0.len()), 0, REDUCER_BYTES_MAX)?;
+    check("function", &function.0, 1, FUNCTION_BYTES_MAX)?;
+    check("unique", &unique.0, 0, UNIQUE_BYTES_MAX)?;
+    check("reducer", reducer.as_ref().map_or(&[][..], |it| &it.0), 0, REDUCER_BYTES_MAX)?;
     Ok(OwnedRecord {
         number: 0,
         place: 0,

@@ -10,6 +10,7 @@ mod policies;
 mod retries;
 mod schedules;
 mod spill;
+mod stalls;
 mod store;
 mod wakes;
 mod workers;

@@ -2,7 +2,7 @@
 
 use crate::peer::submit;
 use crate::world::World;
-use geartrain_core::{Record, Stored, UnixTime};
+use geartrain_core::{FileRule, Record, Settings, Stored, UnixTime};
 use geartrain_proto::{Priority, Request, Response, SubmitMode};
 use geartrain_server::{Config, Health};
 use geartrain_store::{Batch, LoadReport, MemoryStore, Opening, Reader, Store, StoreError};
@@ -95,4 +95,23 @@ fn a_disk_that_is_slow_within_a_chunk_keeps_nobody_waiting() {
     });
     drop(steps);
     world.wait_until("the queue is loaded", |server| server.health() == Health::Ready);
+}
+
+#[test]
+fn what_changed_while_the_queue_was_loaded_is_known_to_be_durable() {
+    let (steps, store) = slow(1);
+    let values = vec![("expires".to_owned(), "1s".to_owned())];
+    let rules = vec![FileRule { pattern: b"reverse".to_vec(), values }];
+    let config = Config { settings: Settings { rules, ..Settings::default() }, ..Config::default() };
+    let world = World::with(config, Some(store));
+    steps.send(()).unwrap();
+    crate::world::wait_until("the first job has expired", || {
+        let status = world.connect().listing("status");
+        status == ["reverse\t0\t0\t0"]
+    });
+    drop(steps);
+    world.wait_until("the queue is loaded", |server| server.health() == Health::Ready);
+    // Only letters that are durable are requeued.
+    let campaign = world.connect().listing("dead requeue {\"filter\":{}}");
+    assert!(campaign[0].contains("\"matched\":1"), "{campaign:?}");
 }

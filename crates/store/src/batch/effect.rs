@@ -9,7 +9,7 @@
 
 use super::entry::{Entry, Keep};
 use super::{Batch, Certainty};
-use geartrain_core::Shelf;
+use geartrain_core::{ATTEMPTS_KEPT, Shelf};
 
 /// What stands of a job's changes. Entries are named by their index in the batch.
 #[derive(Debug)]
@@ -119,7 +119,13 @@ impl Effect {
                 Standing::Before { change } | Standing::Put { change, .. } => *change = Some(index),
                 Standing::Gone => {}
             },
-            Entry::Attempt(_) if !matches!(self.job, Standing::Gone) => attempts.push(index),
+            Entry::Attempt(_) if !matches!(self.job, Standing::Gone) => {
+                // They are counted on, so the store keeps the last ones alone.
+                if attempts.len() >= ATTEMPTS_KEPT as usize {
+                    attempts.remove(0);
+                }
+                attempts.push(index);
+            }
             Entry::Shelve(_) if self.shelved.is_none() && !matches!(self.job, Standing::Gone) => {
                 self.shelved = Some(index);
                 if let Standing::Put { keep, .. } = &mut self.job {

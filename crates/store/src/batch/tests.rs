@@ -1,7 +1,9 @@
 mod model;
 
 use super::*;
-use geartrain_core::{Attempt, Change, Document, DocumentKind, Outcome, Record, Shelf, Shelving, UnixTime};
+use geartrain_core::{
+    ATTEMPTS_KEPT, Attempt, Change, Document, DocumentKind, Outcome, Record, Shelf, Shelving, UnixTime,
+};
 use geartrain_proto::Priority;
 
 fn record(number: u64) -> Record<'static> {
@@ -72,6 +74,15 @@ fn shelve(number: u64) -> Op<'static> {
 
 fn unshelve(number: u64) -> Op<'static> {
     Op::Unshelve { number, shelf: Shelf::Dead }
+}
+
+#[test]
+fn of_a_job_that_is_tried_for_ever_no_more_attempts_wait_than_are_kept() {
+    let tried = (1..=1000).map(|number| Op::Attempt(attempt(7, number, b"again")));
+    let folded = batch(tried).folded();
+    assert_eq!(folded.len(), ATTEMPTS_KEPT as usize);
+    let last = folded.iter_net().last();
+    assert_eq!(last, Some(Op::Attempt(attempt(7, 1000, b"again"))));
 }
 
 fn batch<'a>(ops: impl IntoIterator<Item = Op<'a>>) -> Batch {
