@@ -129,7 +129,9 @@ impl Oracle {
                 );
             }
         }
-        if effects.iter().any(|effect| matches!(effect, Effect::Persist { .. })) {
+        let is_change = |effect: &Effect| matches!(effect, Effect::Persist { .. } | Effect::Note(_));
+        if effects.iter().any(is_change) {
+            self.check_told();
             for handle in self.letters.keys() {
                 assert!(!self.jobs.contains_key(handle), "I7: {} waits and is a letter", handle_text(handle));
             }
