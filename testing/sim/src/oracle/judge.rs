@@ -59,10 +59,15 @@ impl Oracle {
         match cause {
             Cause::Timeout => self.time_passed(),
             Cause::Committed(upto) => {
+                // After a failure it is the first commit that succeeds.
+                self.store_failed = false;
                 self.kept.committed(upto);
                 self.steering_committed(upto);
             }
-            Cause::StoreFailed(upto) => self.kept.failed(upto),
+            Cause::StoreFailed(upto) => {
+                self.store_failed = true;
+                self.kept.failed(upto);
+            }
             Cause::Typed(_, command) => self.before_command(command),
             _ => {}
         }

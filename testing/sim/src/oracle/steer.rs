@@ -208,6 +208,7 @@ impl Oracle {
     /// The server is gone: its campaigns are too, and what was not durable may be.
     pub(super) fn steering_crashed(&mut self) {
         self.commands.clear();
+        self.store_failed = false;
         self.campaigns = Campaigns::default();
         self.suspended.clear();
         self.starts.clear();
@@ -358,7 +359,7 @@ impl Oracle {
         let rows: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()).collect();
         let last = rows.last().unwrap_or_else(|| panic!("I11: {command:?} was answered {shown}"));
         if serde_json::from_slice::<CommandError>(last).is_ok() {
-            let store_failed = matches!(cause, Cause::StoreFailed(_) | Cause::Read);
+            let store_failed = self.store_failed || matches!(cause, Cause::Read);
             assert!(asked.may_fail || store_failed, "I11: {command:?} was refused: {shown}");
             return;
         }
