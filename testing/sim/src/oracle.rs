@@ -52,6 +52,8 @@ pub(crate) struct Oracle {
     /// Jobs that were taken in, by their number elsewhere.
     imports: BTreeMap<u64, steer::Taken>,
     pub(crate) campaigns: steer::Campaigns,
+    /// Whether the store takes no changes now: commands say so.
+    store_failed: bool,
     /// Workers that get no jobs.
     suspended: BTreeSet<Vec<u8>>,
     /// Counts up with each place in a line.

@@ -59,10 +59,15 @@ impl Oracle {
         match cause {
             Cause::Timeout => self.time_passed(),
             Cause::Committed(upto) => {
+                // After a failure it is the first commit that succeeds.
+                self.store_failed = false;
                 self.kept.committed(upto);
                 self.steering_committed(upto);
             }
-            Cause::StoreFailed(upto) => self.kept.failed(upto),
+            Cause::StoreFailed(upto) => {
+                self.store_failed = true;
+                self.kept.failed(upto);
+            }
             Cause::Typed(_, command) => self.before_command(command),
             _ => {}
         }
@@ -129,7 +134,9 @@ impl Oracle {
                 );
             }
         }
-        if effects.iter().any(|effect| matches!(effect, Effect::Persist { .. })) {
+        let is_change = |effect: &Effect| matches!(effect, Effect::Persist { .. } | Effect::Note(_));
+        if effects.iter().any(is_change) {
+            self.check_told();
             for handle in self.letters.keys() {
                 assert!(!self.jobs.contains_key(handle), "I7: {} waits and is a letter", handle_text(handle));
             }

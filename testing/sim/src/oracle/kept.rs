@@ -3,7 +3,7 @@
 //! From: the changes that `core` hands to the store, and which of them are durable. To: a judgement of what a
 //! start finds: nothing older than what was durable, and nothing that never was.
 
-use super::Oracle;
+use super::{Oracle, State};
 use crate::output::Change;
 use geartrain_core::{LetterHead, Outcome, Record, Shelf, Ticket};
 use geartrain_proto::Priority;
@@ -126,6 +126,27 @@ fn queued(record: &Record<'_>) -> Fate {
 }
 
 impl Oracle {
+    /// What the store was told last of an acknowledged job that waits is what is so.
+    pub(super) fn check_told(&self) {
+        for (handle, job) in &self.jobs {
+            let acknowledged = self.ever.get(handle).is_some_and(|life| life.acknowledged);
+            if !acknowledged || matches!(job.state, State::Running(_)) {
+                continue;
+            }
+            let name = super::handle_text(handle);
+            let Some(Fate::Queued { function, priority, attempts, lost, .. }) =
+                self.kept.last(super::number_of(handle))
+            else {
+                panic!("I7: {name} waits, and the store was told something else");
+            };
+            assert_eq!(
+                (function, *priority, *attempts, *lost),
+                (&job.content.function, job.content.priority, job.attempts, job.lost),
+                "I7: what the store was told of {name}"
+            );
+        }
+    }
+
     pub(super) fn found_job(&mut self, record: &Record<'_>) {
         let (number, fate) = (record.number, queued(record));
         self.check_found(number, &fate);
