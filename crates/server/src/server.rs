@@ -12,7 +12,7 @@ use crate::limits::TURNS_BETWEEN_LOOKS;
 use crate::listen::{self, Address, Dealer, Listeners};
 use crate::log::Log;
 use crate::output::Output;
-use crate::persist::{self, Persist};
+use crate::persist::{self, Persist, StoreWhen};
 use crate::shared::{Connections, Health, Shared};
 use crate::{http, reader, timer};
 use geartrain_core::{Core, Durability, SettingsError};
@@ -219,6 +219,10 @@ fn share(
 ) -> Result<Shared, SettingsError> {
     let mut settings = config.settings.clone();
     settings.durability = durability;
+    if config.store_when == StoreWhen::AtShutdown {
+        // Until then the store has nothing to read a workload back from.
+        settings.queue_memory_bytes = u64::MAX;
+    }
     settings.next_number = store.opening().next_number.max(1);
     let core = Core::new(settings)?;
     let output = Output::new(config.output_bytes_max, log.clone());

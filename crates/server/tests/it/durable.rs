@@ -2,6 +2,7 @@
 
 use crate::peer::submit;
 use crate::world::{World, open_store, wait_until};
+use geartrain_core::Settings;
 use geartrain_disk::{Disk, Fault, Unsynced};
 use geartrain_proto::{Function, GrabKind, Handle, PacketKind, Request, Response, SubmitMode};
 use geartrain_server::{Config, Health, StoreWhen};
@@ -233,4 +234,28 @@ fn a_queue_stored_on_shutdown_touches_the_disk_only_then() {
     let world = World::with(config(), Some(open_store(&disk)));
     world.wait_until("the queue is loaded", |server| server.health() == Health::Ready);
     assert_eq!(world.connect().listing("status"), ["reverse\t9999\t0\t0"]);
+}
+
+#[test]
+fn a_queue_stored_on_shutdown_keeps_every_workload_in_memory_until_then() {
+    const JOBS: u32 = 500;
+    let settings = Settings { queue_memory_bytes: 1, ..Settings::default() };
+    let config = Config { store_when: StoreWhen::AtShutdown, settings, ..Config::default() };
+    let disk = Disk::new(8);
+    let world = World::with(config, Some(open_store(&disk)));
+    world.wait_until("the queue is loaded", |server| server.health() == Health::Ready);
+    let mut client = world.connect();
+    for _ in 0..JOBS {
+        client.send(&[background(&[b'x'; 64 << 10])]);
+        client.body_of(PacketKind::JobCreated);
+    }
+    let mut worker = world.connect();
+    worker.send(&[CAN_REVERSE]);
+    for _ in 0..JOBS {
+        worker.send(&[GRAB]);
+        let handle = worker.first_part_of(PacketKind::JobAssign);
+        worker.send(&[Request::WorkComplete { handle: Handle::new(&handle), result: b"" }]);
+    }
+    worker.expect_alive();
+    assert_eq!(world.connect().listing("dead counts {}")[0].split(',').next(), Some("{\"dead\":0"));
 }
