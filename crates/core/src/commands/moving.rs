@@ -184,10 +184,8 @@ impl Core {
             return Ok(known(None));
         }
         self.imports.check_room(origin, *number)?;
+        self.check_room_for_import(shelf.is_some())?;
         let mut record = checked_record(item)?;
-        if shelf.is_none() && self.jobs.len() >= self.settings.limits.jobs_max {
-            return Err(CommandError::new("import: too many jobs wait (hint: go on when some are done)"));
-        }
         let Some(function) = self.function_for(Function::new(&record.function)) else {
             return Err(CommandError::new("import: there are too many functions"));
         };
@@ -244,6 +242,13 @@ impl Core {
         };
         self.remember_import(origin, *number, out);
         Ok(outcome)
+    }
+
+    fn check_room_for_import(&self, is_letter: bool) -> Result<(), CommandError> {
+        if is_letter || self.jobs.len() < self.settings.limits.jobs_max {
+            return Ok(());
+        }
+        Err(CommandError::new("import: too many jobs wait (hint: go on when some are done)"))
     }
 
     fn import_letter(
