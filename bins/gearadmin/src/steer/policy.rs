@@ -118,16 +118,19 @@ pub(crate) fn resume(session: &Session<'_>, function: &str) -> anyhow::Result<()
     session.done(&format!("{} is resumed{}", word(function), overruled.concat()))
 }
 
-/// The switches of a function, their values, and where these come from.
+/// The switches of a function or pattern, their values, and where these come from.
 fn effective(
     session: &Session<'_>,
     connection: &mut Connection,
     function: &str,
 ) -> anyhow::Result<Vec<(String, String, String)>> {
-    let command = PolicyShow { function: Some(Bytes::from(function)) };
+    // A pattern has rules only, and to have none of them is nothing to refuse: all rules are asked for.
+    let is_pattern = function.contains(['*', '?']);
+    let command = PolicyShow { function: (!is_pattern).then(|| Bytes::from(function)) };
     let rows = connection.ask_pages(Command::PolicyShow(Box::new(command)), session.limits())?;
     let rows = rows.typed::<PolicyRow>().collect::<Result<Vec<_>, _>>()?;
-    let values = rows.into_iter().flat_map(|row| row.values);
+    let own = rows.into_iter().filter(|row| !is_pattern || row.function.as_bytes() == function.as_bytes());
+    let values = own.flat_map(|row| row.values);
     let switches = values.filter(|(key, _)| SWITCHES.contains(&key.as_str()));
     Ok(switches.map(|(key, (value, from))| (key, value, from)).collect())
 }
