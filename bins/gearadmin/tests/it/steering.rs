@@ -661,20 +661,21 @@ fn schedules_are_added_listed_and_removed() {
 
 #[test]
 fn explain_tells_a_handle_from_a_function() {
-    let row = r#"{"handle":"H:a:1","function":"resize","findings":[{"reason":"all-busy","text":"all 3 workers are busy, the first since 5m"},{"reason":"rate","text":"10 jobs a second are allowed"}],"ahead":1234,"starts-in-ms":200000,"served-per-minute":40}"#;
+    let row = r#"{"handle":"H:a:1","function":"resize","findings":[{"reason":"all-busy","text":"all 3 workers are busy, the first since 5m"},{"reason":"other-functions","text":"its one able worker takes others"},{"reason":"rate","text":"10 jobs a second are allowed"}],"ahead":1234,"starts-in-ms":200000,"served-per-minute":40}"#;
     assert_snapshot!(tell(&["explain", "H:a:1"], &[&format!("{row}\n{{}}\n")]).shown(), @r#"
     exit Some(0)
     --- stdout
     H:HOST:1 of resize\n
-      all-busy      all 3 workers are busy, the first since 5m\n
-      rate          10 jobs a second are allowed\n
+      all-busy         all 3 workers are busy, the first since 5m\n
+      other-functions  its one able worker takes others\n
+      rate             10 jobs a second are allowed\n
       1,234 jobs before it; starts in about 3m; 40 jobs ended in the last minute\n
     --- stderr
     > explain {"handle":"H:a:1"}
     "#);
     let unknown = r#"{"handle":"H:a:9","function":"","findings":[{"reason":"unknown","text":"it was never there"}],"served-per-minute":0}"#;
     let told = tell(&["explain", "H:a:9"], &[&format!("{unknown}\n{{}}\n")]);
-    assert_eq!(told.ran.stdout, b"H:a:9\n  unknown       it was never there\n");
+    assert_eq!(told.ran.stdout, b"H:a:9\n  unknown          it was never there\n");
     for (what, asked) in [
         ("resize", r#"explain {"function":"resize"}"#),
         ("a:1", r#"explain {"function":"a:1"}"#),
