@@ -4,6 +4,7 @@
 //! Never: guesses: what it would have to look at for too long it calls "at least".
 
 mod able;
+mod near;
 mod place;
 mod words;
 
@@ -17,6 +18,7 @@ use crate::timers::Due;
 use able::Survey;
 use geartrain_proto::command::{Bytes, CommandError, Explain, Explanation, Finding};
 use geartrain_proto::{Function, Handle, Priority};
+use near::nearest;
 use words::{count, quote, span, verb};
 
 /// How many timers are looked at for the first one of a function.
@@ -105,11 +107,15 @@ impl Core {
 
     fn explain_function(&self, name: &Bytes) -> Explanation {
         let Some(function) = self.functions.find(Function::new(name.as_bytes())) else {
-            let text = format!(
+            let mut text = format!(
                 "no function {} is known: none of its jobs waits or runs, and no worker was able to do it since \
                  the server started",
                 quote(name.as_bytes())
             );
+            let names = self.functions.iter().map(|(key, _)| self.functions.name(key).as_bytes());
+            if let Some(near) = nearest(name.as_bytes(), names) {
+                text.push_str(&format!(" (hint: is {} meant?)", quote(near)));
+            }
             let findings = vec![finding("unknown", text)];
             return Explanation { function: name.clone(), findings, ..Explanation::default() };
         };

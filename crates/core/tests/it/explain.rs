@@ -295,6 +295,10 @@ fn jobs_that_are_kept_and_jobs_that_are_not() {
     assert_eq!(findings(&mut world, "H:other:1"), [foreign]);
     let unknown = findings(&mut world, "nothing");
     assert!(unknown[0].starts_with("unknown: no function \"nothing\" is known"), "{unknown:?}");
+    let misspelt = findings(&mut world, "ketp");
+    assert!(misspelt[0].starts_with("unknown: ") && !misspelt[0].contains("hint"), "{misspelt:?}");
+    let misspelt = findings(&mut world, "kep");
+    assert!(misspelt[0].ends_with(" (hint: is \"kept\" meant?)"), "{misspelt:?}");
     assert_eq!(findings(&mut world, "g"), ["idle: none of its jobs waits, 0 run"]);
 }
 
