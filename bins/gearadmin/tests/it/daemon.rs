@@ -299,7 +299,7 @@ fn a_queue_moves_house_without_a_job_lost_or_doubled() {
     let exported = old.done(&["export", name]);
     assert_eq!(
         exported,
-        format!("exported 1,207 items to {name}: 3 dead, 1,202 jobs, 1 policies, 1 schedules\n")
+        format!("exported 1,207 items to {name}: 3 dead letters, 1,202 jobs, 1 policy, 1 schedule\n")
     );
     let new = Daemon::start();
     assert_eq!(new.done(&["import", name]), format!("imported 1,207 items from {name}\n"));
