@@ -27,7 +27,7 @@ pub(crate) fn set(session: &Session<'_>, function: &str, pairs: &[String]) -> an
         }
     }
     let command = PolicySet { function: Bytes::from(function), values };
-    show_rules(session, Command::PolicySet(Box::new(command)))
+    show_rules(session, function, Command::PolicySet(Box::new(command)))
 }
 
 /// `policy unset`
@@ -36,16 +36,22 @@ pub(crate) fn set(session: &Session<'_>, function: &str, pairs: &[String]) -> an
 /// When the server refuses it.
 pub(crate) fn unset(session: &Session<'_>, function: &str, keys: &[String]) -> anyhow::Result<()> {
     let command = PolicyUnset { function: Bytes::from(function), keys: keys.to_vec() };
-    show_rules(session, Command::PolicyUnset(Box::new(command)))
+    show_rules(session, function, Command::PolicyUnset(Box::new(command)))
 }
 
 /// Carries a change out and shows the rule as it is then.
-fn show_rules(session: &Session<'_>, command: Command) -> anyhow::Result<()> {
+fn show_rules(session: &Session<'_>, function: &str, command: Command) -> anyhow::Result<()> {
     let mut connection = session.connect_one()?;
     let mut rules: Vec<PolicyRow> = Vec::new();
     session.change(&mut connection, command, |row| rules.push(row))?;
     if session.is_json() {
         return Ok(());
+    }
+    if rules.iter().all(|rule| rule.values.is_empty()) {
+        return session.done(&format!(
+            "nothing is set for {} any more (hint: policy show has what holds for it now)",
+            word(function)
+        ));
     }
     let mut out = std::io::stdout().lock();
     let mut table = Table::new(&["FUNCTION", "KEY", "VALUE", "FROM"]);
