@@ -267,7 +267,7 @@ fn refusal_behind(connection: &mut Connection, error: ClientError) -> ClientErro
     let server = connection.server().clone();
     for _answer in 0..2 {
         if let Ok(Response::Error { code, text }) = connection.receive(Some(LIMIT), "reading a refusal") {
-            let text = format!("the server refused a job: {}: {}", shown(&code), shown(&text));
+            let text = format!("the server refused a job: {}: {}", shown(code), shown(text));
             return ClientError::Refused { server, text };
         }
     }
