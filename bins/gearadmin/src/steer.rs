@@ -102,7 +102,12 @@ fn act(session: &Session<'_>, action: &Action) -> anyhow::Result<u8> {
         Action::Dead(action) => return act_on_dead(session, action),
         Action::Finished(action) => act_on_finished(session, action)?,
         Action::Schedule(action) => act_on_schedules(session, action)?,
-        Action::Explain(it) => list(session, explain(it), View::Explanation)?,
+        Action::Explain(it) => {
+            list(session, explain(it), View::Explanation)?;
+            if session.is_unknown() {
+                return Ok(EXIT_REFUSED);
+            }
+        }
         Action::Export(it) => export::everything(session, it)?,
         Action::Import(it) => import::run(session, it, import::Expected::Anything)?,
     }

@@ -5,7 +5,7 @@
 //! Never: ends with 0 when a job failed, was refused, or its result will not come.
 
 use crate::arguments::{Arguments, Lines};
-use crate::print::Printer;
+use crate::print::{Printer, shown};
 use crate::talk::{Outcome, say};
 use crate::unique::unique_of;
 use anyhow::{Context, bail};
@@ -236,10 +236,10 @@ fn refused(tasks: &mut [Task<'_>], code: &[u8], text: &[u8]) -> Outcome {
     if code == b"UNKNOWN_OPTION" {
         return Outcome::Done;
     }
-    let (code, text) = (code.escape_ascii(), text.escape_ascii());
+    let (code, text) = (shown(code), shown(text));
     match submitted(tasks) {
         Some(task) => {
-            let function = task.function.escape_ascii();
+            let function = shown(task.function);
             say(&format_args!("the server refused a job of {function}: {code}: {text}"));
             task.state = TaskState::Ended;
         }
@@ -267,7 +267,7 @@ fn refusal_behind(connection: &mut Connection, error: ClientError) -> ClientErro
     let server = connection.server().clone();
     for _answer in 0..2 {
         if let Ok(Response::Error { code, text }) = connection.receive(Some(LIMIT), "reading a refusal") {
-            let text = format!("the server refused a job: {}: {}", code.escape_ascii(), text.escape_ascii());
+            let text = format!("the server refused a job: {}: {}", shown(code), shown(text));
             return ClientError::Refused { server, text };
         }
     }

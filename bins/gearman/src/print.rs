@@ -48,6 +48,20 @@ impl Printer {
     }
 }
 
+/// What a server or a peer of it said, fit for a terminal: control characters and all beyond ASCII are escaped.
+pub(crate) fn shown(text: &[u8]) -> String {
+    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    let mut shown = String::new();
+    for byte in text {
+        if is_plain(*byte) {
+            shown.push(char::from(*byte));
+        } else {
+            shown.extend(byte.escape_ascii().map(char::from));
+        }
+    }
+    shown
+}
+
 fn put(parts: &[&[u8]]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for part in parts {
@@ -69,6 +83,12 @@ fn percent(numerator: &[u8], denominator: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_a_server_keep_their_quotes() {
+        assert_eq!(shown(b"see the server's \"log\" \\"), "see the server's \"log\" \\");
+        assert_eq!(shown(b"a\x1b[2J\n\xff"), "a\\x1b[2J\\n\\xff");
+    }
 
     #[test]
     fn progress_never_divides_by_zero() {

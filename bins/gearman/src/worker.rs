@@ -6,6 +6,7 @@
 
 use crate::arguments::Arguments;
 use crate::command::{self, Ended, Job, wait};
+use crate::print::shown;
 use crate::signals::Signals;
 use crate::talk::{Outcome, say};
 use geartrain_client::limits::ANSWER_LIMIT_DEFAULT;
@@ -218,7 +219,7 @@ fn grab(connection: &mut Connection, signals: &mut Signals) -> Result<Option<Ass
             }
             // As for a result that came too late: its job has another worker by now.
             Response::Error { code, text } => {
-                say(&format_args!("{server} says: {}: {}", code.escape_ascii(), text.escape_ascii()));
+                say(&format_args!("{server} says: {}: {}", shown(code), shown(text)));
             }
             // A wake-up may come at any time, and before the answer.
             Response::Noop

@@ -5,13 +5,14 @@ use super::details;
 use super::filters::JobsFilters;
 use super::progress::Progress;
 use super::session::{Consented, Session};
-use super::shown::{counted, word};
+use super::shown::{self, counted, word};
 use anyhow::bail;
-use geartrain_client::Connection;
+use geartrain_client::{ClientError, Connection};
 use geartrain_proto::command::{
-    Bytes, Changed, Command, DeadDrop, DeadFilter, Dropped, JobsCancel, JobsCount, JobsMove, JobsPick,
-    JobsPriority, PriorityName, ScheduleName, ScheduleRow, ShelfName,
+    Bytes, Changed, Command, CommandError, DeadDrop, DeadFilter, Dropped, JobsCancel, JobsCount, JobsMove,
+    JobsPick, JobsPriority, PriorityName, ScheduleName, ScheduleRow, ShelfName,
 };
+use std::collections::BTreeSet;
 
 /// How a change is spoken of.
 struct Words<'w> {
@@ -49,7 +50,7 @@ pub(crate) fn purge(session: &Session<'_>, change: &JobsChange) -> anyhow::Resul
         bail!("nothing says which jobs are meant (hint: --function, or --all for all of them)");
     }
     let consent = Consent { all: true, yes: change.consent.yes };
-    let words = Words { ask: "cancel", to: String::new(), done: "cancelled" };
+    let words = Words { ask: "purge", to: String::new(), done: "purged" };
     jobs(session, &which, &consent, &words, |pick| Command::JobsCancel(Box::new(JobsCancel { pick })))
 }
 
@@ -114,7 +115,23 @@ fn jobs(
         0 => String::new(),
         _ => format!("; {} unchanged", counted(others, "job")),
     };
-    session.done(&format!("{} {}{}{rest}", words.done, counted(changed, "job"), words.to))
+    if matched > 0 || which.handles.is_empty() {
+        session.done(&format!("{} {}{}{rest}", words.done, counted(changed, "job"), words.to))?;
+    }
+    all_known(&connection, &which.handles, matched, "waits or runs (hint: explain says what became of it)")
+}
+
+/// Fails when not all handles were found.
+fn all_known(connection: &Connection, handles: &[String], found: u64, what: &str) -> anyhow::Result<()> {
+    let handles: BTreeSet<&String> = handles.iter().collect();
+    let given = handles.len() as u64;
+    let text = match (given.saturating_sub(found), handles.first()) {
+        (0, _) | (_, None) => return Ok(()),
+        (1, Some(handle)) if given == 1 => format!("no job with the handle {} {what}", word(handle)),
+        (absent, Some(_)) => format!("for {} of {given} handles no job {what}", shown::count(absent)),
+    };
+    let server = connection.server().clone();
+    Err(ClientError::Command { server, error: CommandError::new(text) }.into())
 }
 
 /// Whether it is to be done: with nothing to do it is not.
@@ -189,7 +206,15 @@ pub(crate) fn drop_letters(
         })?;
     }
     progress.end();
-    session.done(&format!("forgot {}", counted(dropped, what)))
+    let handles = &drop.which.handles;
+    if dropped > 0 || handles.is_empty() {
+        session.done(&format!("forgot {}", counted(dropped, what)))?;
+    }
+    let is_one = match shelf {
+        ShelfName::Dead => "is a dead letter (hint: dead list)",
+        ShelfName::Finished => "is kept as finished (hint: finished list)",
+    };
+    all_known(&connection, handles, dropped, is_one)
 }
 
 /// Changes of a schedule that are answered with it.

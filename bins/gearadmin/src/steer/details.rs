@@ -15,6 +15,9 @@ const SHOWN_BYTES_MAX: usize = 4096;
 /// Width of the names.
 const NAME_WIDTH: usize = 12;
 
+/// Width of the reasons of an explanation: the longest is `other-functions`.
+const REASON_WIDTH: usize = 17;
+
 /// Of a row, only what it carries.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Carried {
@@ -148,13 +151,12 @@ pub(crate) fn explanation(out: &mut impl Write, row: &Explanation) -> io::Result
     let names = [row.handle.as_ref().map(text), unless_empty(&row.function)];
     writeln!(out, "{}", names.into_iter().flatten().collect::<Vec<_>>().join(" of "))?;
     for finding in &row.findings {
-        writeln!(out, "  {:<14}{}", word(&finding.reason), word(&finding.text))?;
+        writeln!(out, "  {:<REASON_WIDTH$}{}", word(&finding.reason), word(&finding.text))?;
     }
     let mut outlook = Vec::new();
-    outlook.extend(row.ahead.map(|ahead| match ahead {
-        0 => "it is the next".to_owned(),
-        _ => format!("{} before it", counted(ahead, "job")),
-    }));
+    // That none is before it, a finding says.
+    let ahead = row.ahead.filter(|ahead| *ahead > 0);
+    outlook.extend(ahead.map(|ahead| format!("{} before it", counted(ahead, "job"))));
     outlook.extend(row.starts_in_ms.map(|ms| format!("starts in about {}", span(Duration::from_millis(ms)))));
     // A handle that nothing is known of has no function either.
     if !row.function.is_empty() {

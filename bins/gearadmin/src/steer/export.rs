@@ -11,9 +11,12 @@ use super::session::Session;
 use super::shown::{count, counted, size};
 use anyhow::Context;
 use geartrain_client::{Connection, TextCommand};
-use geartrain_proto::command::{Command, DeadFilter, DeadGroups, Export as ExportPage, GroupRow, Section};
+use geartrain_proto::command::{
+    Command, DeadFilter, DeadGroups, Export as ExportPage, GroupRow, JobRow, JobsFilter, JobsList, JobsPick,
+    PolicyRow, PolicyShow, Section, StateName,
+};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
@@ -65,10 +68,61 @@ fn to_file(
     file.as_file().sync_all().with_context(cannot)?;
     file.persist(path).map_err(|error| error.error).with_context(cannot)?;
     let parts: Vec<String> =
-        trailer.counts.iter().map(|(section, items)| format!("{} {section}", count(*items))).collect();
+        trailer.counts.iter().map(|(section, items)| counted_of(section, *items)).collect();
     let what =
         format!("exported {} to {}: {}", counted(trailer.items, "item"), path.display(), parts.join(", "));
     if session.is_json() { write_line(&mut io::stdout().lock(), &trailer) } else { session.done(&what) }
+}
+
+/// A number of items of a section: `1 policy`, `2 dead letters`.
+fn counted_of(section: &str, items: u64) -> String {
+    let (one, several) = match section {
+        "policies" => ("policy", "policies"),
+        "schedules" => ("schedule", "schedules"),
+        "dead" => ("dead letter", "dead letters"),
+        "jobs" => ("job", "jobs"),
+        other => (other, other),
+    };
+    format!("{} {}", count(items), if items == 1 { one } else { several })
+}
+
+/// Says on standard error what a person may not expect of the file.
+fn warn(session: &Session<'_>, connection: &mut Connection, sections: &[Section]) -> anyhow::Result<()> {
+    if sections.contains(&Section::Policies) {
+        let show = Command::PolicyShow(Box::new(PolicyShow { function: None }));
+        let mut of_file = BTreeSet::new();
+        for row in connection.ask_pages(show, session.limits())?.typed::<PolicyRow>() {
+            let row = row?;
+            if row.values.values().any(|(_, from)| from.starts_with("file:")) {
+                of_file.insert(row.function);
+            }
+        }
+        if !of_file.is_empty() {
+            super::say_note(&format!(
+                "not exported: the policies of the configuration file, {} (hint: copy the file)",
+                counted(of_file.len() as u64, "rule")
+            ));
+        }
+    }
+    if sections.contains(&Section::Jobs) {
+        let filter = JobsFilter { state: Some(StateName::Running), ..JobsFilter::default() };
+        let pick = JobsPick { filter, ..JobsPick::default() };
+        let list = Command::JobsList(Box::new(JobsList { pick, limit: 0 }));
+        let mut running = 0;
+        for row in connection.ask_pages(list, session.limits())?.typed::<JobRow>() {
+            running += u64::from(row?.background);
+        }
+        if running > 0 {
+            super::say_note(&format!(
+                "{} here now and {} in the file: {} again where it is imported (hint: let workers finish and \
+                 export again)",
+                if running == 1 { "1 job runs".to_owned() } else { format!("{} jobs run", count(running)) },
+                if running == 1 { "is" } else { "are" },
+                if running == 1 { "it runs" } else { "they run" },
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn write(
@@ -86,6 +140,7 @@ fn write(
         sections: sections.to_vec(),
     };
     write_line(out, &header)?;
+    warn(session, connection, sections)?;
     let progress = Progress::rows(total, false);
     let mut trailer = Trailer { items: 0, counts: BTreeMap::new() };
     let mut bytes = 0;

@@ -27,7 +27,7 @@ pub(crate) fn set(session: &Session<'_>, function: &str, pairs: &[String]) -> an
         }
     }
     let command = PolicySet { function: Bytes::from(function), values };
-    show_rules(session, Command::PolicySet(Box::new(command)))
+    show_rules(session, function, Command::PolicySet(Box::new(command)))
 }
 
 /// `policy unset`
@@ -36,16 +36,22 @@ pub(crate) fn set(session: &Session<'_>, function: &str, pairs: &[String]) -> an
 /// When the server refuses it.
 pub(crate) fn unset(session: &Session<'_>, function: &str, keys: &[String]) -> anyhow::Result<()> {
     let command = PolicyUnset { function: Bytes::from(function), keys: keys.to_vec() };
-    show_rules(session, Command::PolicyUnset(Box::new(command)))
+    show_rules(session, function, Command::PolicyUnset(Box::new(command)))
 }
 
 /// Carries a change out and shows the rule as it is then.
-fn show_rules(session: &Session<'_>, command: Command) -> anyhow::Result<()> {
+fn show_rules(session: &Session<'_>, function: &str, command: Command) -> anyhow::Result<()> {
     let mut connection = session.connect_one()?;
     let mut rules: Vec<PolicyRow> = Vec::new();
     session.change(&mut connection, command, |row| rules.push(row))?;
     if session.is_json() {
         return Ok(());
+    }
+    if rules.iter().all(|rule| rule.values.is_empty()) {
+        return session.done(&format!(
+            "nothing is set for {} any more (hint: policy show has what holds for it now)",
+            word(function)
+        ));
     }
     let mut out = std::io::stdout().lock();
     let mut table = Table::new(&["FUNCTION", "KEY", "VALUE", "FROM"]);
@@ -118,16 +124,19 @@ pub(crate) fn resume(session: &Session<'_>, function: &str) -> anyhow::Result<()
     session.done(&format!("{} is resumed{}", word(function), overruled.concat()))
 }
 
-/// The switches of a function, their values, and where these come from.
+/// The switches of a function or pattern, their values, and where these come from.
 fn effective(
     session: &Session<'_>,
     connection: &mut Connection,
     function: &str,
 ) -> anyhow::Result<Vec<(String, String, String)>> {
-    let command = PolicyShow { function: Some(Bytes::from(function)) };
+    // A pattern has rules only, and to have none of them is nothing to refuse: all rules are asked for.
+    let is_pattern = function.contains(['*', '?']);
+    let command = PolicyShow { function: (!is_pattern).then(|| Bytes::from(function)) };
     let rows = connection.ask_pages(Command::PolicyShow(Box::new(command)), session.limits())?;
     let rows = rows.typed::<PolicyRow>().collect::<Result<Vec<_>, _>>()?;
-    let values = rows.into_iter().flat_map(|row| row.values);
+    let own = rows.into_iter().filter(|row| !is_pattern || row.function.as_bytes() == function.as_bytes());
+    let values = own.flat_map(|row| row.values);
     let switches = values.filter(|(key, _)| SWITCHES.contains(&key.as_str()));
     Ok(switches.map(|(key, (value, from))| (key, value, from)).collect())
 }

@@ -1,21 +1,30 @@
-//! Progress on standard error, where that is a terminal; otherwise none.
+//! Progress on standard error, where that is a terminal that can erase a line, and
+//! the work is long enough to be watched; otherwise none.
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::cell::Cell;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+/// What is done before this time has passed shows no bar.
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// A bar, or a counter where the end is not known.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
+    /// When it was begun, while nothing of it is shown and may be later.
+    hidden_since: Cell<Option<Instant>>,
 }
 
 impl Progress {
     /// Rows out of `total`; nothing is shown beside rows of JSON on the same terminal.
     pub(crate) fn rows(total: Option<u64>, rows_are_shown: bool) -> Self {
         let shared = rows_are_shown && io::stdout().is_terminal();
-        if !io::stderr().is_terminal() || shared {
-            return Self { bar: ProgressBar::hidden() };
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        if !io::stderr().is_terminal() || is_dumb || shared {
+            return Self { bar: ProgressBar::hidden(), hidden_since: Cell::new(None) };
         }
         let (bar, template) = match total {
             Some(total) => {
@@ -23,6 +32,7 @@ impl Progress {
             }
             None => (ProgressBar::no_length(), "{human_pos} ({speed}) {msg}"),
         };
+        bar.set_draw_target(ProgressDrawTarget::hidden());
         // The templates are ours: one that is wrong shows in the first test at a terminal, and costs the bar.
         if let Ok(style) = ProgressStyle::with_template(template) {
             let style = style.with_key("speed", |state: &ProgressState, text: &mut dyn Write| {
@@ -31,11 +41,15 @@ impl Progress {
             });
             bar.set_style(style.progress_chars("=> "));
         }
-        Self { bar }
+        Self { bar, hidden_since: Cell::new(Some(Instant::now())) }
     }
 
     /// How far it is.
     pub(crate) fn at(&self, rows: u64) {
+        if self.hidden_since.get().is_some_and(|since| since.elapsed() >= SHOWN_AFTER) {
+            self.hidden_since.set(None);
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
         self.bar.set_position(rows);
     }
 

@@ -113,13 +113,14 @@ fn follow(
     let stayed = campaign.matched.saturating_sub(campaign.released);
     if campaign.state == CampaignState::Stopped {
         super::say(&format!(
-            "requeue {} stopped: {} of {} released died again, {} completed; {} stay (hint: gearadmin dead \
+            "requeue {} stopped: {} of {} released died again, {} completed; {} {} (hint: gearadmin dead \
              groups says why)",
             campaign.campaign,
             count(campaign.died),
             count(campaign.released),
             count(campaign.completed),
-            counted(stayed, "dead letter")
+            counted(stayed, "dead letter"),
+            if stayed == 1 { "stays" } else { "stay" }
         ));
         return Ok(EXIT_REFUSED);
     }

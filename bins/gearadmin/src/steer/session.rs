@@ -10,6 +10,7 @@ use geartrain_client::{ClientError, Connection, Limits, ReplyLimits, ServerAddre
 use geartrain_proto::command::{Changed, Command};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 /// What all subcommands need.
@@ -17,6 +18,8 @@ use std::io::{self, IsTerminal, Write};
 pub(crate) struct Session<'a> {
     arguments: &'a Arguments,
     servers: Vec<ServerAddress>,
+    /// Servers that do not know what they were to explain.
+    unknowing: Cell<usize>,
 }
 
 /// How many rows a listing may have.
@@ -26,7 +29,12 @@ pub(crate) struct RowLimit(pub(crate) Option<u64>);
 impl<'a> Session<'a> {
     /// A session with these servers.
     pub(crate) fn new(arguments: &'a Arguments, servers: Vec<ServerAddress>) -> Self {
-        Self { arguments, servers }
+        Self { arguments, servers, unknowing: Cell::new(0) }
+    }
+
+    /// Whether no server knows what was to be explained.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.unknowing.get() == self.servers.len()
     }
 
     /// Whether rows are written as they come.
@@ -137,6 +145,7 @@ impl<'a> Session<'a> {
                     break 'all;
                 }
                 rows += 1;
+                self.unknowing.set(self.unknowing.get() + usize::from(view.is_unknown(row)));
                 if !self.is_json() {
                     printer.row(&mut out, row)?;
                 } else if is_one_of_many {

@@ -8,7 +8,8 @@ use super::session::parse_row;
 use super::shown::{count, span, text, time, word};
 use super::table::Table;
 use geartrain_proto::command::{
-    Bytes, Counts, GroupRow, JobRow, LetterRow, PolicyRow, PriorityName, ScheduleRow, StateName, WorkerRow,
+    Bytes, Counts, Explanation, GroupRow, JobRow, LetterRow, PolicyRow, PriorityName, ScheduleRow, StateName,
+    WorkerRow,
 };
 use std::io::Write;
 use std::time::Duration;
@@ -75,6 +76,12 @@ impl View {
             ]),
             View::Job | View::Letter | View::Workload | View::Schedule | View::Explanation => None,
         }
+    }
+
+    /// Whether a row explains that nothing is known of what was asked for.
+    pub(crate) fn is_unknown(self, row: &[u8]) -> bool {
+        let says_so = |row: Explanation| row.findings.iter().any(|finding| finding.reason == "unknown");
+        self == View::Explanation && parse_row(row).is_ok_and(says_so)
     }
 
     /// A printer for one reply.

@@ -209,6 +209,19 @@ fn a_paused_function_gives_no_jobs_and_a_draining_one_takes_none() {
 }
 
 #[test]
+fn what_holds_all_functions_is_resumed_with_the_same_pattern() {
+    let daemon = Daemon::start();
+    daemon.submit("resize", 0..1, b"w");
+    daemon.done(&["pause", "*"]);
+    daemon.done(&["drain", "*"]);
+    assert!(daemon.work("resize", complete).is_empty());
+    assert_eq!(daemon.done(&["resume", "*"]), "* is resumed\n");
+    assert_eq!(daemon.work("resize", complete).len(), 1);
+    // Where there is nothing to take back, that is no mistake either.
+    assert_eq!(daemon.done(&["resume", "*"]), "* is resumed\n");
+}
+
+#[test]
 fn jobs_over_many_pages_are_listed_moved_and_cancelled_to_the_last() {
     let daemon = Daemon::start();
     daemon.submit("a", 0..2500, b"w");
@@ -286,7 +299,7 @@ fn a_queue_moves_house_without_a_job_lost_or_doubled() {
     let exported = old.done(&["export", name]);
     assert_eq!(
         exported,
-        format!("exported 1,207 items to {name}: 3 dead, 1,202 jobs, 1 policies, 1 schedules\n")
+        format!("exported 1,207 items to {name}: 3 dead letters, 1,202 jobs, 1 policy, 1 schedule\n")
     );
     let new = Daemon::start();
     assert_eq!(new.done(&["import", name]), format!("imported 1,207 items from {name}\n"));

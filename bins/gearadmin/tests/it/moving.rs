@@ -56,6 +56,12 @@ fn number_of(message: &Message<'_>) -> u64 {
     *number
 }
 
+fn running(background: bool) -> String {
+    format!(
+        r#"{{"handle":"H:a:1","function":"f","unique":"","priority":"high","state":"running","background":{background},"submitted":0,"attempts":1,"clients":0}}"#
+    )
+}
+
 #[test]
 fn an_export_has_a_head_its_items_and_an_end() {
     let folder = tempfile::tempdir().unwrap();
@@ -64,6 +70,8 @@ fn an_export_has_a_head_its_items_and_an_end() {
     let told = tell(
         &["export", name],
         &[
+            "{\"function\":\"*\",\"values\":{\"attempts\":[\"3\",\"file:*\"]}}\n{\"function\":\"f\",\"values\":{\"attempts\":[\"3\",\"set:f\"]}}\n{}\n",
+            &format!("{}\n{}\n{}\n{{}}\n", running(true), running(false), running(true)),
             &format!("{POLICY}\n{{}}\n"),
             "{}\n",
             &format!("{LETTER}\n{{\"next\":4}}\n"),
@@ -74,8 +82,12 @@ fn an_export_has_a_head_its_items_and_an_end() {
     assert_snapshot!(told.shown().replace(name, "FILE"), @r#"
     exit Some(0)
     --- stdout
-    exported 4 items to FILE: 1 dead, 2 jobs, 1 policies, 0 schedules\n
+    exported 4 items to FILE: 1 dead letter, 2 jobs, 1 policy, 0 schedules\n
     --- stderr
+    not exported: the policies of the configuration file, 1 rule (hint: copy the file)\n
+    2 jobs run here now and are in the file: they run again where it is imported (hint: let workers finish and export again)\n
+    > policy show {}
+    > jobs list {"pick":{"filter":{"state":"running"},"after":0},"limit":0}
     > export {"section":"policies","after":0,"filter":{}}
     > export {"section":"schedules","after":0,"filter":{}}
     > export {"section":"dead","after":0,"filter":{}}
@@ -103,7 +115,8 @@ fn an_export_that_fails_leaves_the_file_that_was_there() {
     let file = folder.path().join("queue.jsonl");
     std::fs::write(&file, "the old one").unwrap();
     let name = file.to_str().unwrap();
-    let told = tell(&["export", name, "--section", "jobs"], &["{\"error\":\"the store cannot be read\"}\n"]);
+    let told =
+        tell(&["export", name, "--section", "jobs"], &["{}\n", "{\"error\":\"the store cannot be read\"}\n"]);
     assert_eq!(told.ran.exit, Some(2));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "the old one");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);

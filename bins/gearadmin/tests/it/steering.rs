@@ -212,6 +212,56 @@ fn handles_are_changed_without_a_question_and_purge_leaves_what_runs() {
 }
 
 #[test]
+fn a_handle_that_is_not_known_is_said_and_exits_2() {
+    let none = "{\"matched\":0,\"changed\":0}\n{}\n";
+    assert_snapshot!(tell(&["jobs", "cancel", "H:a:9"], &[none]).shown(), @r#"
+    exit Some(2)
+    --- stdout
+    --- stderr
+    Error: no job with the handle H:HOST:9 waits or runs (hint: explain says what became of it)\n
+    > jobs cancel {"pick":{"handles":["H:a:9"],"filter":{},"after":0}}
+    "#);
+    let one = "{\"matched\":1,\"changed\":1}\n{}\n";
+    assert_snapshot!(tell(&["jobs", "cancel", "H:a:1", "H:a:9", "H:a:1"], &[one]).shown(), @r#"
+    exit Some(2)
+    --- stdout
+    cancelled 1 job\n
+    --- stderr
+    Error: for 1 of 2 handles no job waits or runs (hint: explain says what became of it)\n
+    > jobs cancel {"pick":{"handles":["H:a:1","H:a:9","H:a:1"],"filter":{},"after":0}}
+    "#);
+    assert_snapshot!(tell(&["dead", "drop", "H:a:9"], &["{\"matched\":0}\n{}\n"]).shown(), @r#"
+    exit Some(2)
+    --- stdout
+    --- stderr
+    Error: no job with the handle H:HOST:9 is a dead letter (hint: dead list)\n
+    > dead drop {"shelf":"dead","filter":{"handles":["H:a:9"]},"after":0,"dry":false}
+    "#);
+}
+
+#[test]
+fn what_is_short_shows_no_bar_at_a_terminal_either() {
+    let server = scripted(vec!["{\"matched\":1}\n{}\n".to_owned()]);
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let host = format!("127.0.0.1:{}", server.port);
+    let kept_open = terminal.slave.try_clone().unwrap();
+    let status = std::process::Command::new(OURS)
+        .args(["dead", "drop", "H:a:1", "-h", &host])
+        .env("TERM", "xterm")
+        .stdout(std::process::Stdio::null())
+        .stderr(terminal.slave)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+    server.join();
+    // A word of ours ends what there is to read.
+    std::fs::File::from(kept_open).write_all(b"|").unwrap();
+    let mut said = [0; 64];
+    let len = std::io::Read::read(&mut std::fs::File::from(terminal.master), &mut said).unwrap();
+    assert_eq!(said[..len].escape_ascii().to_string(), "|");
+}
+
+#[test]
 fn many_handles_become_several_commands() {
     let handles: Vec<String> = (0..150).map(|number| format!("H:a:{number}")).collect();
     let mut arguments = vec!["jobs", "priority", "--to", "low"];
@@ -325,10 +375,11 @@ fn policies_are_set_and_shown_with_where_they_come_from() {
     Error: policy set: `attempts`: "many" is no number (allowed: 1 to 1000)\n
     > policy set {"function":"f","values":{"attempts":"many"}}
     "#);
-    let told = tell(&["policy", "unset", "f"], &["{}\n"]);
+    let told = tell(&["policy", "unset", "f"], &["{\"function\":\"f\",\"values\":{}}\n{}\n"]);
     assert_snapshot!(told.shown(), @r#"
     exit Some(0)
     --- stdout
+    nothing is set for f any more (hint: policy show has what holds for it now)\n
     --- stderr
     > policy unset {"function":"f","keys":[]}
     "#);
@@ -661,20 +712,22 @@ fn schedules_are_added_listed_and_removed() {
 
 #[test]
 fn explain_tells_a_handle_from_a_function() {
-    let row = r#"{"handle":"H:a:1","function":"resize","findings":[{"reason":"all-busy","text":"all 3 workers are busy, the first since 5m"},{"reason":"rate","text":"10 jobs a second are allowed"}],"ahead":1234,"starts-in-ms":200000,"served-per-minute":40}"#;
+    let row = r#"{"handle":"H:a:1","function":"resize","findings":[{"reason":"all-busy","text":"all 3 workers are busy, the first since 5m"},{"reason":"other-functions","text":"its one able worker takes others"},{"reason":"rate","text":"10 jobs a second are allowed"}],"ahead":1234,"starts-in-ms":200000,"served-per-minute":40}"#;
     assert_snapshot!(tell(&["explain", "H:a:1"], &[&format!("{row}\n{{}}\n")]).shown(), @r#"
     exit Some(0)
     --- stdout
     H:HOST:1 of resize\n
-      all-busy      all 3 workers are busy, the first since 5m\n
-      rate          10 jobs a second are allowed\n
+      all-busy         all 3 workers are busy, the first since 5m\n
+      other-functions  its one able worker takes others\n
+      rate             10 jobs a second are allowed\n
       1,234 jobs before it; starts in about 3m; 40 jobs ended in the last minute\n
     --- stderr
     > explain {"handle":"H:a:1"}
     "#);
     let unknown = r#"{"handle":"H:a:9","function":"","findings":[{"reason":"unknown","text":"it was never there"}],"served-per-minute":0}"#;
     let told = tell(&["explain", "H:a:9"], &[&format!("{unknown}\n{{}}\n")]);
-    assert_eq!(told.ran.stdout, b"H:a:9\n  unknown       it was never there\n");
+    assert_eq!(told.ran.exit, Some(2));
+    assert_eq!(told.ran.stdout, b"H:a:9\n  unknown          it was never there\n");
     for (what, asked) in [
         ("resize", r#"explain {"function":"resize"}"#),
         ("a:1", r#"explain {"function":"a:1"}"#),

@@ -200,7 +200,7 @@ impl Core {
         let number = arguments.campaign;
         let campaign = self.campaign_row(number).ok_or_else(|| {
             CommandError::new(format!(
-                "campaign {number} is not known: it is long over, or the server was started again since"
+                "requeue {number} is not known: it is long over, or the server was started again since"
             ))
         })?;
         Ok(Rows::one(&campaign))

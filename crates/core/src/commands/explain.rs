@@ -4,6 +4,7 @@
 //! Never: guesses: what it would have to look at for too long it calls "at least".
 
 mod able;
+mod near;
 mod place;
 mod words;
 
@@ -17,6 +18,7 @@ use crate::timers::Due;
 use able::Survey;
 use geartrain_proto::command::{Bytes, CommandError, Explain, Explanation, Finding};
 use geartrain_proto::{Function, Handle, Priority};
+use near::nearest;
 use words::{count, quote, span, verb};
 
 /// How many timers are looked at for the first one of a function.
@@ -27,11 +29,23 @@ fn finding(reason: &str, text: impl Into<String>) -> Finding {
     Finding { reason: reason.to_owned(), text: text.into() }
 }
 
+/// Whether a blocker stays until somebody does something, or workers are pardoned.
+fn is_lasting(finding: &Finding) -> bool {
+    matches!(finding.reason.as_str(), "not-assigning" | "paused" | "no-worker" | "suspended")
+}
+
 /// What keeps the jobs of a function from being started.
 struct Blockers {
     findings: Vec<Finding>,
     /// Whether one of them stays until a person or a worker does something.
     lasting: bool,
+}
+
+impl Blockers {
+    /// Whether there is one, of this name, and no other.
+    fn are_only(&self, reason: &str) -> bool {
+        matches!(self.findings.as_slice(), [only] if only.reason == reason)
+    }
 }
 
 impl Core {
@@ -65,9 +79,12 @@ impl Core {
             State::Delayed { until, .. } => {
                 let wait = until.since(self.now.unix);
                 findings.push(self.explain_delay(job, wait));
-                let blockers = self.lasting_blockers(job.function());
-                explanation.starts_in_ms = self.starts_after_delay(job, wait, !blockers.is_empty());
-                findings.extend(blockers);
+                let blockers = self.blockers(job.function());
+                explanation.starts_in_ms = self.starts_after_delay(job, wait, &blockers);
+                if blockers.lasting {
+                    // What is only in the way for now may be gone when its time has come.
+                    findings.extend(blockers.findings.into_iter().filter(is_lasting));
+                }
             }
             State::Queued { .. } => {
                 let place = self.place_of(key);
@@ -77,7 +94,7 @@ impl Core {
                 explanation.starts_in_ms =
                     if is_next { Some(0) } else { self.starts_in(job, place, &blockers) };
                 findings.extend(blockers.findings);
-                findings.push(self.explain_place(job, place));
+                findings.push(self.explain_place(job, place, !blockers.lasting));
             }
         }
         if job.kept() == Kept::Writing {
@@ -90,11 +107,15 @@ impl Core {
 
     fn explain_function(&self, name: &Bytes) -> Explanation {
         let Some(function) = self.functions.find(Function::new(name.as_bytes())) else {
-            let text = format!(
+            let mut text = format!(
                 "no function {} is known: none of its jobs waits or runs, and no worker was able to do it since \
                  the server started",
                 quote(name.as_bytes())
             );
+            let names = self.functions.iter().map(|(key, _)| self.functions.name(key).as_bytes());
+            if let Some(near) = nearest(name.as_bytes(), names) {
+                text.push_str(&format!(" (hint: is {} meant?)", quote(near)));
+            }
             let findings = vec![finding("unknown", text)];
             return Explanation { function: name.clone(), findings, ..Explanation::default() };
         };
@@ -102,11 +123,11 @@ impl Core {
         let line = self.jobs.line(function);
         let findings = &mut explanation.findings;
         if line.queued() > 0 {
-            let blockers = self.blockers(function).findings;
-            let is_free = blockers.is_empty();
-            findings.extend(blockers);
-            let reason = if is_free { "next" } else { "queue" };
-            findings.push(finding(reason, self.describe_queue(function)));
+            let blockers = self.blockers(function);
+            let reason = if blockers.findings.is_empty() { "next" } else { "queue" };
+            let queue = finding(reason, self.describe_queue(function, &blockers));
+            findings.extend(blockers.findings);
+            findings.push(queue);
         } else {
             findings.extend(self.lasting_blockers(function));
         }
@@ -155,7 +176,7 @@ impl Core {
                     let error = self.archive.groups().get(&letter.group).map_or(&[][..], |it| &it.error);
                     let error = if error.is_empty() { String::new() } else { format!(" {}", quote(error)) };
                     format!(
-                        "it is a dead letter since {ago}: {}{error}, group {} (hint: dead show, dead requeue)",
+                        "it is a dead letter for {ago}: {}{error}, group {} (hint: dead show, dead requeue)",
                         letter.how.name(),
                         letter.group
                     )
@@ -271,7 +292,7 @@ impl Core {
         Blockers { findings, lasting }
     }
 
-    fn describe_queue(&self, function: FunctionKey) -> String {
+    fn describe_queue(&self, function: FunctionKey, blockers: &Blockers) -> String {
         let line = self.jobs.line(function);
         let [high, normal, low] = Priority::ALL.map(|priority| line.queue(priority).len);
         let mut text = format!(
@@ -283,11 +304,13 @@ impl Core {
             },
             line.running()
         );
-        if let Some(time) = self.time_to_serve(function, u64::from(line.queued())) {
-            text.push_str(&format!(
-                "; at the pace of the last minute they are started within {}",
-                span(time)
-            ));
+        let last = u64::from(line.queued()).saturating_sub(1);
+        if let Some(time) = self.time_to_start(function, last, blockers) {
+            let by = match self.rate_allows_in(function, last) {
+                Some(by_rate) if by_rate == time => "by its rate",
+                Some(_) | None => "at the pace of the last minute",
+            };
+            text.push_str(&format!("; {by} they are started within {}", span(time)));
         }
         text
     }

@@ -55,19 +55,21 @@ fn policy(world: &mut World, function: &str, values: &str) {
 }
 
 const NEXT: &str = "next: it is the next of its function";
+/// The next as well, where none can start.
+const FIRST: &str = "queue: no job of its function is before it";
 
 #[test]
 fn no_worker_is_able_and_when_the_last_one_left() {
     let mut world = world();
     background(&mut world, "f");
     let never = "no-worker: no worker is able to do it, and none was since the server started";
-    assert_eq!(findings(&mut world, "H:localhost:1"), [never, NEXT]);
+    assert_eq!(findings(&mut world, "H:localhost:1"), [never, FIRST]);
     let worker = world.connect();
     world.can_do(worker, "f");
     world.close(worker);
     world.advance(Duration::from_secs(125));
     let left = "no-worker: no worker is able to do it: the last one left 2 min 5 s ago";
-    assert_eq!(findings(&mut world, "H:localhost:1"), [left, NEXT]);
+    assert_eq!(findings(&mut world, "H:localhost:1"), [left, FIRST]);
     let queue = "queue: 1 job waits for a worker (0 high, 1 normal, 0 low), 0 run";
     assert_eq!(findings(&mut world, "f"), [left, queue]);
     assert_eq!(explain(&mut world, "H:localhost:1").get("starts-in-ms"), None);
@@ -84,13 +86,15 @@ fn all_workers_are_busy() {
         world.advance(Duration::from_secs(60));
     }
     background(&mut world, "f");
-    let busy = "all-busy: all 2 able workers are busy since 1 min; the longest for 2 min, with H:localhost:1 of \"f\"";
+    let busy =
+        "all-busy: all 2 able workers are busy for 1 min; the longest for 2 min, with H:localhost:1 of \"f\"";
     assert_eq!(findings(&mut world, "H:localhost:3"), [busy, NEXT]);
     world.complete(other, "H:localhost:1");
     let silent = "silent: 1 of 2 able workers is neither asleep nor at work, and has not asked for a job";
     assert_eq!(findings(&mut world, "H:localhost:3"), [silent, NEXT]);
     world.close(other);
-    let busy = "all-busy: its one able worker is busy since 1 min; the longest for 1 min, with H:localhost:2 of \"f\"";
+    let busy =
+        "all-busy: its one able worker is busy for 1 min; the longest for 1 min, with H:localhost:2 of \"f\"";
     assert_eq!(findings(&mut world, "H:localhost:3"), [busy, NEXT]);
 }
 
@@ -118,7 +122,7 @@ fn a_paused_function_and_one_that_is_drained() {
     policy(&mut world, "f", r#"{"paused":true,"draining":true}"#);
     world.request(worker, &Request::PreSleep);
     let paused = "paused: its function is paused (hint: resume it)";
-    assert_eq!(findings(&mut world, "H:localhost:1"), [paused, NEXT]);
+    assert_eq!(findings(&mut world, "H:localhost:1"), [paused, FIRST]);
     let queue = "queue: 1 job waits for a worker (0 high, 1 normal, 0 low), 0 run";
     let draining = "draining: it is being drained: its jobs run dry, and no new ones are taken";
     assert_eq!(findings(&mut world, "f"), [paused, queue, draining]);
@@ -175,6 +179,31 @@ fn a_cap_and_a_rate_that_are_reached() {
 }
 
 #[test]
+fn an_estimate_follows_the_rate_where_that_alone_is_waited_for() {
+    let mut world = world();
+    policy(&mut world, "f", r#"{"rate":5}"#);
+    let worker = world.connect();
+    world.can_do(worker, "f");
+    for _ in 0..14 {
+        background(&mut world, "f");
+    }
+    // Two jobs a minute ended: no pace to go by, since the worker only waits.
+    for number in 1..=2 {
+        world.advance(Duration::from_secs(20));
+        world.grab(worker);
+        world.complete(worker, &format!("H:localhost:{number}"));
+    }
+    world.request(worker, &Request::PreSleep);
+    let queue = findings(&mut world, "f").pop().unwrap();
+    assert!(queue.ends_with("by its rate they are started within 2.4 s"), "{queue}");
+    assert_eq!(explain(&mut world, "H:localhost:14")["starts-in-ms"], 2400);
+    policy(&mut world, "f", r#"{"paused":true}"#);
+    let queue = findings(&mut world, "f").pop().unwrap();
+    assert!(queue.ends_with("(0 high, 12 normal, 0 low), 0 run"), "{queue}");
+    assert_eq!(explain(&mut world, "H:localhost:14").get("starts-in-ms"), None);
+}
+
+#[test]
 fn a_worker_was_woken_and_did_not_come() {
     let mut world = world();
     world.advance(Duration::from_secs(100));
@@ -183,7 +212,7 @@ fn a_worker_was_woken_and_did_not_come() {
     world.request(worker, &Request::PreSleep);
     background(&mut world, "f");
     world.advance(Duration::from_secs(3));
-    let woken = "woken: 1 of 1 able worker was woken and did not come yet, the first since 3 s";
+    let woken = "woken: 1 of 1 able worker was woken and did not come yet, the first for 3 s";
     assert_eq!(findings(&mut world, "H:localhost:1"), [woken, NEXT]);
 }
 
@@ -200,7 +229,7 @@ fn workers_that_serve_another_function_first() {
         }
         world.grab(worker);
         let first = "other-functions: its one able worker takes jobs of other functions first: most of all of \"g\", of which 2 wait";
-        let busy = "all-busy: its one able worker is busy since 0 ms; the longest for 0 ms, with H:localhost:2 of \"g\"";
+        let busy = "all-busy: its one able worker is busy for 0 ms; the longest for 0 ms, with H:localhost:2 of \"g\"";
         assert_eq!(findings(&mut world, "H:localhost:1"), [first, busy, NEXT]);
         assert_eq!(findings(&mut world, "H:localhost:3"), [busy, NEXT]);
         // A second worker that is able to do nothing else is enough.
@@ -256,7 +285,7 @@ fn jobs_that_are_kept_and_jobs_that_are_not() {
     world.complete(other, "H:localhost:3");
     world.advance(Duration::from_secs(60));
     let dead = findings(&mut world, "H:localhost:1");
-    assert!(dead[0].starts_with("dead: it is a dead letter since 1 min: disconnect, group "), "{dead:?}");
+    assert!(dead[0].starts_with("dead: it is a dead letter for 1 min: disconnect, group "), "{dead:?}");
     assert_eq!(explain(&mut world, "H:localhost:1")["function"], "f");
     assert_eq!(findings(&mut world, "H:localhost:2"), ["finished: it ended 1 min ago: completed"]);
     let ended = "unknown: the job ended, or was never accepted: it neither waits nor runs, and is not kept";
@@ -266,6 +295,10 @@ fn jobs_that_are_kept_and_jobs_that_are_not() {
     assert_eq!(findings(&mut world, "H:other:1"), [foreign]);
     let unknown = findings(&mut world, "nothing");
     assert!(unknown[0].starts_with("unknown: no function \"nothing\" is known"), "{unknown:?}");
+    let misspelt = findings(&mut world, "ketp");
+    assert!(misspelt[0].starts_with("unknown: ") && !misspelt[0].contains("hint"), "{misspelt:?}");
+    let misspelt = findings(&mut world, "kep");
+    assert!(misspelt[0].ends_with(" (hint: is \"kept\" meant?)"), "{misspelt:?}");
     assert_eq!(findings(&mut world, "g"), ["idle: none of its jobs waits, 0 run"]);
 }
 

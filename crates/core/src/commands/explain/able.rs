@@ -134,7 +134,7 @@ impl Survey {
     fn tell_idle(&self, core: &Core, findings: &mut Vec<Finding>) {
         if let Some(since) = self.woken_since {
             let text = format!(
-                "{} of {} {} woken and did not come yet, the first since {}",
+                "{} of {} {} woken and did not come yet, the first for {}",
                 self.woken,
                 count(self.able, "able worker"),
                 verb(self.woken, "was", "were"),
@@ -186,10 +186,10 @@ impl Survey {
     }
 
     fn tell_busy(&self, core: &Core) -> Finding {
-        let since = span(core.now.moment.since(self.all_busy_since));
+        let busy_for = span(core.now.moment.since(self.all_busy_since));
         let mut text = match self.busy {
-            1 => format!("its one able worker is busy since {since}"),
-            busy => format!("all {busy} able workers are busy since {since}"),
+            1 => format!("its one able worker is busy for {busy_for}"),
+            busy => format!("all {busy} able workers are busy for {busy_for}"),
         };
         if let Some((started, key)) = self.longest {
             let job = core.jobs.get(key);

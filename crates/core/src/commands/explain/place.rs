@@ -60,9 +60,12 @@ impl Core {
         Place { higher, before: WALKED_MAX, is_exact: false }
     }
 
-    pub(super) fn explain_place(&self, job: &Job, place: Place) -> Finding {
+    /// `can_start`: whether a job of its function may start without somebody doing something first.
+    pub(super) fn explain_place(&self, job: &Job, place: Place, can_start: bool) -> Finding {
         let all = place.higher + place.before;
+        let is_next = all == 0 && can_start;
         let mut text = match (all, place.is_exact) {
+            (0, _) if !is_next => "no job of its function is before it".to_owned(),
             (0, _) => "it is the next of its function".to_owned(),
             (all, is_exact) => {
                 let at_least = if is_exact { "" } else { "at least " };
@@ -78,7 +81,7 @@ impl Core {
         {
             text.push_str(&format!("; it expires in {}", span(expires.since(self.now.unix))));
         }
-        finding(if all == 0 { "next" } else { "queue" }, text)
+        finding(if is_next { "next" } else { "queue" }, text)
     }
 
     /// Jobs of the function that ended in the last minute.
@@ -101,29 +104,44 @@ impl Core {
 
     /// Milliseconds until a queued job will probably start.
     pub(super) fn starts_in(&self, job: &Job, place: Place, blockers: &Blockers) -> Option<u64> {
+        let ahead = place.exactly()?;
+        self.time_to_start(job.function(), ahead, blockers).map(millis)
+    }
+
+    /// How long until a job starts that has so many before it; `None` when none can, or nothing tells.
+    pub(super) fn time_to_start(
+        &self,
+        function: FunctionKey,
+        ahead: u64,
+        blockers: &Blockers,
+    ) -> Option<Duration> {
         if blockers.lasting {
             return None;
         }
-        let ahead = place.exactly()?;
-        let by_pace = self.time_to_serve(job.function(), ahead + 1);
-        let by_rate = self.rate_allows_in(job.function(), ahead);
-        by_pace.max(by_rate).map(millis)
+        let by_rate = self.rate_allows_in(function, ahead);
+        // Workers that are free wait for the rate: what they did in the last minute says nothing more.
+        if blockers.are_only("rate") && self.jobs.line(function).running() == 0 {
+            return by_rate;
+        }
+        self.time_to_serve(function, ahead + 1).max(by_rate)
     }
 
     /// Milliseconds until a delayed job will probably start.
-    pub(super) fn starts_after_delay(&self, job: &Job, wait: Duration, is_blocked: bool) -> Option<u64> {
-        if is_blocked {
+    pub(super) fn starts_after_delay(&self, job: &Job, wait: Duration, blockers: &Blockers) -> Option<u64> {
+        if blockers.lasting {
             return None;
         }
         let line = self.jobs.line(job.function());
         let sooner = Priority::ALL.into_iter().filter(|priority| *priority <= job.priority());
-        let queued = sooner.map(|priority| u64::from(line.queue(priority).len)).sum();
-        let queue = if queued == 0 { None } else { self.time_to_serve(job.function(), queued) };
-        Some(millis(queue.unwrap_or_default().max(wait)))
+        let queued: u64 = sooner.map(|priority| u64::from(line.queue(priority).len)).sum();
+        let by_queue =
+            queued.checked_sub(1).and_then(|ahead| self.time_to_start(job.function(), ahead, blockers));
+        let by_rate = self.rate_allows_in(job.function(), queued);
+        Some(millis(by_queue.max(by_rate).unwrap_or_default().max(wait)))
     }
 
     /// When the rate allows a job to start that has so many before it; `None` without a rate.
-    fn rate_allows_in(&self, function: FunctionKey, ahead: u64) -> Option<Duration> {
+    pub(super) fn rate_allows_in(&self, function: FunctionKey, ahead: u64) -> Option<Duration> {
         let gate = self.jobs.line(function).gate;
         let rate = gate.rate?;
         let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);

@@ -149,7 +149,7 @@ impl Jobs {
                 let after = match job {
                     Job::InMemory { .. } => Job::InMemory { attempts },
                     Job::Writing { .. } => Job::Writing { attempts },
-                    _ => Job::Stored { attempts },
+                    Job::Foreground | Job::Stored { .. } | Job::On(_) => Job::Stored { attempts },
                 };
                 self.known.insert(number, after);
             }
