@@ -12,6 +12,7 @@ use geartrain_proto::command::{
     Bytes, Changed, Command, DeadDrop, DeadFilter, Dropped, JobsCancel, JobsCount, JobsMove, JobsPick,
     JobsPriority, PriorityName, ScheduleName, ScheduleRow, ShelfName,
 };
+use std::collections::BTreeSet;
 
 /// How a change is spoken of.
 struct Words<'w> {
@@ -110,10 +111,13 @@ fn jobs(
     }
     progress.end();
     let others = matched.saturating_sub(changed);
-    let rest = match others {
-        0 => String::new(),
-        _ => format!("; {} unchanged", counted(others, "job")),
-    };
+    let asked = which.handles.iter().collect::<BTreeSet<_>>().len() as u64;
+    let missing = asked.saturating_sub(matched);
+    let rest: String = [(others, "unchanged"), (missing, "not there")]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("; {} {what}", counted(*count, "job")))
+        .collect();
     session.done(&format!("{} {}{}{rest}", words.done, counted(changed, "job"), words.to))
 }
 

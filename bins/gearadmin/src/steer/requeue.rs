@@ -113,7 +113,7 @@ fn follow(
     let stayed = campaign.matched.saturating_sub(campaign.released);
     if campaign.state == CampaignState::Stopped {
         super::say(&format!(
-            "requeue {} stopped: {} of {} released died again, {} completed; {} stay (hint: gearadmin dead \
+            "requeue {} stopped: {} of {} released died again, {} completed; {} not released (hint: gearadmin dead \
              groups says why)",
             campaign.campaign,
             count(campaign.died),
