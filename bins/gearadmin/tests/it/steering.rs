@@ -197,6 +197,8 @@ fn handles_are_changed_without_a_question_and_purge_leaves_what_runs() {
     --- stderr
     > jobs cancel {"pick":{"handles":["H:a:1","H:a:2"],"filter":{},"after":0}}
     "#);
+    let told = tell(&["jobs", "cancel", "H:a:1", "H:a:2", "H:a:2"], &["{\"matched\":1,\"changed\":1}\n{}\n"]);
+    assert_eq!(String::from_utf8(told.ran.stdout).unwrap(), "cancelled 1 job; 1 job not there\n");
     let told = tell(
         &["jobs", "purge", "--function", "f", "-y", "--json"],
         &["{\"matched\":3,\"changed\":0}\n{}\n", "{\"matched\":3,\"changed\":3}\n{}\n"],
@@ -419,6 +421,8 @@ fn pause_and_drain_set_what_resume_takes_back() {
     > policy unset {"function":"f","keys":["draining","paused"]}
     > policy show {"function":"f"}
     "#);
+    let told = tell(&["resume", "f"], &[&none, &none]);
+    assert_eq!(String::from_utf8(told.ran.stdout).unwrap(), "f was neither paused nor draining\n");
     let by_file = values("\"true\",\"file:*\"", "\"false\",\"default\"");
     assert_snapshot!(tell(&["resume", "f"], &[&by_file, &by_file, "{}\n"]).shown(), @r#"
     exit Some(0)
@@ -558,7 +562,7 @@ fn a_requeue_is_followed_to_its_end() {
     {"campaign":7,"state":"canary","matched":5,"released":1,"completed":0,"died":0}\n
     {"campaign":7,"state":"stopped","matched":5,"released":1,"completed":0,"died":1}\n
     --- stderr
-    Error: requeue 7 stopped: 1 of 1 released died again, 0 completed; 4 dead letters stay (hint: gearadmin dead groups says why)\n
+    Error: requeue 7 stopped: 1 of 1 released died again, 0 completed; 4 dead letters not released (hint: gearadmin dead groups says why)\n
     > dead requeue {"filter":{},"canary":0}
     > dead progress {"campaign":7}
     > dead progress {"campaign":7}

@@ -4,6 +4,7 @@ use super::jobs::workload_in_memory;
 use super::policy::about;
 use super::{READ_BYTES_MAX, Reading, Reply, Rows};
 use crate::core::Core;
+use crate::function::FunctionKey;
 use crate::ids::UnixTime;
 use crate::job::{Kept, NewJob};
 use crate::outbox::Outbox;
@@ -173,7 +174,6 @@ impl Core {
         let Item::Job { origin, number, shelf, log, ended, how, error, .. } = item else {
             return Err(CommandError::new("import: the item is no job"));
         };
-        let known = |handle| Imported { outcome: "known".to_owned(), handle };
         if origin.is_empty() || origin.len() > ORIGIN_BYTES_MAX {
             return Err(CommandError::new(format!(
                 "import: origin of {} bytes is not from 1 to {ORIGIN_BYTES_MAX} bytes long",
@@ -181,7 +181,7 @@ impl Core {
             )));
         }
         if self.imports.has(origin, *number) || (*origin == self.origin() && self.is_kept(*number)) {
-            return Ok(known(None));
+            return Ok(Imported { outcome: "known".to_owned(), handle: None });
         }
         self.imports.check_room(origin, *number)?;
         self.check_room_for_import(shelf.is_some())?;
@@ -204,41 +204,7 @@ impl Core {
             self.import_letter(&record.as_record(), shelving, log, out);
             Imported { outcome: "new".to_owned(), handle: Some(self.handle_bytes(record.number)) }
         } else {
-            let unique = Unique::new(&record.unique);
-            match self.jobs.find_identity(function, unique, &record.workload) {
-                Ok(key) => known(Some(self.handle_bytes(self.jobs.get(key).number()))),
-                Err(identity) => {
-                    record.number = self.take_number(out);
-                    let is_stored = self.settings.durability == Durability::Stored;
-                    let key = self.jobs.insert(&NewJob {
-                        number: record.number,
-                        function,
-                        unique,
-                        identity,
-                        priority: record.priority,
-                        workload: &record.workload,
-                        reducer: record.reducer.as_deref(),
-                        submitted: record.submitted,
-                        attempts: record.attempts,
-                        lost: record.lost,
-                        kept: if is_stored { Kept::Stored } else { Kept::InMemory },
-                    });
-                    let not_before = UnixTime::from_seconds(record.not_before);
-                    self.place(key, Some(not_before), self.now.unix.max(not_before));
-                    if is_stored {
-                        let ticket = self.writing.next_ticket();
-                        out.persist(ticket, Op::Put(self.record(self.jobs.get(key), record.number)));
-                        self.writing.owe(record.number, ticket);
-                        // Owed whatever happens, like a letter that goes back: that it was taken in is remembered
-                        // in the same step.
-                        let ticket = self.writing.next_ticket();
-                        out.persist(ticket, Op::Unshelve { number: record.number, shelf: Shelf::Dead });
-                    }
-                    self.import_log(record.number, log, out);
-                    self.wake_if_ready(function, out);
-                    Imported { outcome: "new".to_owned(), handle: Some(self.handle_bytes(record.number)) }
-                }
-            }
+            self.import_waiting(record, function, log, out)
         };
         self.remember_import(origin, *number, out);
         Ok(outcome)
@@ -249,6 +215,53 @@ impl Core {
             return Ok(());
         }
         Err(CommandError::new("import: too many jobs wait (hint: go on when some are done)"))
+    }
+
+    /// Takes in a job that waits, unless one of its unique lives.
+    fn import_waiting(
+        &mut self,
+        mut record: OwnedRecord,
+        function: FunctionKey,
+        log: &[AttemptRow],
+        out: &mut dyn Outbox,
+    ) -> Imported {
+        let unique = Unique::new(&record.unique);
+        let identity = match self.jobs.find_identity(function, unique, &record.workload) {
+            Ok(key) => {
+                let handle = self.handle_bytes(self.jobs.get(key).number());
+                return Imported { outcome: "known".to_owned(), handle: Some(handle) };
+            }
+            Err(identity) => identity,
+        };
+        record.number = self.take_number(out);
+        let is_stored = self.settings.durability == Durability::Stored;
+        let key = self.jobs.insert(&NewJob {
+            number: record.number,
+            function,
+            unique,
+            identity,
+            priority: record.priority,
+            workload: &record.workload,
+            reducer: record.reducer.as_deref(),
+            submitted: record.submitted,
+            attempts: record.attempts,
+            lost: record.lost,
+            kept: if is_stored { Kept::Stored } else { Kept::InMemory },
+        });
+        let not_before = UnixTime::from_seconds(record.not_before);
+        self.place(key, Some(not_before), self.now.unix.max(not_before));
+        if is_stored {
+            let ticket = self.writing.next_ticket();
+            out.persist(ticket, Op::Put(self.record(self.jobs.get(key), record.number)));
+            self.writing.owe(record.number, ticket);
+            // Owed whatever happens, like a letter that goes back: that it was taken in is remembered in the
+            // same step.
+            let ticket = self.writing.next_ticket();
+            out.persist(ticket, Op::Unshelve { number: record.number, shelf: Shelf::Dead });
+        }
+        self.import_log(record.number, log, out);
+        self.wake_if_ready(function, out);
+        Imported { outcome: "new".to_owned(), handle: Some(self.handle_bytes(record.number)) }
     }
 
     fn import_letter(
