@@ -292,7 +292,7 @@ impl Oracle {
             ordered: until <= now,
             attempts: record.attempts,
             lost: record.lost,
-            since: (record.submitted.millis(), now.max(until)),
+            since: (now.max(until), now.max(until)),
             must_end: None,
             may_be_abandoned: false,
         };
