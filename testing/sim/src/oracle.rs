@@ -171,7 +171,7 @@ pub(crate) struct Job {
     pub(crate) attempts: u32,
     /// How many workers it lost.
     pub(crate) lost: u32,
-    /// Since when it may count as waiting, in milliseconds: from its submit, or from when it last came to its line.
+    /// Since when it stands in its line, in milliseconds: the earliest and the latest.
     pub(crate) since: (i64, i64),
     /// What has to follow, since an attempt was its last.
     pub(crate) must_end: Option<Ended>,

@@ -85,7 +85,10 @@ impl Oracle {
         self.last_place += 1;
         let until = record.not_before * 1000;
         let state = if is_due { State::Waiting } else { State::Delayed { earliest: until, latest: until } };
-        let since = record.submitted.millis().max(until);
+        // When its last attempt ended is not stored: after one its wait counts anew.
+        let now = self.now.unix.millis();
+        let begun = if record.attempts > 0 { now } else { record.submitted.millis() };
+        let since = if is_due { begun.max(until) } else { until };
         let job = Job {
             content,
             state,
@@ -93,7 +96,7 @@ impl Oracle {
             ordered,
             attempts: record.attempts,
             lost: record.lost,
-            since: (record.submitted.millis(), since),
+            since: (since, since),
             must_end: None,
             may_be_abandoned: false,
         };
@@ -241,7 +244,7 @@ impl Oracle {
             ordered: not_before == 0,
             attempts: 0,
             lost: 0,
-            since: (now, now.max(until)),
+            since: (now.max(until), now.max(until)),
             must_end: None,
             may_be_abandoned: false,
         };
@@ -329,12 +332,12 @@ impl Oracle {
         job.state = State::Waiting;
         job.place = place;
         job.ordered = true;
-        job.since.1 = now;
+        job.since = (now, now);
         if let Some((earliest, latest)) = policy.pause(attempts) {
             self.counts.paused += 1;
             job.ordered = false;
             job.state = State::Delayed { earliest: now + earliest, latest: now + latest + 1 };
-            job.since.1 = now + latest + 1;
+            job.since = (now + earliest, now + latest + 1);
         }
         // Without clients, and without a record, it is dropped.
         job.may_be_abandoned = waiters == 0 && !acknowledged;
@@ -352,7 +355,7 @@ impl Oracle {
         };
         let allowed = match (how, cause) {
             (Ended::Dead(Outcome::Expired), _) => {
-                let since = job.since.0.min(job.since.1);
+                let since = job.since.0;
                 let is_over =
                     policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
                 matches!(cause, Cause::Timeout) && is_over && !matches!(job.state, State::Running(_))

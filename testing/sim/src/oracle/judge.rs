@@ -127,7 +127,7 @@ impl Oracle {
             assert_eq!(job.must_end, None, "job {name} had its last attempt and lives");
             if is_timeout && job.state == State::Waiting {
                 let expires = self.policy(&job.content.function).expires_ms;
-                let limit = expires.map(|expires| job.since.0.max(job.since.1) + expires);
+                let limit = expires.map(|expires| job.since.1 + expires);
                 assert!(
                     limit.is_none_or(|limit| unix < limit),
                     "job {name} expired at {limit:?}, now {unix}"
