@@ -445,10 +445,10 @@ impl Run {
 
     /// Every job that a worker got is whole, and nobody else has it.
     fn observe(&mut self) {
-        for (conn, handle, workload) in self.world.out.assigned[self.seen..].to_vec() {
-            assert_eq!(Some(&workload), self.submitted.get(&handle), "workload of {handle}");
-            assert!(!self.done.contains(&handle), "{handle} was done");
-            assert_eq!(self.running.insert(handle, conn), None, "a job is on one worker");
+        for (conn, handle, workload) in &self.world.out.assigned[self.seen..] {
+            assert_eq!(Some(workload), self.submitted.get(handle), "workload of {handle}");
+            assert!(!self.done.contains(handle), "{handle} was done");
+            assert_eq!(self.running.insert(handle.clone(), *conn), None, "a job is on one worker");
         }
         self.seen = self.world.out.assigned.len();
     }
