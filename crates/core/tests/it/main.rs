@@ -1,5 +1,5 @@
 //! What the conversations of `testing/conformance` do not reach: limits, many abilities, held answers.
-#![expect(clippy::unwrap_used, reason = "these are tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
 mod explain;
 mod jobs;
