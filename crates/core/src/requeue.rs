@@ -122,7 +122,7 @@ impl Core {
             let over = self.campaigns.by_number.iter().find(|(_, campaign)| campaign.is_over());
             let Some(number) = over.map(|(number, _)| *number) else {
                 return Err(CommandError::new(format!(
-                    "{CAMPAIGNS_MAX} campaigns are under way, which is the limit (hint: wait for one to end)"
+                    "{CAMPAIGNS_MAX} requeues are under way, which is the limit (hint: wait for one to end)"
                 )));
             };
             self.campaigns.by_number.remove(&number);
