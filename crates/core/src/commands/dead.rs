@@ -26,6 +26,9 @@ const LETTERS_SEEN_MAX: usize = 20_000;
 /// Bytes of letters that one page reads; a single letter may be larger.
 pub(crate) const READ_BYTES_MAX: u64 = 4 << 20;
 
+/// Bytes of groups on one page, one group more or less: the names of functions may be long.
+const GROUPS_BYTES_MAX: usize = 4 << 20;
+
 /// Functions that are named with a group.
 const FUNCTIONS_NAMED_MAX: usize = 100;
 
@@ -68,8 +71,11 @@ impl LetterFilter {
 impl Core {
     pub(crate) fn dead_groups(&self, arguments: &DeadGroups) -> Reply {
         let mut rows = Rows::default();
-        let mut groups = self.archive.groups().range(Group::from_number(arguments.after)..);
-        for (group, entry) in groups.by_ref().take(PAGE_ROWS_MAX as usize) {
+        let groups = self.archive.groups().range(Group::from_number(arguments.after)..);
+        for (seen, (group, entry)) in groups.enumerate() {
+            if seen >= PAGE_ROWS_MAX as usize || rows.len() >= GROUPS_BYTES_MAX {
+                return rows.end(Some(group.number()));
+            }
             let (first, last) = entry.span();
             rows.push(&GroupRow {
                 group: group.to_string(),
@@ -81,7 +87,7 @@ impl Core {
                 functions: entry.functions().take(FUNCTIONS_NAMED_MAX).map(Bytes::from).collect(),
             });
         }
-        rows.end(groups.next().map(|(group, _)| group.number()))
+        rows.end(None)
     }
 
     pub(crate) fn dead_counts(&self) -> Reply {
