@@ -103,7 +103,7 @@ impl Core {
         let job = self.jobs.get(key);
         let running = job.running().expect("only a job on a worker has an attempt that ends");
         let (worker, started, number) = (running.worker, running.started, job.number());
-        self.suspect(worker, number, out);
+        self.suspect(worker, number);
         let job = self.jobs.get(key);
         if job.kept() == Kept::ByClients {
             return;

@@ -91,7 +91,7 @@ impl Core {
     }
 
     /// A worker did not finish this job.
-    pub(crate) fn suspect(&mut self, worker: ConnId, number: u64, _out: &mut dyn Outbox) {
+    pub(crate) fn suspect(&mut self, worker: ConnId, number: u64) {
         if self.settings.bad_worker_after == 0 {
             return;
         }
