@@ -1,7 +1,8 @@
 //! Reading back: what `core` asks the store for while it runs, and what for.
 //!
-//! From: typed commands that need the contents of jobs. To: [`Outbox::read`]; and back through
-//! [`Core::handle_read`] and [`Core::handle_read_end`]. Never: waits; whoever asked goes on then.
+//! From: typed commands and requeues that need the contents of jobs, long backlogs whose workloads are wanted
+//! again. To: [`Outbox::read`]; and back through [`Core::handle_read`] and [`Core::handle_read_end`].
+//! Never: waits; whoever asked goes on then.
 
 use crate::backlog::WorkloadRead;
 use crate::commands::Reading;
@@ -61,9 +62,7 @@ impl Purpose {
         let reading = Reading { asked, fetched: Vec::new(), bytes: 0, cut: None, next };
         Purpose::Command(Box::new(CommandRead { conn, place, command, reading }))
     }
-}
 
-impl Purpose {
     pub(crate) fn campaign(number: u64, asked: Vec<u64>) -> Self {
         Purpose::Campaign { number, asked, fetched: Vec::new() }
     }
