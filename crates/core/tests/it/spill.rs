@@ -1,5 +1,6 @@
 //! Workloads that leave memory and come back: what workers get, what a store that fails or answers late
 //! does to them, and that nothing is lost.
+#![expect(clippy::indexing_slicing, reason = "a test that meets the unexpected is to fail there and then")]
 
 use crate::world::World;
 use geartrain_core::{ConnId, Durability, Found, Record, Settings, Stored, Ticket, UnixTime};
@@ -445,7 +446,8 @@ impl Run {
 
     /// Every job that a worker got is whole, and nobody else has it.
     fn observe(&mut self) {
-        for (conn, handle, workload) in self.world.out.assigned[self.seen..].to_vec() {
+        let new = self.world.out.assigned[self.seen..].to_vec();
+        for (conn, handle, workload) in new {
             assert_eq!(Some(&workload), self.submitted.get(&handle), "workload of {handle}");
             assert!(!self.done.contains(&handle), "{handle} was done");
             assert_eq!(self.running.insert(handle, conn), None, "a job is on one worker");
