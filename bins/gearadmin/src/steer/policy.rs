@@ -107,7 +107,8 @@ pub(crate) fn resume(session: &Session<'_>, function: &str) -> anyhow::Result<()
         .into_iter()
         .filter_map(|(key, _, from)| (from == own).then_some(key))
         .collect();
-    if !set.is_empty() {
+    let was_set = !set.is_empty();
+    if was_set {
         let command = PolicyUnset { function: Bytes::from(function), keys: set };
         session.change(&mut connection, Command::PolicyUnset(Box::new(command)), |_: PolicyRow| ())?;
     }
@@ -118,6 +119,9 @@ pub(crate) fn resume(session: &Session<'_>, function: &str) -> anyhow::Result<()
     let off: Vec<(&str, &str)> = still.iter().map(|(key, _)| (key.as_str(), "false")).collect();
     if !off.is_empty() {
         switch(session, &mut connection, function, &off)?;
+    }
+    if !was_set && off.is_empty() {
+        return session.done(&format!("{} was neither paused nor draining", word(function)));
     }
     let overruled: Vec<String> =
         still.iter().map(|(key, from)| format!("; {key} of {} is overruled", word(from))).collect();

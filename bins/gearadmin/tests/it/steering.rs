@@ -419,6 +419,8 @@ fn pause_and_drain_set_what_resume_takes_back() {
     > policy unset {"function":"f","keys":["draining","paused"]}
     > policy show {"function":"f"}
     "#);
+    let told = tell(&["resume", "f"], &[&none, &none]);
+    assert_eq!(String::from_utf8(told.ran.stdout).unwrap(), "f was neither paused nor draining\n");
     let by_file = values("\"true\",\"file:*\"", "\"false\",\"default\"");
     assert_snapshot!(tell(&["resume", "f"], &[&by_file, &by_file, "{}\n"]).shown(), @r#"
     exit Some(0)
