@@ -113,14 +113,13 @@ fn follow(
     let stayed = campaign.matched.saturating_sub(campaign.released);
     if campaign.state == CampaignState::Stopped {
         super::say(&format!(
-            "requeue {} stopped: {} of {} released died again, {} completed; {} {} (hint: gearadmin dead \
-             groups says why)",
+            "requeue {} stopped: {} of {} released died again, {} completed; {} not released (hint: \
+             gearadmin dead groups says why)",
             campaign.campaign,
             count(campaign.died),
             count(campaign.released),
             count(campaign.completed),
-            counted(stayed, "dead letter"),
-            if stayed == 1 { "stays" } else { "stay" }
+            counted(stayed, "dead letter")
         ));
         return Ok(EXIT_REFUSED);
     }
