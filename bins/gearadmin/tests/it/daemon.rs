@@ -218,7 +218,7 @@ fn what_holds_all_functions_is_resumed_with_the_same_pattern() {
     assert_eq!(daemon.done(&["resume", "*"]), "* is resumed\n");
     assert_eq!(daemon.work("resize", complete).len(), 1);
     // Where there is nothing to take back, that is no mistake either.
-    assert_eq!(daemon.done(&["resume", "*"]), "* is resumed\n");
+    assert_eq!(daemon.done(&["resume", "*"]), "* was neither paused nor draining\n");
 }
 
 #[test]
