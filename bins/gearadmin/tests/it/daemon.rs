@@ -218,7 +218,7 @@ fn what_holds_all_functions_is_resumed_with_the_same_pattern() {
     assert_eq!(daemon.done(&["resume", "*"]), "* is resumed\n");
     assert_eq!(daemon.work("resize", complete).len(), 1);
     // Where there is nothing to take back, that is no mistake either.
-    assert_eq!(daemon.done(&["resume", "*"]), "* is resumed\n");
+    assert_eq!(daemon.done(&["resume", "*"]), "* was neither paused nor draining\n");
 }
 
 #[test]
@@ -264,8 +264,7 @@ fn dead_letters_come_back_behind_a_canary() {
     let stderr = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.exit, Some(2), "{stderr}");
     assert!(
-        stderr.contains("stopped: 1 of 1 released died again")
-            && stderr.contains("4 dead letters not released"),
+        stderr.contains("stopped: 1 of 1 released died again") && stderr.contains("4 dead letters stay"),
         "{stderr}"
     );
     assert_eq!(daemon.rows(&["dead", "list"]).len(), 5);

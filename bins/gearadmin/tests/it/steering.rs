@@ -197,8 +197,6 @@ fn handles_are_changed_without_a_question_and_purge_leaves_what_runs() {
     --- stderr
     > jobs cancel {"pick":{"handles":["H:a:1","H:a:2"],"filter":{},"after":0}}
     "#);
-    let told = tell(&["jobs", "cancel", "H:a:1", "H:a:2", "H:a:2"], &["{\"matched\":1,\"changed\":1}\n{}\n"]);
-    assert_eq!(String::from_utf8(told.ran.stdout).unwrap(), "cancelled 1 job; 1 job not there\n");
     let told = tell(
         &["jobs", "purge", "--function", "f", "-y", "--json"],
         &["{\"matched\":3,\"changed\":0}\n{}\n", "{\"matched\":3,\"changed\":3}\n{}\n"],
@@ -562,7 +560,7 @@ fn a_requeue_is_followed_to_its_end() {
     {"campaign":7,"state":"canary","matched":5,"released":1,"completed":0,"died":0}\n
     {"campaign":7,"state":"stopped","matched":5,"released":1,"completed":0,"died":1}\n
     --- stderr
-    Error: requeue 7 stopped: 1 of 1 released died again, 0 completed; 4 dead letters not released (hint: gearadmin dead groups says why)\n
+    Error: requeue 7 stopped: 1 of 1 released died again, 0 completed; 4 dead letters stay (hint: gearadmin dead groups says why)\n
     > dead requeue {"filter":{},"canary":0}
     > dead progress {"campaign":7}
     > dead progress {"campaign":7}
