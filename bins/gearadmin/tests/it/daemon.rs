@@ -264,7 +264,8 @@ fn dead_letters_come_back_behind_a_canary() {
     let stderr = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.exit, Some(2), "{stderr}");
     assert!(
-        stderr.contains("stopped: 1 of 1 released died again") && stderr.contains("4 dead letters stay"),
+        stderr.contains("stopped: 1 of 1 released died again")
+            && stderr.contains("4 dead letters not released"),
         "{stderr}"
     );
     assert_eq!(daemon.rows(&["dead", "list"]).len(), 5);
