@@ -5,9 +5,11 @@
 
 use crate::deadline::{Deadline, Failure};
 use crate::peer::{Peer, tethered};
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
@@ -197,9 +199,21 @@ fn free_port() -> Result<u16, Failure> {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % size;
         let offset = (u32::from(first) * 7 + u32::from(step)) % u32::from(size);
         let port = PORTS.start + u16::try_from(offset).unwrap_or(0);
-        if TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if is_free(port) {
             return Ok(port);
         }
     }
     Err(Failure::Unexpected(format!("no free port between {} and {}", PORTS.start, PORTS.end)))
+}
+
+/// Takes the port for a moment, without listening on it: a process that another thread starts just now has
+/// all sockets of this one until it becomes its program, and a listener among them would take the connection
+/// that is meant for the server.
+fn is_free(port: u16) -> bool {
+    let attempt = || {
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        set_socket_reuseaddr(&socket, true)?;
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+    };
+    attempt().is_ok()
 }
