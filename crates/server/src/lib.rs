@@ -28,6 +28,7 @@ mod events;
 mod flush;
 mod http;
 mod hub;
+mod jumps;
 mod limits;
 mod link;
 mod listen;

@@ -52,9 +52,12 @@ pub(crate) const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(10);
 /// File descriptors left to the store, the log and the listeners when connections are counted.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
-/// Longest sleep of the timer while a job waits for a time of the calendar, so that a jump of the wall
-/// clock is noticed.
-pub(crate) const TIMER_SLEEP_MAX: Duration = Duration::from_secs(1);
+/// Longest sleep of the timer while something waits for a time of the calendar. The kernel tells of jumps of
+/// the wall clock; this is for one that it would miss.
+pub(crate) const CLOCK_LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// The same where the kernel does not tell of jumps.
+pub(crate) const CLOCK_LOOK_EVERY_UNTOLD: Duration = Duration::from_secs(1);
 
 /// Pause between two tries to open a store again that failed.
 pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);

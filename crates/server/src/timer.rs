@@ -1,30 +1,41 @@
-//! The clock hand of the queue: calls it when it asked to be called.
+//! The clock hand of the queue: calls it when it asked to be called, and when the wall clock was set.
 //!
 //! From: [`geartrain_core::Core::poll_timeout`]. To: [`geartrain_core::Core::handle_timeout`].
-//! Never: ticks while nothing waits for time.
+//! Never: ticks while nothing is due.
 
-use crate::limits::TIMER_SLEEP_MAX;
+use crate::jumps::ClockJumps;
+use crate::limits::{CLOCK_LOOK_EVERY, CLOCK_LOOK_EVERY_UNTOLD};
 use crate::shared::Shared;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
 
 /// Drives the timers of the queue for ever.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let jumps = ClockJumps::watch().ok();
+    let look_every = if jumps.is_some() { CLOCK_LOOK_EVERY } else { CLOCK_LOOK_EVERY_UNTOLD };
     loop {
         let next = shared.run(|now, hub| {
             hub.core.handle_timeout(now, &mut hub.out);
             hub.timer_at = hub.core.poll_timeout(now);
             (hub.timer_at, hub.core.waits_for_calendar())
         });
-        match next {
-            (None, _) => shared.timer_wake.notified().await,
-            (Some(next), calendar) => {
-                let pause_max = if calendar { TIMER_SLEEP_MAX } else { Duration::MAX };
-                let pause = shared.clock.until(next).min(pause_max);
-                // Running into the end of the pause is what it is for.
-                timeout(pause, shared.timer_wake.notified()).await.ok();
-            }
+        let pause = match next {
+            (None, _) => Duration::MAX,
+            (Some(next), false) => shared.clock.until(next),
+            (Some(next), true) => shared.clock.until(next).min(look_every),
+        };
+        tokio::select! {
+            () = shared.timer_wake.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = jump(jumps.as_ref()) => {}
         }
+    }
+}
+
+async fn jump(jumps: Option<&ClockJumps>) {
+    match jumps {
+        Some(jumps) => jumps.next().await,
+        None => pending().await,
     }
 }
