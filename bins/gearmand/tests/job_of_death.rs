@@ -114,6 +114,18 @@ impl Drop for Workers {
     }
 }
 
+/// Submits a background job for each workload, all at once, and waits until the server has them.
+fn submit_all(client: &mut Peer, workloads: impl Iterator<Item = String>) {
+    let mut count = 0;
+    for workload in workloads {
+        client.send(&[submit("resize", SubmitMode::Background, workload.as_bytes())]);
+        count += 1;
+    }
+    for _ in 0..count {
+        client.body_of(PacketKind::JobCreated);
+    }
+}
+
 /// Asks for everything that is the answer to a command.
 fn ask(peer: &mut Peer, command: &Typed) -> Vec<String> {
     let mut rows = peer.listing(&command.to_line());
@@ -149,19 +161,15 @@ fn bad_jobs_become_dead_letters_and_good_ones_are_done() {
     let bad: Vec<String> = (0..KILLERS).map(|n| format!("killer {n}")).collect();
     let bad = bad.into_iter().chain((0..THROWERS).map(|n| format!("thrower {n}"))).collect::<Vec<_>>();
     let started = Instant::now();
-    for n in 0..GOOD {
-        client.send(&[submit("resize", SubmitMode::Background, format!("good {n}").as_bytes())]);
-        if n % 100 == 50
-            && let Some(bad) = bad.get(n / 100)
-        {
-            client.send(&[submit("resize", SubmitMode::Background, bad.as_bytes())]);
-        }
-    }
-    for _ in 0..GOOD + bad.len() {
-        client.body_of(PacketKind::JobCreated);
-    }
-    workers.until("all good jobs are done", |workers| workers.finished_jobs().len() == GOOD);
-    println!("{GOOD} good jobs beside {} bad ones: {:?}", bad.len(), started.elapsed());
+    submit_all(&mut client, (0..GOOD).map(|n| format!("good {n}, nothing bad about")));
+    workers
+        .until("the good jobs before the bad ones are done", |workers| workers.finished_jobs().len() == GOOD);
+    let alone = started.elapsed();
+    let started = Instant::now();
+    let beside = |n: usize| bad.get(n / 100).filter(|_| n % 100 == 50).cloned();
+    submit_all(&mut client, (0..GOOD).flat_map(|n| [Some(format!("good {n}")), beside(n)]).flatten());
+    workers.until("all good jobs are done", |workers| workers.finished_jobs().len() == 2 * GOOD);
+    println!("{GOOD} good jobs: {alone:?} alone, {:?} beside {} bad ones", started.elapsed(), bad.len());
     workers.until("all bad jobs are dead letters", |_| dead(&mut admin).len() == bad.len());
     workers.until("the last victims are back", |workers| workers.deaths >= KILLERS * 3);
 
@@ -207,7 +215,7 @@ fn bad_jobs_become_dead_letters_and_good_ones_are_done() {
     }
     assert_eq!(dead(&mut admin), [], "no dead letter is left");
     assert_eq!(admin.listing("show jobs"), [""; 0], "no job is left");
-    assert_eq!(workers.finished_jobs().len(), GOOD + bad.len());
+    assert_eq!(workers.finished_jobs().len(), 2 * GOOD + bad.len());
     assert_eq!(workers.deaths, 0);
 }
 
