@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::dialect::{UNIQUE_BYTES_MAX, UNIQUE_BYTES_MIN};
 use crate::policies::Choice;
 use crate::rows::{self, Row};
 use crate::server::Kind;
@@ -16,6 +17,12 @@ usage: geartrain-bench [OPTION]...
   --quick                small counts, one repetition: for a look, not for figures
   --json                 print JSON instead of the table
   --deep N               waiting jobs in the row deep-queue (1000000)
+  --backlog-jobs N       waiting jobs in the row backlog (1000000); 30000000 needs 20 GB of disk and minutes
+  --backlog-queue-memory BYTES
+                         its --queue-memory, also with KiB, MiB or GiB behind the number (1GiB, or a quarter
+                         of all its workloads where that is less, so that most of them leave memory)
+  --backlog-unique BYTES
+                         length of its uniques, 16 to 64, or 0 for jobs without one (36)
   --policies FILE        our server with the policies of this configuration file; or builtin: all of them,
                          with values that limit nothing
   --dir DIR              stores and logs, on the disk to measure (target/bench)
@@ -42,6 +49,9 @@ pub(crate) struct Plan {
     pub(crate) json: bool,
     pub(crate) install: bool,
     pub(crate) deep: Option<u64>,
+    pub(crate) backlog_jobs: Option<u64>,
+    pub(crate) backlog_queue_memory: Option<u64>,
+    pub(crate) backlog_unique: usize,
     pub(crate) policies: Option<Choice>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) ours: Option<PathBuf>,
@@ -60,6 +70,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Actio
         json: false,
         install: false,
         deep: None,
+        backlog_jobs: None,
+        backlog_queue_memory: None,
+        backlog_unique: 36,
         policies: None,
         dir: None,
         ours: None,
@@ -81,6 +94,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Actio
             "--only" => plan.rows = value()?.split(',').map(row).collect::<Result<_, _>>()?,
             "--servers" => plan.servers = value()?.split(',').map(server).collect::<Result<_, _>>()?,
             "--deep" => plan.deep = Some(number(&value()?)?),
+            "--backlog-jobs" => plan.backlog_jobs = Some(number(&value()?)?),
+            "--backlog-queue-memory" => plan.backlog_queue_memory = Some(bytes(&value()?)?),
+            "--backlog-unique" => plan.backlog_unique = unique_bytes(&value()?)?,
             "--policies" => plan.policies = Some(policies(&value()?)),
             "--dir" => plan.dir = Some(value()?.into()),
             "--ours" => plan.ours = Some(value()?.into()),
@@ -92,6 +108,23 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Actio
 
 fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("{text} is not a number in range"))
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let (digits, unit) = units
+        .into_iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
+        .unwrap_or((text, 1_u64));
+    number::<u64>(digits)?.checked_mul(unit).ok_or_else(|| format!("{text} is not a number in range"))
+}
+
+fn unique_bytes(text: &str) -> Result<usize, String> {
+    let bytes = number(text)?;
+    if bytes == 0 || (UNIQUE_BYTES_MIN..=UNIQUE_BYTES_MAX).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(format!("a unique has {UNIQUE_BYTES_MIN} to {UNIQUE_BYTES_MAX} bytes, or 0 for none, not {bytes}"))
 }
 
 fn policies(name: &str) -> Choice {
@@ -135,6 +168,25 @@ mod tests {
         assert_eq!(taken("--quick"), None);
         assert_eq!(taken("--policies builtin"), Some(Choice::Builtin));
         assert_eq!(taken("--policies=mine.toml"), Some(Choice::File("mine.toml".into())));
+    }
+
+    #[test]
+    fn the_backlog_has_a_length_a_budget_and_uniques() {
+        let taken = |line| match parse_line(line) {
+            Ok(Action::Run(plan)) => (plan.backlog_jobs, plan.backlog_queue_memory, plan.backlog_unique),
+            other => panic!("not a plan: {other:?}"),
+        };
+        assert_eq!(taken("--only backlog"), (None, None, 36));
+        let given = "--backlog-jobs 30000000 --backlog-queue-memory=16MiB --backlog-unique 0";
+        assert_eq!(taken(given), (Some(30_000_000), Some(16 << 20), 0));
+        assert_eq!(taken("--backlog-queue-memory 4096").1, Some(4096));
+        assert_eq!(
+            parse_line("--backlog-unique 15").unwrap_err(),
+            "a unique has 16 to 64 bytes, or 0 for none, not 15"
+        );
+        assert_eq!(parse_line("--backlog-queue-memory 16MB").unwrap_err(), "16MB is not a number in range");
+        let huge = "--backlog-queue-memory 99999999999GiB";
+        assert_eq!(parse_line(huge).unwrap_err(), "99999999999GiB is not a number in range");
     }
 
     #[test]

@@ -12,6 +12,15 @@ pub(crate) const FUNCTION: &[u8] = b"resize";
 /// The first 20 of the 36 bytes of a unique; 16 digits that differ in every job follow.
 const UNIQUE_START: &[u8; 20] = b"9f1c2a7e-4b60-4d1c-a";
 
+/// The shortest unique that differs in every job.
+pub(crate) const UNIQUE_BYTES_MIN: usize = 16;
+
+/// The longest unique of Gearman.
+pub(crate) const UNIQUE_BYTES_MAX: usize = 64;
+
+/// What stands before the digits of the longest unique; its end is that of 36 bytes.
+const LONG_UNIQUE_START: &[u8; UNIQUE_BYTES_MAX - 16] = b"photos.example/2026/11/20/a/9f1c2a7e-4b60-4d1c-a";
+
 /// A workload of 64 bytes.
 pub(crate) const WORKLOAD: &[u8; 64] =
     b"{\"photo\":\"2026/11/20/00000001.jpg\",\"width\":1600,\"format\":\"webp\"}";
@@ -36,6 +45,39 @@ pub(crate) fn unique(number: u64) -> [u8; 36] {
         *place = *byte;
     }
     unique
+}
+
+/// A workload of 256 bytes.
+const LARGE_WORKLOAD: &[u8; 256] = b"\
+    {\"photo\":\"s3://photos.example/2026/11/20/00000001.jpg\",\"to\":\"s3://photos.example/2026/\
+    11/20/w1600/00000001.webp\",\"width\":1600,\"height\":1067,\"format\":\"webp\",\"quality\":82,\"sh\
+    arpen\":0.4,\"strip\":true,\"owner\":\"5c1e7b02-91d4-4c1a-8f39-0b7f1f0f0a11\",\"asked\":\"20\"}";
+
+/// How large the jobs are that a row submits, where they are not those of all servers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Length of the unique: 0, or [`UNIQUE_BYTES_MIN`] to [`UNIQUE_BYTES_MAX`].
+    pub(crate) unique_bytes: usize,
+}
+
+impl Shape {
+    /// Length of the workload.
+    pub(crate) const WORKLOAD_BYTES: u64 = 256;
+
+    /// Appends a background submit of job `number`.
+    pub(crate) fn submit(self, number: u64, out: &mut Vec<u8>) {
+        let mut longest = [0; UNIQUE_BYTES_MAX];
+        for (place, byte) in longest.iter_mut().zip(LONG_UNIQUE_START.iter().chain(&hex(spread(number)))) {
+            *place = *byte;
+        }
+        let unique = longest.get(UNIQUE_BYTES_MAX - self.unique_bytes..).unwrap_or_default();
+        packet::request(SUBMIT_JOB_BG, &[FUNCTION, unique, LARGE_WORKLOAD], out);
+    }
+
+    /// Whether a worker was given the workload that was submitted, byte for byte.
+    pub(crate) fn is_workload(workload: &[u8]) -> bool {
+        workload == LARGE_WORKLOAD
+    }
 }
 
 /// A bijection on 64 bits (the finisher of splitmix64).
@@ -150,6 +192,27 @@ mod tests {
         let uniques: HashSet<[u8; 36]> = (0..10_000).map(unique).collect();
         assert_eq!(uniques.len(), 10_000);
         assert!(uniques.iter().all(|unique| unique.iter().all(|byte| byte.is_ascii_graphic())));
+    }
+
+    #[test]
+    fn a_shaped_submit_has_its_lengths_and_a_unique_of_its_own() {
+        for unique_bytes in [0, UNIQUE_BYTES_MIN, 36, UNIQUE_BYTES_MAX] {
+            let shape = Shape { unique_bytes };
+            let mut seen = HashSet::new();
+            for number in 0..100 {
+                let mut submit = Vec::new();
+                shape.submit(number, &mut submit);
+                let body = packet::first(&submit, b"\0REQ").unwrap().unwrap().body;
+                let fields: Vec<&[u8]> = body.splitn(3, |byte| *byte == 0).collect();
+                assert_eq!((fields[0], fields[1].len()), (FUNCTION, unique_bytes));
+                assert!(Shape::is_workload(fields[2]) && !Shape::is_workload(&fields[2][1..]));
+                if unique_bytes == 36 {
+                    assert_eq!(fields[1], unique(number));
+                }
+                seen.insert(fields[1].to_vec());
+            }
+            assert_eq!(seen.len(), if unique_bytes == 0 { 1 } else { 100 });
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod args;
 mod dialect;
+mod disk;
 mod figures;
 mod floor;
 mod goal;
@@ -26,12 +27,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use args::{Action, Plan};
+use dialect::Shape;
 use machine::Machine;
 use policies::Policies;
-use server::Lab;
+use server::{Backlog, Lab};
 
 /// Exit code for wrong usage.
 const USAGE: u8 = 64;
+
+/// What our server has by default, in bytes.
+const QUEUE_MEMORY: u64 = 1 << 30;
 
 fn main() -> ExitCode {
     let done = match args::parse(std::env::args().skip(1)) {
@@ -72,6 +77,7 @@ fn bench(plan: &Plan) -> Result<(), String> {
         ours: plan.ours.clone().map_or_else(|| target.join("release/gearmand"), absolute),
         quick: plan.quick,
         files: run::raise_file_limit(),
+        backlog: backlog(plan),
         deep: plan.deep.unwrap_or(if plan.quick { 50_000 } else { 1_000_000 }).max(20_000),
     };
     if plan.install {
@@ -90,6 +96,17 @@ fn bench(plan: &Plan) -> Result<(), String> {
         print(&table::text(&machine, &finished));
     }
     Ok(())
+}
+
+/// By default most workloads leave memory, however many jobs there are.
+fn backlog(plan: &Plan) -> Backlog {
+    let jobs = plan.backlog_jobs.unwrap_or(if plan.quick { 100_000 } else { 1_000_000 }).max(100_000);
+    let quarter = jobs.saturating_mul(Shape::WORKLOAD_BYTES) / 4;
+    Backlog {
+        jobs,
+        queue_memory: plan.backlog_queue_memory.unwrap_or(QUEUE_MEMORY.min(quarter)),
+        unique_bytes: plan.backlog_unique,
+    }
 }
 
 fn absolute(path: PathBuf) -> PathBuf {

@@ -43,11 +43,21 @@ pub(crate) fn own_cpu() -> Result<Duration, Trouble> {
 pub(crate) fn resident(pid: Pid) -> Result<u64, Trouble> {
     let text =
         fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).map_err(Trouble::io("read smaps_rollup"))?;
-    parse_rss(&text).ok_or_else(|| Trouble::Answer("smaps_rollup without Rss".to_owned()))
+    parse_kib(&text, "Rss:").ok_or_else(|| Trouble::Answer("smaps_rollup without Rss".to_owned()))
 }
 
-fn parse_rss(smaps_rollup: &str) -> Option<u64> {
-    let line = smaps_rollup.lines().find_map(|line| line.strip_prefix("Rss:"))?;
+/// The most resident memory that a process ever had, in bytes (`VmHWM`).
+///
+/// # Errors
+///
+/// `Io` when the process is gone.
+pub(crate) fn peak_resident(pid: Pid) -> Result<u64, Trouble> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).map_err(Trouble::io("read status"))?;
+    parse_kib(&text, "VmHWM:").ok_or_else(|| Trouble::Answer("status without VmHWM".to_owned()))
+}
+
+fn parse_kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -59,9 +69,9 @@ mod tests {
     #[test]
     fn the_resident_size_is_read_in_kib() {
         let text = "55d0-7ffe ---p 00000000 00:00 0  [rollup]\nRss:                5124 kB\nPss:  1 kB\n";
-        assert_eq!(parse_rss(text), Some(5124 * 1024));
-        assert_eq!(parse_rss("Pss: 1 kB\n"), None);
-        assert_eq!(parse_rss("Rss: many kB\n"), None);
+        assert_eq!(parse_kib(text, "Rss:"), Some(5124 * 1024));
+        assert_eq!(parse_kib("Pss: 1 kB\n", "Rss:"), None);
+        assert_eq!(parse_kib("Rss: many kB\n", "Rss:"), None);
     }
 
     #[test]
@@ -73,5 +83,6 @@ mod tests {
         }
         assert!(cpu(Pid::this()).unwrap() > before);
         assert!(resident(Pid::this()).unwrap() > 64 * 1024);
+        assert!(peak_resident(Pid::this()).unwrap() > 64 * 1024);
     }
 }

@@ -51,6 +51,17 @@ pub(crate) enum Keep {
     Unsynced,
 }
 
+/// A long backlog of background jobs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Backlog {
+    /// Jobs that wait.
+    pub(crate) jobs: u64,
+    /// Memory for their workloads in bytes, the server's `--queue-memory`; 0 is no limit.
+    pub(crate) queue_memory: u64,
+    /// Length of their uniques; 0 is none.
+    pub(crate) unique_bytes: usize,
+}
+
 /// What every measurement is given: where to work, and which programs to use.
 #[derive(Debug)]
 pub(crate) struct Lab {
@@ -64,6 +75,8 @@ pub(crate) struct Lab {
     pub(crate) files: u64,
     /// Jobs waiting in the row about a deep queue.
     pub(crate) deep: u64,
+    /// The row about a long backlog.
+    pub(crate) backlog: Backlog,
     /// What our server is configured with beside its defaults.
     pub(crate) policies: Option<Policies>,
 }
@@ -185,7 +198,7 @@ fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// A port above 20000 that nobody listens on, another one at each call.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Below the range that outgoing connections are given, where 20,000 of them could take the port first.
     let start = 21_000 + u16::try_from(std::process::id() % 5_000).unwrap_or(0);
@@ -225,6 +238,21 @@ impl Server {
     ///
     /// `NotInstalled`, `NotStarted`.
     pub(crate) fn spawn(lab: &Lab, kind: Kind, keep: Keep, dir: &Path) -> Result<Self, Trouble> {
+        Self::spawn_with(lab, kind, keep, dir, &[])
+    }
+
+    /// As [`Server::spawn`], with arguments of the row's own.
+    ///
+    /// # Errors
+    ///
+    /// `NotInstalled`, `NotStarted`.
+    pub(crate) fn spawn_with(
+        lab: &Lab,
+        kind: Kind,
+        keep: Keep,
+        dir: &Path,
+        more: &[String],
+    ) -> Result<Self, Trouble> {
         let program = kind.program(lab)?;
         let port = free_port();
         let log = lab.dir.join(format!("{}.log", kind.name()));
@@ -239,7 +267,7 @@ impl Server {
             }
             None => Command::new(program),
         };
-        command.args(kind.arguments(port, keep, dir));
+        command.args(kind.arguments(port, keep, dir)).args(more);
         if let (Kind::Ours, Some(policies)) = (kind, &lab.policies) {
             command.arg("--config-file").arg(&policies.file);
         }
@@ -347,26 +375,42 @@ impl Server {
     /// # Errors
     ///
     /// `Limit` when ours had to be killed. A peer that has to be is only named: how it stops is not measured.
-    pub(crate) fn stop(mut self) -> Result<(), Trouble> {
-        let limit = if self.kind == Kind::Ours { STOP_LIMIT } else { PEER_STOP_LIMIT };
+    pub(crate) fn stop(self) -> Result<(), Trouble> {
+        let (kind, limit) = (self.kind, if self.kind == Kind::Ours { STOP_LIMIT } else { PEER_STOP_LIMIT });
+        match self.stop_within(limit) {
+            Err(Trouble::Limit { .. }) if kind != Kind::Ours => {
+                eprintln!("{} is killed: it did not stop on SIGTERM", kind.name());
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// As [`Server::stop`], for any server and with a limit of the row's own; says how long it took.
+    ///
+    /// # Errors
+    ///
+    /// `Limit` when it had to be killed.
+    pub(crate) fn stop_within(mut self, limit: Duration) -> Result<Duration, Trouble> {
         kill(self.pid(), Signal::SIGTERM).map_err(Trouble::io("kill"))?;
         let start = Instant::now();
         while start.elapsed() < limit {
             if let Ok(Some(_)) = self.child.try_wait() {
-                return Ok(());
+                return Ok(start.elapsed());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        if self.kind == Kind::Ours {
-            return Err(Trouble::Limit { what: "stopping after SIGTERM", limit });
-        }
-        eprintln!("{} is killed: it did not stop on SIGTERM", self.kind.name());
-        Ok(())
+        Err(Trouble::Limit { what: "stopping after SIGTERM", limit })
+    }
+
+    /// What the server has written to its standard output and standard error since it was started.
+    pub(crate) fn log_text(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     fn last_words(&self) -> String {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&log);
+        let text = self.log_text();
         text.trim_end().lines().next_back().map_or_else(String::new, |line| format!(", \"{}\"", line.trim()))
     }
 }

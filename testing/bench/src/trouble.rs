@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::figures::number;
+
 /// The reason why a measurement has no figures; shown in the table in their place.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -49,6 +51,17 @@ pub(crate) enum Trouble {
     /// An answer that the work does not expect.
     #[error("unexpected answer: {0}")]
     Answer(String),
+    /// The work would fill the disk.
+    #[error(
+        "needs about {:.1} GB of disk, and {:.1} GB are free (hint: --dir on another disk, or fewer jobs)",
+        gigabytes(.wanted), gigabytes(.free)
+    )]
+    NoRoom {
+        /// Bytes that the work needs.
+        wanted: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// Fewer jobs came out than went in.
     #[error("{missing} of {of} jobs are missing")]
     Lost {
@@ -64,4 +77,8 @@ impl Trouble {
     pub(crate) fn io<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Io { step, source: source.into() }
     }
+}
+
+fn gigabytes(bytes: &u64) -> f64 {
+    number(*bytes) / 1e9
 }

@@ -117,7 +117,7 @@ fn write_reference_table(dir: &Path, count: u64) -> Result<(), Trouble> {
 }
 
 /// Asks the server how many jobs it has.
-fn waiting_jobs(server: &Server) -> Result<u64, Trouble> {
+pub(super) fn waiting_jobs(server: &Server) -> Result<u64, Trouble> {
     let (question, end): (&[u8], &[u8]) = match server.kind.dialect() {
         Dialect::Gearman | Dialect::Echo => (b"status\r\n", b".\n"),
         Dialect::Beanstalk => (b"stats-tube default\r\n", b"\r\n"),

@@ -1,5 +1,6 @@
 //! The rows of the table: what is measured, on which servers, and when its goal is met.
 
+mod backlog;
 mod calendar;
 mod deep;
 mod drain;
@@ -102,6 +103,7 @@ pub(crate) const ALL: &[Row] = &[
     calendar::EPOCH_DURABLE,
     calendar::SCHEDULES,
     deep::ROW,
+    backlog::ROW,
     idle::ROW,
     calendar::IDLE,
 ];

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use crate::dialect::{Dialect, FUNCTION};
+use crate::dialect::{Dialect, FUNCTION, Shape};
 use crate::load::{Outbox, Script};
 use crate::packet::{self, CAN_DO, GRAB_JOB, JOB_ASSIGN, NO_JOB, WORK_COMPLETE};
 use crate::sample::Samples;
@@ -13,6 +13,7 @@ use crate::trouble::Trouble;
 /// Takes exactly `total` jobs, with `in_flight` grabs unanswered on each connection.
 pub(crate) struct Drain {
     dialect: Dialect,
+    shape: Option<Shape>,
     in_flight: u64,
     total: u64,
     asked: u64,
@@ -26,6 +27,7 @@ impl Drain {
     pub(crate) fn new(dialect: Dialect, in_flight: u64, total: u64) -> Self {
         Self {
             dialect,
+            shape: None,
             in_flight,
             total,
             asked: 0,
@@ -33,6 +35,12 @@ impl Drain {
             asked_at: Vec::new(),
             samples: Samples::default(),
         }
+    }
+
+    /// Every job must have the workload of this shape.
+    pub(crate) fn of(mut self, shape: Shape) -> Self {
+        self.shape = Some(shape);
+        self
     }
 
     fn ask(&mut self, out: &mut Vec<u8>) {
@@ -77,7 +85,11 @@ impl Script for Drain {
                 Answer::Nothing => {
                     return Err(Trouble::Lost { missing: self.total - self.taken, of: self.total });
                 }
-                Answer::Job(handle) => {
+                Answer::Job { handle, workload } => {
+                    if self.shape.is_some() && !Shape::is_workload(workload) {
+                        let length = workload.len();
+                        return Err(Trouble::Answer(format!("another workload, of {length} bytes")));
+                    }
                     taken += 1;
                     self.taken += 1;
                     let out = outbox.to(link);
@@ -111,8 +123,8 @@ impl Script for Drain {
 /// What a server says to a worker that takes and finishes.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer<'a> {
-    /// A job, by its handle.
-    Job(&'a [u8]),
+    /// A job; only Gearman's workload is looked at.
+    Job { handle: &'a [u8], workload: &'a [u8] },
     /// There is no job.
     Nothing,
     /// An earlier job is finished.
@@ -124,7 +136,11 @@ fn next_answer(dialect: Dialect, input: &[u8]) -> Result<Option<(Answer<'_>, usi
     if matches!(dialect, Dialect::Gearman | Dialect::Echo) {
         let Some(packet) = packet::answer(input)? else { return Ok(None) };
         return match packet.kind {
-            JOB_ASSIGN => Ok(Some((Answer::Job(packet.first_field()), packet.len()))),
+            JOB_ASSIGN => {
+                let handle = packet.first_field();
+                let workload = packet.body.splitn(3, |byte| *byte == 0).nth(2).unwrap_or_default();
+                Ok(Some((Answer::Job { handle, workload }, packet.len())))
+            }
             NO_JOB => Ok(Some((Answer::Nothing, packet.len()))),
             _ => Err(packet.unexpected()),
         };
@@ -143,12 +159,24 @@ fn next_answer(dialect: Dialect, input: &[u8]) -> Result<Option<(Answer<'_>, usi
         .and_then(|digits| digits.parse().ok())
         .ok_or_else(|| Trouble::Answer(String::from_utf8_lossy(line).into_owned()))?;
     let whole = end + 1 + length + 2;
-    Ok((input.len() >= whole).then_some((Answer::Job(handle), whole)))
+    Ok((input.len() >= whole).then_some((Answer::Job { handle, workload: b"" }, whole)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn job<'a>(handle: &'a [u8], workload: &'a [u8]) -> Answer<'a> {
+        Answer::Job { handle, workload }
+    }
+
+    #[test]
+    fn a_job_without_its_workload_is_not_taken_for_one() {
+        let mut drain = Drain::new(Dialect::Gearman, 1, 1).of(Shape { unique_bytes: 36 });
+        let wire = b"\0RES\0\0\0\x0b\0\0\0\x07H:1\0f\0x";
+        let taken = drain.receive(0, wire, Instant::now(), &mut Outbox::default());
+        assert_eq!(taken.unwrap_err().to_string(), "unexpected answer: another workload, of 1 bytes");
+    }
 
     #[test]
     fn answers_of_line_protocols_are_read_whole() {
@@ -156,9 +184,9 @@ mod tests {
         for cut in 0..21 {
             assert_eq!(next_answer(Dialect::Beanstalk, &reserved[..cut]).unwrap(), None, "cut at {cut}");
         }
-        assert_eq!(next_answer(Dialect::Beanstalk, reserved).unwrap(), Some((Answer::Job(b"17"), 21)));
+        assert_eq!(next_answer(Dialect::Beanstalk, reserved).unwrap(), Some((job(b"17", b""), 21)));
         assert_eq!(next_answer(Dialect::Beanstalk, &reserved[21..]).unwrap(), Some((Answer::Finished, 9)));
-        assert_eq!(next_answer(Dialect::Redis, b"$4\r\nabcd\r\n").unwrap(), Some((Answer::Job(b""), 10)));
+        assert_eq!(next_answer(Dialect::Redis, b"$4\r\nabcd\r\n").unwrap(), Some((job(b"", b""), 10)));
         assert_eq!(next_answer(Dialect::Redis, b"$-1\r\n").unwrap(), Some((Answer::Nothing, 5)));
         assert!(next_answer(Dialect::Redis, b"-ERR no\r\n").is_err());
     }
@@ -166,7 +194,7 @@ mod tests {
     #[test]
     fn an_assigned_job_is_known_by_its_handle() {
         let wire = b"\0RES\0\0\0\x0b\0\0\0\x07H:1\0f\0x";
-        assert_eq!(next_answer(Dialect::Gearman, wire).unwrap(), Some((Answer::Job(b"H:1"), 19)));
+        assert_eq!(next_answer(Dialect::Gearman, wire).unwrap(), Some((job(b"H:1", b"x"), 19)));
         assert_eq!(next_answer(Dialect::Gearman, &wire[..18]).unwrap(), None);
     }
 }

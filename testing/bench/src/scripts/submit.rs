@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Shape};
 use crate::load::{Outbox, Script};
 use crate::sample::Samples;
 use crate::trouble::Trouble;
@@ -14,6 +14,7 @@ use crate::trouble::Trouble;
 /// Submits, or echoes for the floor.
 pub(crate) struct Submit {
     dialect: Dialect,
+    shape: Option<Shape>,
     in_flight: u64,
     /// The number of the next job; it makes its unique.
     next: u64,
@@ -31,6 +32,7 @@ impl Submit {
     pub(crate) fn new(dialect: Dialect, in_flight: u64, first: u64, count: u64) -> Self {
         Self {
             dialect,
+            shape: None,
             in_flight,
             next: first,
             end: first + count,
@@ -40,6 +42,12 @@ impl Submit {
             sent: Vec::new(),
             samples: Samples::default(),
         }
+    }
+
+    /// Submits jobs of this shape.
+    pub(crate) fn of(mut self, shape: Shape) -> Self {
+        self.shape = Some(shape);
+        self
     }
 
     /// Submits nothing more after `time`, whatever is left.
@@ -63,7 +71,10 @@ impl Submit {
         }
         let out = outbox.to(link);
         for number in self.next..self.next + count {
-            self.dialect.submit(number, out);
+            match self.shape {
+                None => self.dialect.submit(number, out),
+                Some(shape) => shape.submit(number, out),
+            }
         }
         self.next += count;
         self.unanswered += count;
