@@ -161,8 +161,8 @@ pub(crate) struct Raw {
     #[arg(long, env = "GEARMAND_STORE_QUEUE_ON_SHUTDOWN", help_heading = "Queue")]
     pub(crate) store_queue_on_shutdown: bool,
 
-    /// Memory for the workloads of waiting jobs that are on disk, in bytes, also with KiB, MiB or GiB behind the
-    /// number: what is over it is read back before its turn; 0: no limit
+    /// Memory for waiting jobs, in bytes, also with KiB, MiB or GiB behind the number: over it, workloads that are
+    /// on disk leave memory and are read back before their turn; 0: no limit
     #[arg(
         long,
         value_name = "BYTES",

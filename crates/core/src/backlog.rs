@@ -16,7 +16,7 @@ use crate::function::FunctionKey;
 use crate::ids::{ConnId, Moment, Ticket, UnixTime};
 use crate::job::{Assigning, JobKey, Jobs, NEVER};
 use crate::outbox::{Answer, Outbox};
-use crate::persist::{Outcome, Record, Wanted};
+use crate::persist::{Outcome, Wanted};
 use crate::reads::Purpose;
 use crate::timers::{Alarm, Due};
 use geartrain_proto::{GrabKind, Priority, Response};
@@ -88,14 +88,14 @@ impl WorkloadRead {
     }
 
     /// One of them was found.
-    pub(crate) fn take(&mut self, record: &Record<'_>, jobs: &mut Jobs) {
-        let Some((_, found @ false)) = self.entry(record.number) else { return };
+    pub(crate) fn take(&mut self, number: u64, workload: &[u8], jobs: &mut Jobs) {
+        let Some((_, found @ false)) = self.entry(number) else { return };
         *found = true;
-        let Some(key) = jobs.find(record.number) else { return };
+        let Some(key) = jobs.find(number) else { return };
         if jobs.get(key).presence().is_asked() {
-            jobs.restore(key, record.workload);
+            jobs.restore(key, workload);
             if jobs.get(key).assigning().is_some() {
-                self.arrived.push(record.number);
+                self.arrived.push(number);
             }
         }
     }
@@ -105,18 +105,38 @@ impl Core {
     /// Whether a workload of this length is to leave memory, or not to enter it.
     pub(crate) fn is_over_budget(&self, len: usize) -> bool {
         let budget = self.settings.queue_memory_bytes;
-        budget > 0 && self.jobs.resident_bytes() + len as u64 > budget
+        budget > 0 && self.jobs.memory_bytes() + len as u64 > budget
     }
 
-    /// Lets the workload of a waiting job leave memory, where the budget is used up and the store has it.
+    /// Lets the workload of a waiting job leave memory, where the budget is used up and the store has it; unless
+    /// its queue is so short that it would be read back at once.
     pub(crate) fn spare_memory(&mut self, key: JobKey) {
         if !self.is_over_budget(0) {
             return;
         }
-        let number = self.jobs.get(key).number();
+        let job = self.jobs.get(key);
+        let (number, function, priority) = (job.number(), job.function(), job.priority());
+        self.keep_ahead(function, priority);
         // Two reads of one job could not be told apart.
         if !self.writing.is_owed(number) && !self.reads.is_reading(number) {
             self.jobs.leave(key);
+        }
+    }
+
+    /// Lets the window of a queue grow by what is in memory, so that a long backlog of one function costs the
+    /// others nothing. A window gets a sixteenth of the budget for that, and all of them half of it.
+    fn keep_ahead(&mut self, function: FunctionKey, priority: Priority) {
+        let budget = self.settings.queue_memory_bytes;
+        while let Some(key) = self.jobs.first_behind(function, priority) {
+            let queue = self.jobs.line(function).queue(priority);
+            let len = self.jobs.get(key).workload_len();
+            let has_room = queue.ahead < WINDOW_JOBS
+                && queue.ahead_bytes + len <= WINDOW_BYTES.min(budget / 16)
+                && self.jobs.ahead_bytes() + len <= budget / 2;
+            if !has_room || !self.jobs.get(key).presence().is_here() {
+                return;
+            }
+            self.jobs.take_ahead(key);
         }
     }
 

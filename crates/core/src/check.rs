@@ -230,7 +230,7 @@ impl Core {
 
     /// Workloads: in memory, or in the store and known to be; the windows and what is counted about them.
     fn check_backlog(&self) {
-        let (mut resident, mut ahead_bytes) = (0, 0);
+        let (mut resident, mut heads, mut ahead_bytes) = (0, 0, 0);
         for (function, _) in self.functions.iter() {
             for priority in Priority::ALL {
                 ahead_bytes += self.check_window(function, priority);
@@ -245,6 +245,7 @@ impl Core {
         assert_eq!(self.jobs.ahead_bytes(), ahead_bytes, "bytes in all windows");
         for (_, job) in self.jobs.iter() {
             let (number, presence) = (job.number(), job.presence());
+            heads += job.content_len() - job.workload_len();
             let reads = self.reads.workloads().filter(|read| read.lacks(number)).count();
             if let Some(workload) = job.workload() {
                 let is_resident = job.kept() == Kept::Stored && job.running().is_none();
@@ -264,6 +265,7 @@ impl Core {
             }
         }
         assert_eq!(self.jobs.resident_bytes(), resident, "bytes that could leave memory");
+        assert_eq!(self.jobs.head_bytes(), heads, "bytes of uniques and reducers");
     }
 
     /// A window is the first jobs of its queue, all in memory or being read. Returns the bytes in it.

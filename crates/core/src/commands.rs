@@ -21,7 +21,7 @@ use crate::persist::Wanted;
 use crate::reads::{Fetched, Purpose};
 use geartrain_proto::command::{Command, CommandError, Page};
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Commands of one connection that may wait for the store at once: each may hold a page of what is read.
 const READING_MAX: u32 = 16;
@@ -53,6 +53,8 @@ pub(crate) struct Reading {
     /// What it asked for.
     pub(crate) asked: Vec<u64>,
     pub(crate) fetched: Vec<Fetched>,
+    /// Where it asked for workloads alone.
+    pub(crate) workloads: BTreeMap<u64, Vec<u8>>,
     /// Length of the workloads and texts in it.
     pub(crate) bytes: usize,
     /// The first job that was left out, since there was enough before it.

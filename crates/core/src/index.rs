@@ -1,12 +1,23 @@
 //! An index of jobs by a hash: many small tables instead of a large one.
 //!
 //! From: `job.rs`. Never: grows all at once. A table of ten million entries takes seconds to grow, during
-//! which nobody is served; one of its 256 parts takes some milliseconds.
+//! which nobody is served; one of its 256 parts takes some milliseconds. The parts have different shares of the
+//! entries, so that they grow one after the other, and never are all of them half empty.
 
 use hashbrown::HashTable;
 
-/// Into how many tables the entries are spread. A power of two.
+/// Into how many tables the entries are spread.
 const TABLES: usize = 256;
+
+/// How many values the bits of a hash have that choose the table.
+const PLACES: usize = 4096;
+
+/// The table of each place. Each table has 1.0027 times the places of the one before, and the last one twice those
+/// of the first: when one table has doubled, the next one is about to.
+static TABLE_OF: [u8; PLACES] = spread();
+
+/// The 256th root of 2, in parts of 2^31.
+const GROWTH: u64 = 2_153_306_067;
 
 /// Which bits of a hash choose the table: neither the lowest nor the highest, which each table uses itself.
 const TABLE_SHIFT: u32 = 40;
@@ -42,5 +53,44 @@ impl<T: Copy + PartialEq> Index<T> {
 }
 
 fn table(hash: u64) -> usize {
-    (hash >> TABLE_SHIFT) as usize & (TABLES - 1)
+    let place = (hash >> TABLE_SHIFT) as usize % PLACES;
+    TABLE_OF.get(place).copied().unwrap_or_default().into()
+}
+
+/// Table `n` begins at place 4096 x (2^(n/256) - 1).
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "done by the compiler, which checks"
+)]
+const fn spread() -> [u8; PLACES] {
+    let mut places = [0; PLACES];
+    let (mut place, mut table, mut power) = (0, 0, 1_u64 << 31);
+    while place < PLACES {
+        let next = (power * GROWTH) >> 31;
+        let end = ((next * PLACES as u64) >> 31) as usize - PLACES;
+        while place < end || (place < PLACES && table == TABLES - 1) {
+            places[place] = table as u8;
+            place += 1;
+        }
+        power = next;
+        table += 1;
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_have_shares_from_one_to_two() {
+        let mut shares = [0; TABLES];
+        for table in TABLE_OF {
+            shares[usize::from(table)] += 1;
+        }
+        assert!(shares.iter().all(|share| (11..=23).contains(share)), "{shares:?}");
+        assert_eq!((shares[0], shares[TABLES - 1]), (11, 23));
+        assert!(TABLE_OF.is_sorted());
+    }
 }

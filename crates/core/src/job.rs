@@ -123,6 +123,9 @@ pub(crate) struct Job {
     reducer_len: u8,
 }
 
+/// What a job takes beside its content: its slot, and about 24 bytes in two indexes and around the content.
+const JOB_BYTES: u64 = size_of::<Option<Job>>() as u64 + 24;
+
 /// An `Option` would take a byte more, and the job eight.
 const NO_REDUCER: u8 = u8::MAX;
 
@@ -277,6 +280,15 @@ impl Job {
     }
 }
 
+/// The hash of a number. Four in a row stand in one place of the index, with tags of their own: jobs are mostly
+/// served in the order of their numbers, and each place that was not looked at lately costs a wait for memory.
+fn number_hash(state: &FixedState, number: u64) -> u64 {
+    state.hash_one(number >> 2) ^ ((number & 3) << INDEX_TAG_SHIFT)
+}
+
+/// Where in a hash the bits stand by which a table tells apart what is in one place.
+const INDEX_TAG_SHIFT: u32 = 57;
+
 /// How many slots stay when the queue runs empty.
 const SLOTS_KEPT: usize = 1 << 16;
 
@@ -295,6 +307,8 @@ pub(crate) struct Jobs {
     in_memory_only: usize,
     /// Bytes of workloads of waiting jobs that are in memory although the store has them.
     resident_bytes: u64,
+    /// Bytes of all uniques and reducers.
+    head_bytes: u64,
     /// Bytes of the workloads of all jobs that are ahead; see `job/window.rs`.
     ahead_bytes: u64,
 }
@@ -320,6 +334,7 @@ impl Jobs {
             running: 0,
             in_memory_only: 0,
             resident_bytes: 0,
+            head_bytes: 0,
             ahead_bytes: 0,
         }
     }
@@ -395,7 +410,7 @@ impl Jobs {
     }
 
     pub(crate) fn find(&self, number: u64) -> Option<JobKey> {
-        self.by_number.find(self.hash.hash_one(number), |key| self.get(*key).number == number)
+        self.by_number.find(number_hash(&self.hash, number), |key| self.get(*key).number == number)
     }
 
     /// The live job that a submit with this unique joins (I5).
@@ -463,6 +478,7 @@ impl Jobs {
             reducer_len: new.reducer.map_or(NO_REDUCER, |reducer| short(reducer.len())),
         };
         self.resident_bytes += job.resident_bytes();
+        self.head_bytes += job.head_len() as u64;
         let key = self.occupy(job);
         self.index(key, new.identity);
         self.in_memory_only += usize::from(new.kept != Kept::Stored);
@@ -575,6 +591,7 @@ impl Jobs {
             self.slots.get_mut(key.index()).and_then(Option::take).expect("a key in use names a live job");
         self.in_memory_only -= usize::from(job.kept != Kept::Stored);
         self.resident_bytes -= job.resident_bytes();
+        self.head_bytes -= job.head_len() as u64;
         if self.len() == 0 && self.slots.len() > SLOTS_KEPT {
             self.release_memory();
         }
@@ -670,7 +687,7 @@ impl Jobs {
         let job_at =
             |key: &JobKey| slots.get(key.index()).and_then(Option::as_ref).expect("indexed jobs live");
         let job = job_at(&key);
-        by_number.insert(hash.hash_one(job.number), key, |key| hash.hash_one(job_at(key).number));
+        by_number.insert(number_hash(hash, job.number), key, |key| number_hash(hash, job_at(key).number));
         if let Some(unique_hash) = identity.0 {
             let hash_of = |key: &JobKey| job_at(key).identity_hash(hash);
             by_unique.insert(unique_hash, key, |key| hash_of(key).expect("it is indexed by its identity"));
@@ -679,7 +696,7 @@ impl Jobs {
 
     fn unindex(&mut self, key: JobKey) {
         let job = self.get(key);
-        let (number_hash, unique_hash) = (self.hash.hash_one(job.number), job.identity_hash(&self.hash));
+        let (number_hash, unique_hash) = (number_hash(&self.hash, job.number), job.identity_hash(&self.hash));
         let mut is_whole = self.by_number.remove(number_hash, key);
         if let Some(unique_hash) = unique_hash {
             is_whole &= self.by_unique.remove(unique_hash, key);

@@ -291,7 +291,7 @@ pub enum Stored<'a> {
 /// What `core` asks the store for while it runs; see [`crate::Outbox::read`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// Waiting jobs, for their workloads: [`Found::Job`].
+    /// Workloads of waiting jobs: [`Found::Workload`].
     Workloads,
     /// Waiting jobs, each followed by its attempts: [`Found::Job`], [`Found::Attempt`].
     Jobs,
@@ -302,6 +302,13 @@ pub enum Wanted {
 /// One thing that was found in the store. What was asked for and is not there is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found<'a> {
+    /// The workload of a waiting job.
+    Workload {
+        /// Number of the job.
+        number: u64,
+        /// What its worker gets.
+        workload: &'a [u8],
+    },
     /// A waiting job.
     Job(Record<'a>),
     /// A job on a shelf; `place` of its record is its number.

@@ -59,7 +59,8 @@ impl Purpose {
         asked: Vec<u64>,
         next: Option<u64>,
     ) -> Self {
-        let reading = Reading { asked, fetched: Vec::new(), bytes: 0, cut: None, next };
+        let reading =
+            Reading { asked, fetched: Vec::new(), workloads: BTreeMap::new(), bytes: 0, cut: None, next };
         Purpose::Command(Box::new(CommandRead { conn, place, command, reading }))
     }
 
@@ -116,8 +117,8 @@ impl Core {
             Some(Purpose::Command(read)) => read.take(found),
             Some(Purpose::Campaign { fetched, .. }) => take(fetched, found, false),
             Some(Purpose::Workloads(read)) => {
-                if let Found::Job(record) = found {
-                    read.take(&record, &mut self.jobs);
+                if let Found::Workload { number, workload } = found {
+                    read.take(number, workload, &mut self.jobs);
                 }
             }
         }
@@ -170,10 +171,14 @@ impl CommandRead {
             return;
         }
         reading.bytes += match found {
+            Found::Workload { workload, .. } => workload.len(),
             Found::Job(record) | Found::Letter(record, _) => record.workload.len(),
             Found::Attempt(attempt) => attempt.text.len(),
         };
-        take(&mut reading.fetched, found, keeps_log);
+        match found {
+            Found::Workload { number, workload } => drop(reading.workloads.insert(number, workload.to_vec())),
+            found => take(&mut reading.fetched, found, keeps_log),
+        }
     }
 }
 
@@ -183,6 +188,7 @@ const READ_BYTES_KEPT: usize = 8 << 20;
 /// Attempts are left out where nobody asks for them: a page of jobs may have gigabytes of them.
 fn take(fetched: &mut Vec<Fetched>, found: Found<'_>, keeps_log: bool) {
     match found {
+        Found::Workload { .. } => debug_assert!(false, "whole jobs were asked for"),
         Found::Job(record) => {
             fetched.push(Fetched { record: record.into(), shelving: None, log: Vec::new() });
         }

@@ -108,7 +108,7 @@ pub struct Settings {
     pub bad_worker_after: u32,
     /// How long it gets none. Flag `--bad-worker-pause`.
     pub bad_worker_pause: Duration,
-    /// Bytes of workloads of waiting jobs that are kept in memory although the store has them; 0 is no limit.
+    /// Bytes of waiting jobs in memory, over which the workloads that the store has leave it; 0 is no limit.
     /// Flag `--queue-memory`.
     pub queue_memory_bytes: u64,
     /// Policies of functions, the later before the earlier where two patterns are equal. Tables

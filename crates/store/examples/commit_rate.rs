@@ -98,9 +98,9 @@ fn read(store: &SqliteStore, first: u64, rows: u64, batches: u64) -> Result<(), 
         let (mut jobs, mut bytes) = (0_u64, 0);
         for numbers in wanted.chunks(1000) {
             reader.read(Wanted::Workloads, numbers, &mut |found| {
-                if let Found::Job(record) = found {
+                if let Found::Workload { workload, .. } = found {
                     jobs += 1;
-                    bytes += record.workload.len();
+                    bytes += workload.len();
                 }
             })?;
         }

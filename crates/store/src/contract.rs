@@ -66,6 +66,7 @@ impl Job {
 pub(crate) enum Line {
     Document(DocumentKind, Vec<u8>, Vec<u8>),
     Letter(Job, OwnedShelving),
+    Workload(u64, Vec<u8>),
     Job(Job),
     /// Of the job or letter before.
     Attempt(OwnedAttempt),
@@ -164,6 +165,7 @@ pub(crate) fn content(store: &mut dyn Store) -> Vec<Line> {
 impl Line {
     fn of(found: Found<'_>) -> Self {
         match found {
+            Found::Workload { number, workload } => Line::Workload(number, workload.to_vec()),
             Found::Job(record) => Line::Job(Job(record.into())),
             Found::Letter(record, shelving) => Line::Letter(Job(record.into()), shelving.into()),
             Found::Attempt(attempt) => Line::Attempt(attempt.into()),

@@ -137,7 +137,11 @@ impl Reader for MemoryStore {
             let job = memory.jobs.get(number).map(OwnedRecord::as_record);
             let letter = memory.letters.get(number);
             match wanted {
-                Wanted::Workloads => job.map(Found::Job).into_iter().for_each(&mut *each),
+                Wanted::Workloads => {
+                    if let Some(job) = job {
+                        each(Found::Workload { number: *number, workload: job.workload });
+                    }
+                }
                 Wanted::Jobs => {
                     if let Some(job) = job {
                         each(Found::Job(job));

@@ -196,7 +196,7 @@ impl Seen {
                 assert!(self.jobs.contains(&record.number));
                 check_record(&record);
             }
-            Found::Letter(..) => panic!("a letter is no job"),
+            Found::Letter(..) | Found::Workload { .. } => panic!("that is no job"),
             Found::Attempt(attempt) => assert!(self.jobs.contains(&attempt.number)),
         })?;
         let letters: Vec<u64> = self.letters.iter().copied().collect();

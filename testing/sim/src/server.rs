@@ -8,8 +8,8 @@ use crate::oracle::{Cause, Oracle, owned_document};
 use crate::output::{Effect, Output};
 use crate::plan::{Plan, StoreKind};
 use geartrain_core::{
-    ConnId, Core, Durability, Found, LetterHead, Now, OwnedAttempt, OwnedRecord, OwnedShelving, Settings,
-    Stored, Ticket,
+    ConnId, Core, Durability, LetterHead, Now, OwnedFound, OwnedRecord, OwnedShelving, Settings, Stored,
+    Ticket,
 };
 use geartrain_disk::Disk;
 use geartrain_proto::{AdminCommand, Message, Step, decode_message};
@@ -50,23 +50,6 @@ pub(crate) struct Conn {
     unread: Vec<u8>,
     /// The peer sends no more: closed when all its answers are out.
     pub(crate) ends: bool,
-}
-
-/// A [`Found`] that owns its bytes.
-enum OwnedFound {
-    Job(OwnedRecord),
-    Letter(OwnedRecord, OwnedShelving),
-    Attempt(OwnedAttempt),
-}
-
-impl From<Found<'_>> for OwnedFound {
-    fn from(found: Found<'_>) -> Self {
-        match found {
-            Found::Job(record) => OwnedFound::Job(record.into()),
-            Found::Letter(record, shelving) => OwnedFound::Letter(record.into(), shelving.into()),
-            Found::Attempt(attempt) => OwnedFound::Attempt(attempt.into()),
-        }
-    }
 }
 
 /// What the thread of the store does.
@@ -311,16 +294,7 @@ impl Server {
     pub(crate) fn read_step(&mut self, now: Now, fails: bool, oracle: &mut Oracle) -> bool {
         if let Some((ticket, result)) = self.read.take() {
             for found in result.iter().flatten() {
-                self.core.handle_read(
-                    ticket,
-                    match found {
-                        OwnedFound::Job(record) => Found::Job(record.as_record()),
-                        OwnedFound::Letter(record, shelving) => {
-                            Found::Letter(record.as_record(), shelving.as_shelving())
-                        }
-                        OwnedFound::Attempt(attempt) => Found::Attempt(attempt.as_attempt()),
-                    },
-                );
+                self.core.handle_read(ticket, found.as_found());
             }
             let outcome = result.as_ref().map(|_| ()).map_err(String::as_str);
             let [good, bad] = &mut oracle.counts.reads;

@@ -7,7 +7,7 @@
 //! The jobs of a window are the first of their queue, without a gap, so that its last one and a count say
 //! where it ends.
 
-use super::{Job, JobKey, Jobs, Kept, NewJob, Presence, State};
+use super::{JOB_BYTES, Job, JobKey, Jobs, Kept, NewJob, Presence, State};
 use crate::function::FunctionKey;
 use crate::ids::UnixTime;
 use geartrain_proto::Priority;
@@ -35,6 +35,16 @@ impl Job {
 }
 
 impl Jobs {
+    /// Bytes of what waits in memory: all of a job, except workloads that nothing else has.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.len() as u64 * JOB_BYTES + self.head_bytes + self.resident_bytes
+    }
+
+    /// Bytes of all uniques and reducers.
+    pub(crate) fn head_bytes(&self) -> u64 {
+        self.head_bytes
+    }
+
     /// Bytes of workloads of waiting jobs that are in memory although the store has them.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.resident_bytes

@@ -151,6 +151,7 @@ impl From<Shelving<'_>> for OwnedShelving {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variants are those of Found")]
 pub enum OwnedFound {
+    Workload { number: u64, workload: Vec<u8> },
     Job(OwnedRecord),
     Letter(OwnedRecord, OwnedShelving),
     Attempt(OwnedAttempt),
@@ -159,6 +160,7 @@ pub enum OwnedFound {
 impl From<Found<'_>> for OwnedFound {
     fn from(found: Found<'_>) -> Self {
         match found {
+            Found::Workload { number, workload } => Self::Workload { number, workload: workload.to_vec() },
             Found::Job(record) => Self::Job(record.into()),
             Found::Letter(record, shelving) => Self::Letter(record.into(), shelving.into()),
             Found::Attempt(attempt) => Self::Attempt(attempt.into()),
@@ -171,6 +173,7 @@ impl OwnedFound {
     #[must_use]
     pub fn as_found(&self) -> Found<'_> {
         match self {
+            Self::Workload { number, workload } => Found::Workload { number: *number, workload },
             Self::Job(record) => Found::Job(record.as_record()),
             Self::Letter(record, shelving) => Found::Letter(record.as_record(), shelving.as_shelving()),
             Self::Attempt(attempt) => Found::Attempt(attempt.as_attempt()),
@@ -181,6 +184,7 @@ impl OwnedFound {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let content = match self {
+            Self::Workload { workload, .. } => workload.len(),
             Self::Job(record) => record.workload.len(),
             Self::Letter(record, shelving) => record.workload.len() + shelving.error.len(),
             Self::Attempt(attempt) => attempt.text.len(),

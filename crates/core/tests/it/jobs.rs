@@ -384,7 +384,7 @@ fn a_list_is_as_long_as_it_is_asked_for() {
 fn answer_reads(world: &mut World, workload: impl Fn(u64) -> &'static [u8]) {
     for (ticket, _, asked) in std::mem::take(&mut world.out.reads) {
         for number in asked {
-            world.core.handle_read(ticket, Found::Job(record(number, workload(number))));
+            world.core.handle_read(ticket, Found::Workload { number, workload: workload(number) });
         }
         world.core.handle_read_end(world.now, ticket, Ok(()), &mut world.out);
     }

@@ -2,7 +2,7 @@
 //! does to them, and that nothing is lost.
 
 use crate::world::World;
-use geartrain_core::{ConnId, Durability, Found, Record, Settings, Stored, Ticket, UnixTime};
+use geartrain_core::{ConnId, Durability, Found, Record, Settings, Stored, Ticket, UnixTime, Wanted};
 use geartrain_proto::SubmitMode::{Background, Epoch, Foreground};
 use geartrain_proto::{Function, GrabKind, Priority, Request, Submit, SubmitMode, Unique};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,14 +10,14 @@ use std::time::Duration;
 
 const NONE: [&str; 0] = [];
 
-/// A queue that keeps one workload of eight bytes in memory.
+/// A queue that is over its budget with any job, and keeps one workload of eight bytes for its turn.
 fn tight() -> World {
     tight_with(Settings::default())
 }
 
 fn tight_with(settings: Settings) -> World {
     let mut world =
-        World::new(Settings { durability: Durability::Stored, queue_memory_bytes: 8, ..settings });
+        World::new(Settings { durability: Durability::Stored, queue_memory_bytes: 128, ..settings });
     world.loaded();
     world.committed(1);
     world
@@ -40,6 +40,20 @@ fn worker(world: &mut World) -> ConnId {
 
 fn asked(world: &World) -> Vec<u64> {
     world.out.reads.iter().flat_map(|(_, _, numbers)| numbers.clone()).collect()
+}
+
+#[test]
+fn a_long_backlog_of_one_function_costs_another_nothing() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b", "c", "d"]);
+    world.submit(client, "g", "e", Background);
+    let last = world.take_persisted().last().unwrap().0;
+    world.committed(last);
+    let worker = world.connect();
+    world.can_do(worker, "g");
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:5 g"], "it did not leave memory");
+    assert!(world.out.reads.is_empty());
 }
 
 #[test]
@@ -240,8 +254,8 @@ fn a_start_over_the_budget_leaves_workloads_in_the_store() {
             let (ticket, _, numbers) = world.out.reads.remove(0);
             assert!(numbers.len() <= 1024);
             for number in numbers {
-                let record = record_of(number);
-                world.core.handle_read(ticket, Found::Job(borrowed(&record)));
+                let workload = &record_of(number);
+                world.core.handle_read(ticket, Found::Workload { number, workload });
             }
             world.core.handle_read_end(world.now, ticket, Ok(()), &mut world.out);
         }
@@ -252,7 +266,8 @@ fn a_start_over_the_budget_leaves_workloads_in_the_store() {
     while !world.out.reads.is_empty() {
         let (ticket, _, numbers) = world.out.reads.remove(0);
         for number in numbers {
-            world.core.handle_read(ticket, Found::Job(borrowed(&record_of(number))));
+            let workload = &record_of(number);
+            world.core.handle_read(ticket, Found::Workload { number, workload });
         }
         world.core.handle_read_end(world.now, ticket, Ok(()), &mut world.out);
     }
@@ -327,7 +342,7 @@ struct Run {
 impl Run {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
-        let queue_memory_bytes = dice.pick(&[1, 40, 200]);
+        let queue_memory_bytes = dice.pick(&[1, 1000, 4000]);
         let mut world = World::new(Settings {
             durability: Durability::Stored,
             queue_memory_bytes,
@@ -419,7 +434,7 @@ impl Run {
         let (ticket, _, numbers) = self.world.out.reads[0].clone();
         if self.dice.below(3) == 0 {
             let some: Vec<u64> = numbers.into_iter().filter(|_| self.dice.below(2) == 0).collect();
-            self.world.give(ticket, &some);
+            self.world.give(ticket, Wanted::Workloads, &some);
         } else {
             self.world.answer_read();
         }
@@ -431,7 +446,7 @@ impl Run {
         }
         let (ticket, _, numbers): (Ticket, _, Vec<u64>) = self.world.out.reads.remove(0);
         let some: Vec<u64> = numbers.into_iter().filter(|_| self.dice.below(4) == 0).collect();
-        self.world.give(ticket, &some);
+        self.world.give(ticket, Wanted::Workloads, &some);
         self.world.end_read(ticket, Err("disk"));
     }
 

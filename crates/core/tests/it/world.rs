@@ -262,16 +262,21 @@ impl World {
 
     /// Answers the oldest read with what is stored.
     pub(crate) fn answer_read(&mut self) -> Vec<String> {
-        let (ticket, _, numbers) = self.out.reads.remove(0);
-        self.give(ticket, &numbers);
+        let (ticket, wanted, numbers) = self.out.reads.remove(0);
+        self.give(ticket, wanted, &numbers);
         self.end_read(ticket, Ok(()))
     }
 
     /// Gives what is stored of these jobs.
-    pub(crate) fn give(&mut self, ticket: Ticket, numbers: &[u64]) {
+    pub(crate) fn give(&mut self, ticket: Ticket, wanted: Wanted, numbers: &[u64]) {
         for number in numbers {
             if let Some(record) = self.out.stored.get(number) {
-                self.core.handle_read(ticket, Found::Job(record.as_record()));
+                let record = record.as_record();
+                let found = match wanted {
+                    Wanted::Workloads => Found::Workload { number: record.number, workload: record.workload },
+                    Wanted::Jobs | Wanted::Letters(_) => Found::Job(record),
+                };
+                self.core.handle_read(ticket, found);
                 self.core.check_all();
             }
         }

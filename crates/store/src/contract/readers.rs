@@ -16,6 +16,7 @@ fn numbers(lines: &[Line]) -> Vec<u64> {
         .iter()
         .filter_map(|line| match line {
             Line::Job(job) | Line::Letter(job, _) => Some(job.0.number),
+            Line::Workload(number, _) => Some(*number),
             Line::Attempt(_) | Line::Document(..) => None,
         })
         .collect()
@@ -29,8 +30,10 @@ pub(crate) fn a_reader_finds_what_was_committed(fixture: &impl Fixture) {
     let plain = Job::new(1);
     let ops = [plain.put(), job.put(), Op::Attempt(attempt(2, 1))];
     store.commit(&batch(ops)).unwrap();
-    let (first, second) = (Line::Job(Job::new(1)), Line::Job(job));
-    assert_eq!(read(&mut *reader, Wanted::Workloads, &[2, 1, 3, 2]), [first.clone(), second.clone()]);
+    let workload = |job: &Job| Line::Workload(job.0.number, job.0.workload.clone());
+    let workloads = [workload(&plain), workload(&job)];
+    assert_eq!(read(&mut *reader, Wanted::Workloads, &[2, 1, 3, 2]), workloads);
+    let (first, second) = (Line::Job(plain), Line::Job(job));
     let log = Line::Attempt(attempt(2, 1).into());
     assert_eq!(read(&mut *reader, Wanted::Jobs, &[2, 1]), [first, second, log.clone()]);
     assert_eq!(read(&mut *reader, Wanted::Letters(Shelf::Dead), &[1, 2]), []);

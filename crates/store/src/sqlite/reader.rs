@@ -8,7 +8,7 @@ use super::place::Place;
 use super::{SqliteOptions, connection, rows};
 use crate::{Reader, StoreError};
 use geartrain_core::{Found, Shelf, Wanted};
-use rusqlite::{CachedStatement, Connection, Statement, Transaction};
+use rusqlite::{CachedStatement, Connection, Row, Statement, Transaction};
 use std::path::PathBuf;
 
 /// Numbers so close to each other are read in one pass over the rows between them: passing over a row costs
@@ -80,35 +80,43 @@ fn read(
     let moment = connection.unchecked_transaction()?;
     for close in numbers.chunk_by(|one, next| next - one <= GAP_MAX) {
         match wanted {
-            Wanted::Workloads => jobs(&moment, close, None, each)?,
-            Wanted::Jobs => jobs(&moment, close, Some(attempts_of(&moment)?), each)?,
+            Wanted::Workloads => rows_of(&moment, rows::WORKLOAD, close, &mut |row| {
+                if let Ok((number, workload)) = rows::workload(row) {
+                    each(Found::Workload { number, workload });
+                }
+                Ok(())
+            })?,
+            Wanted::Jobs => {
+                let mut attempts = attempts_of(&moment)?;
+                rows_of(&moment, rows::JOB, close, &mut |row| {
+                    let Ok(record) = rows::job(row) else { return Ok(()) };
+                    each(Found::Job(record));
+                    read_attempts(&mut attempts, record.number, each)
+                })?;
+            }
             Wanted::Letters(shelf) => letters(&moment, close, shelf, each)?,
         }
     }
     Ok(())
 }
 
-fn jobs(
+/// The rows of waiting jobs with these numbers, which are in order and close together.
+fn rows_of(
     moment: &Transaction<'_>,
+    columns: &str,
     numbers: &[u64],
-    mut attempts: Option<CachedStatement<'_>>,
-    each: &mut dyn FnMut(Found<'_>),
+    each: &mut dyn FnMut(&Row<'_>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return Ok(()) };
-    let sql = format!("SELECT {} FROM jobs WHERE number BETWEEN ?1 AND ?2 ORDER BY number", rows::JOB);
+    let sql = format!("SELECT {columns} FROM jobs WHERE number BETWEEN ?1 AND ?2 ORDER BY number");
     let mut close = moment.prepare_cached(&sql)?;
     let mut rows = close.query((first.cast_signed(), last.cast_signed()))?;
     let mut wanted = numbers.iter().copied().peekable();
     while let Some(row) = rows.next()? {
         let number = row.get::<_, i64>(0)?.unsigned_abs();
         while wanted.next_if(|wanted| *wanted < number).is_some() {}
-        if wanted.next_if_eq(&number).is_none() {
-            continue;
-        }
-        let Ok(record) = rows::job(row) else { continue };
-        each(Found::Job(record));
-        if let Some(attempts) = &mut attempts {
-            read_attempts(attempts, number, each)?;
+        if wanted.next_if_eq(&number).is_some() {
+            each(row)?;
         }
     }
     Ok(())

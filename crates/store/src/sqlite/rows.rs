@@ -19,6 +19,9 @@ pub(super) type Reason = &'static str;
 pub(super) const JOB: &str = "number, place, function, unique_key, priority, workload, reducer, not_before,
   attempts, submitted, lost";
 
+/// The columns of a workload, in the order of [`workload`].
+pub(super) const WORKLOAD: &str = "number, workload";
+
 /// The columns of a letter, in the order of [`letter`].
 pub(super) const LETTER: &str =
     "number, shelf, function, unique_key, priority, workload, reducer, not_before,
@@ -47,6 +50,11 @@ pub(super) fn job<'r>(row: &'r Row<'_>) -> Result<Record<'r>, Reason> {
     // No job stands before its number: where a damaged place says so, the number counts.
     let place = place.unsigned_abs().max(number);
     Ok(Record { place, ..record(row, number)? })
+}
+
+/// A row of [`WORKLOAD`]: the number of a job and what its worker gets.
+pub(super) fn workload<'r>(row: &'r Row<'_>) -> Result<(u64, &'r [u8]), Reason> {
+    Ok((number(row)?, bytes(row, 1, usize::MAX, "its workload is unusable")?))
 }
 
 /// A row of [`LETTER`].

@@ -213,16 +213,13 @@ impl Core {
 
 /// What was read for a page.
 struct Known<'r> {
-    workloads: Option<BTreeMap<u64, &'r [u8]>>,
+    workloads: Option<&'r BTreeMap<u64, Vec<u8>>>,
     asked: BTreeSet<u64>,
 }
 
 impl<'r> Known<'r> {
     fn new(reading: Option<&'r Reading>) -> Self {
-        let workloads = reading.map(|reading| {
-            let of = |it: &'r crate::reads::Fetched| (it.record.number, it.record.workload.as_slice());
-            reading.fetched.iter().map(of).collect()
-        });
+        let workloads = reading.map(|reading| &reading.workloads);
         let asked = reading.map_or_else(BTreeSet::new, |reading| reading.asked.iter().copied().collect());
         Self { workloads, asked }
     }
@@ -234,7 +231,7 @@ impl<'r> Known<'r> {
         if let Some(workload) = super::workload_in_memory(job) {
             return Workload::Known(workload);
         }
-        let Some(workloads) = &self.workloads else { return Workload::Stored };
+        let Some(workloads) = self.workloads else { return Workload::Stored };
         match workloads.get(&job.number()) {
             Some(workload) => Workload::Known(workload),
             None if self.asked.contains(&job.number()) => Workload::Lost,
