@@ -23,7 +23,7 @@ _gearmand() {
 
     case "${cmd}" in
         gearmand)
-            opts="-p -L -b -j -w -R -q -t -f -d -u -P -l -h -V -r --port --listen --socket --backlog --http-listen --keepalive --keepalive-idle --keepalive-interval --keepalive-count --peer-timeout --job-retries --job-handle-prefix --exceptions --worker-wakeup --round-robin --function-order --compat --time-zone --bad-worker-after --bad-worker-pause --queue-type --libsqlite3-db --libsqlite3-table --store-queue-on-shutdown --queue-memory --threads --file-descriptors --connections-max --body-bytes-max --output-bytes-max --hashtable-buckets --daemon --user --pid-file --shutdown-grace --coredump --log-file --syslog --verbose --config-file --check-args --generate --help --version --protocol --ssl --http-port --ssl-ca-file --ssl-certificate --ssl-key --mysql-host --mysql-port --mysql-user --mysql-password --mysql-db --mysql-table --libpq-conninfo --libpq-table --redis-server --redis-port --redis-password --redis-prefix --libmemcached-servers --libmemcached-prefix --libtokyocabinet-file --libtokyocabinet-optimize --libdrizzle-host --libdrizzle-port --libdrizzle-uds --libdrizzle-user --libdrizzle-password --libdrizzle-db --libdrizzle-table --libdrizzle-mysql"
+            opts="-p -L -b -j -w -R -q -t -f -d -u -P -l -h -V -r --port --listen --socket --backlog --http-listen --keepalive --keepalive-idle --keepalive-interval --keepalive-count --peer-timeout --job-retries --job-handle-prefix --exceptions --worker-wakeup --round-robin --function-order --compat --time-zone --bad-worker-after --bad-worker-pause --queue-type --libsqlite3-db --libsqlite3-table --store-queue-on-shutdown --queue-memory --dead-letters-max --dead-letters-bytes-max --threads --file-descriptors --connections-max --body-bytes-max --output-bytes-max --hashtable-buckets --daemon --user --pid-file --shutdown-grace --coredump --log-file --syslog --verbose --config-file --check-args --generate --help --version --protocol --ssl --http-port --ssl-ca-file --ssl-certificate --ssl-key --mysql-host --mysql-port --mysql-user --mysql-password --mysql-db --mysql-table --libpq-conninfo --libpq-table --redis-server --redis-port --redis-password --redis-prefix --libmemcached-servers --libmemcached-prefix --libtokyocabinet-file --libtokyocabinet-optimize --libdrizzle-host --libdrizzle-port --libdrizzle-uds --libdrizzle-user --libdrizzle-password --libdrizzle-db --libdrizzle-table --libdrizzle-mysql"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -134,6 +134,14 @@ _gearmand() {
                     return 0
                     ;;
                 --queue-memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dead-letters-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dead-letters-bytes-max)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

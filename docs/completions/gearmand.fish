@@ -19,6 +19,8 @@ complete -c gearmand -s q -l queue-type -d 'Where background jobs are kept: `lib
 complete -c gearmand -l libsqlite3-db -d 'File of the SQLite queue' -r -F
 complete -c gearmand -l libsqlite3-table -d 'Table of the reference server to take over, and name of the view that looks like it' -r
 complete -c gearmand -l queue-memory -d 'Memory for waiting jobs, in bytes, also with KiB, MiB or GiB behind the number: over it, workloads that are on disk leave memory and are read back before their turn; 0: no limit' -r
+complete -c gearmand -l dead-letters-max -d 'Most dead letters of all functions together, and as many finished jobs that are kept: the oldest make room' -r
+complete -c gearmand -l dead-letters-bytes-max -d 'Most bytes of these, also with KiB, MiB, GiB or TiB behind the number' -r
 complete -c gearmand -s t -l threads -d 'Threads that serve connections; 0: one for each core. Default: half the cores, 1 to 4' -r
 complete -c gearmand -s f -l file-descriptors -d 'File descriptors to allow the process; default: as many as the system permits' -r
 complete -c gearmand -l connections-max -d 'Connections open at once; default: what fits under the file descriptors' -r

@@ -172,6 +172,26 @@ pub(crate) struct Raw {
     )]
     pub(crate) queue_memory: String,
 
+    /// Most dead letters of all functions together, and as many finished jobs that are kept: the oldest make room
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2_000_000,
+        env = "GEARMAND_DEAD_LETTERS_MAX",
+        help_heading = "Limits"
+    )]
+    pub(crate) dead_letters_max: usize,
+
+    /// Most bytes of these, also with KiB, MiB, GiB or TiB behind the number
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "16GiB",
+        env = "GEARMAND_DEAD_LETTERS_BYTES_MAX",
+        help_heading = "Limits"
+    )]
+    pub(crate) dead_letters_bytes_max: String,
+
     /// Threads that serve connections; 0: one for each core. Default: half the cores, 1 to 4
     #[arg(short, long, value_name = "N", env = "GEARMAND_THREADS", help_heading = "Limits")]
     pub(crate) threads: Option<u32>,

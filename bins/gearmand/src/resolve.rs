@@ -10,7 +10,7 @@ use address::ListenAt;
 
 use crate::raw::Raw;
 use anyhow::{Result, anyhow, bail};
-use geartrain_core::{FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Settings, Wakeup, parse_bytes};
+use geartrain_core::{FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, Wakeup, parse_bytes};
 use geartrain_server::{Config, HttpListen, Keepalive, Level, LogTarget, StoreWhen};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -156,6 +156,7 @@ fn settings(raw: &Raw, compat: Compat, level: Level) -> Result<Settings> {
             "bad-worker-pause",
         )?)),
         queue_memory_bytes: queue_memory(&raw.queue_memory)?,
+        limits: limits(raw)?,
         rules: raw.rules.clone(),
         time_zone: zone::time_zone(raw.time_zone.as_deref())?,
         schedules: raw.schedules.clone(),
@@ -204,6 +205,17 @@ fn queue_memory(text: &str) -> Result<u64> {
              (hint: a number of bytes, also with KiB, MiB or GiB behind it, as 1GiB; 0 is no limit)"
         )
     })
+}
+
+fn limits(raw: &Raw) -> Result<Limits> {
+    let text = &raw.dead_letters_bytes_max;
+    let letters_bytes_max = parse_bytes(text).ok_or_else(|| {
+        anyhow!(
+            "the argument ('{text}') for option '--dead-letters-bytes-max' is invalid \
+             (hint: a number of bytes, also with KiB, MiB, GiB or TiB behind it, as 16GiB)"
+        )
+    })?;
+    Ok(Limits { letters_max: raw.dead_letters_max, letters_bytes_max, ..Limits::default() })
 }
 
 fn function_order(raw: &Raw, compat: Compat) -> Result<FunctionOrder> {

@@ -3,12 +3,12 @@
 //! From: `Core::handle_admin`. To: one reply each, byte for byte as the reference's, its mix of line ends
 //! included. Control characters in names are shown escaped, since they would break the reader's table.
 
+use crate::chores::{DROPS_MAX, Drop, PORTION};
 use crate::core::Core;
 use crate::event::Ended;
-use crate::function::FunctionKey;
 use crate::ids::ConnId;
 use crate::job::{JobKey, Kept};
-use crate::outbox::Outbox;
+use crate::outbox::{Answer, Outbox};
 use geartrain_proto::{AdminCommand, DropWaiting, Function, Handle, Priority, Refusal, Response};
 use std::cmp::Reverse;
 use std::io::Write;
@@ -26,7 +26,9 @@ impl Core {
                 Some(_) => b"OK\r\n".to_vec(),
                 None => b"ERR too many functions\r\n".to_vec(),
             },
-            AdminCommand::DropFunction { function, waiting } => self.drop_function(function, waiting, out),
+            AdminCommand::DropFunction { function, waiting } => {
+                return self.drop_function(conn, function, waiting, out);
+            }
             AdminCommand::MaxQueue { function, bounds } => {
                 if let Some(key) = self.functions.find(function) {
                     self.functions.get_mut(key).bounds = bounds;
@@ -118,27 +120,70 @@ impl Core {
         }
     }
 
-    fn drop_function(&mut self, name: Function<'_>, waiting: DropWaiting, out: &mut dyn Outbox) -> Vec<u8> {
-        let Some(function) = self.functions.find(name) else {
-            return b"ERR function not found\r\n".to_vec();
+    fn drop_function(
+        &mut self,
+        conn: ConnId,
+        name: Function<'_>,
+        waiting: DropWaiting,
+        out: &mut dyn Outbox,
+    ) {
+        let place = self.reads.next_ticket();
+        let before = self.writing.next_number();
+        let mut chore = Drop { function: name.as_bytes().into(), before, at: 0, conn, place };
+        let has_jobs = self.functions.find(name).is_some_and(|function| self.jobs.line(function).total() > 0);
+        let reply = if self.functions.find(name).is_none() {
+            Some(b"ERR function not found\r\n".to_vec())
+        } else if has_jobs && waiting == DropWaiting::Refuse {
+            Some(IN_USE.to_vec())
+        } else if self.chores.drops.len() >= DROPS_MAX {
+            Some(b"ERR too many functions are being dropped\r\n".to_vec())
+        } else {
+            self.drop_jobs(&mut chore, out)
+        };
+        match reply {
+            Some(reply) => out.text(conn, &reply),
+            None => {
+                out.hold(conn, place, Answer::Text(b""));
+                self.chores.drops.push_back(chore);
+            }
+        }
+    }
+
+    /// Cancels a portion of the jobs of a function that is dropped, and drops it where none is left: the answer
+    /// then. A function that gets workers meanwhile, or further jobs, stays.
+    pub(crate) fn drop_jobs(&mut self, chore: &mut Drop, out: &mut dyn Outbox) -> Option<Vec<u8>> {
+        let Some(function) = self.functions.find(Function::new(&chore.function)) else {
+            return Some(b"OK\r\n".to_vec());
         };
         let line = self.jobs.line(function);
-        let in_use = self.functions.get(function).workers > 0 || line.running() > 0;
-        if in_use || (line.total() > 0 && waiting == DropWaiting::Refuse) {
-            return b"ERR there are still connected workers or executing clients\r\n".to_vec();
+        if self.functions.get(function).workers > 0 || line.running() > 0 {
+            return Some(IN_USE.to_vec());
         }
-        for key in self.jobs_of(function) {
-            self.cancel(key, out);
+        if line.total() > 0 {
+            let (keys, next) = self.jobs.portion(chore.at, PORTION);
+            for key in keys {
+                let job = self.jobs.get(key);
+                if job.function() == function && job.number() < chore.before {
+                    self.cancel(key, out);
+                }
+            }
+            match next {
+                Some(next) if self.jobs.line(function).total() > 0 => {
+                    chore.at = next;
+                    return None;
+                }
+                _ if self.jobs.line(function).total() > 0 => return Some(IN_USE.to_vec()),
+                _ => {}
+            }
         }
         self.forget_gate(function);
         self.functions.remove(function);
-        b"OK\r\n".to_vec()
-    }
-
-    fn jobs_of(&self, function: FunctionKey) -> Vec<JobKey> {
-        self.jobs_by_number().filter(|key| self.jobs.get(*key).function() == function).collect()
+        Some(b"OK\r\n".to_vec())
     }
 }
+
+/// Why a function is not dropped, as the reference says it.
+const IN_USE: &[u8] = b"ERR there are still connected workers or executing clients\r\n";
 
 /// A list: its rows, then a full stop. One that grows over `bytes_max` is refused.
 fn list<T>(

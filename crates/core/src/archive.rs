@@ -5,15 +5,17 @@
 //! store, when the keeping of a letter is over. Never: holds a workload.
 
 use crate::blur::{Group, blur};
+use crate::chores::PORTION;
 use crate::core::Core;
-use crate::function::FunctionKey;
 use crate::ids::{Ticket, UnixTime};
 use crate::outbox::Outbox;
 use crate::persist::{LetterHead, Op, Outcome, Shelf};
 use crate::policy::Keep;
+use crate::settings::Limits;
 use crate::timers::Due;
 use geartrain_proto::Function;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// All letters.
@@ -32,7 +34,29 @@ pub(crate) struct Archive {
 pub(crate) struct Letters {
     by_number: BTreeMap<u64, Letter>,
     by_function: BTreeMap<Arc<[u8]>, OfFunction>,
+    by_time: BTreeSet<(UnixTime, u64)>,
+    /// Length of their contents.
+    bytes: u64,
 }
+
+/// How far a pass over all letters is.
+#[derive(Debug, Clone)]
+pub(crate) struct KeepingAt {
+    shelf: Shelf,
+    /// The function it is at, or the least name behind the last one.
+    function: Vec<u8>,
+    /// The last letter of it that was looked at.
+    letter: Option<(UnixTime, u64)>,
+}
+
+impl Default for KeepingAt {
+    fn default() -> Self {
+        Self { shelf: Shelf::Dead, function: Vec::new(), letter: None }
+    }
+}
+
+/// Letters that make room for one that comes, at once.
+const REMOVED_MAX: usize = 64;
 
 /// A letter, without its contents.
 #[derive(Debug, Clone)]
@@ -94,6 +118,29 @@ impl Letters {
     pub(crate) fn len(&self) -> usize {
         self.by_number.len()
     }
+
+    /// The oldest letter, where there are too many or too large ones of all functions together.
+    fn surplus(&self, limits: &Limits) -> Option<u64> {
+        self.by_time.first().filter(|_| !self.fits(limits)).map(|(_, number)| *number)
+    }
+
+    /// Whether there are not too many, nor too large ones, of all functions together.
+    pub(crate) fn fits(&self, limits: &Limits) -> bool {
+        self.len() <= limits.letters_max && self.bytes <= limits.letters_bytes_max
+    }
+
+    /// The first function of this name or behind it of which there are letters.
+    fn function_from(&self, name: &[u8]) -> Option<Arc<[u8]>> {
+        let from = (Bound::Included(name), Bound::Unbounded);
+        self.by_function.range::<[u8], _>(from).next().map(|(name, _)| Arc::clone(name))
+    }
+
+    /// The next letters of a function that is passed, up to so many.
+    fn letters_behind(&self, at: &KeepingAt, max: usize) -> Vec<(UnixTime, u64)> {
+        let Some(of_function) = self.by_function.get(at.function.as_slice()) else { return Vec::new() };
+        let from = at.letter.map_or(Bound::Unbounded, Bound::Excluded);
+        of_function.by_time.range((from, Bound::Unbounded)).take(max).copied().collect()
+    }
 }
 
 impl Archive {
@@ -133,6 +180,8 @@ impl Archive {
         let of_function = letters.by_function.entry(Arc::clone(&function)).or_default();
         of_function.by_time.insert((shelving.ended, shelving.number));
         of_function.bytes += head.bytes;
+        letters.by_time.insert((shelving.ended, shelving.number));
+        letters.bytes += head.bytes;
         if shelving.shelf == Shelf::Dead {
             let entry = self.groups.entry(group).or_insert_with(|| GroupEntry {
                 how: shelving.how,
@@ -151,6 +200,8 @@ impl Archive {
     fn take(&mut self, shelf: Shelf, number: u64) -> Option<Letter> {
         let letters = self.shelf_mut(shelf);
         let letter = letters.by_number.remove(&number)?;
+        letters.by_time.remove(&(letter.ended, number));
+        letters.bytes -= letter.bytes;
         if let Some(of_function) = letters.by_function.get_mut(&letter.function) {
             of_function.by_time.remove(&(letter.ended, number));
             of_function.bytes -= letter.bytes;
@@ -181,16 +232,6 @@ impl Archive {
         let is_over = of_function.by_time.len() as u64 > keep.count || of_function.bytes > keep.bytes;
         of_function.by_time.first().filter(|_| is_over).map(|(_, number)| *number)
     }
-
-    /// Names of all functions of which there are letters.
-    pub(crate) fn functions(&self) -> BTreeSet<Arc<[u8]>> {
-        self.dead.by_function.keys().chain(self.finished.by_function.keys()).cloned().collect()
-    }
-
-    fn of_function(&self, shelf: Shelf, function: &[u8]) -> Vec<u64> {
-        let of_function = self.shelf(shelf).by_function.get(function);
-        of_function.map_or_else(Vec::new, |it| it.by_time.iter().map(|(_, number)| *number).collect())
-    }
 }
 
 impl Core {
@@ -204,7 +245,16 @@ impl Core {
         if let Some(expires) = expires {
             self.timers.add(expires, Due::Letter(shelving.shelf, shelving.number));
         }
-        self.remove_surplus(shelving.shelf, head.function, keep, out);
+        self.make_room(shelving.shelf, head.function, keep, out);
+    }
+
+    /// Removes what is too much since a letter came. A large one may push out very many: not all at once.
+    fn make_room(&mut self, shelf: Shelf, function: &[u8], keep: Keep, out: &mut dyn Outbox) {
+        let removed = self.remove_surplus(shelf, function, keep, REMOVED_MAX, out);
+        let removed = removed.max(self.remove_surplus_of_all(shelf, REMOVED_MAX, out));
+        if removed == REMOVED_MAX {
+            self.chores.keeping.ask();
+        }
     }
 
     /// Takes a letter from its shelf, and lets the store do the same.
@@ -227,10 +277,35 @@ impl Core {
         }
     }
 
-    fn remove_surplus(&mut self, shelf: Shelf, function: &[u8], keep: Keep, out: &mut dyn Outbox) {
-        while let Some(number) = self.archive.surplus(shelf, function, keep) {
+    /// Removes what is too much of a function, up to so many: how many those were.
+    fn remove_surplus(
+        &mut self,
+        shelf: Shelf,
+        function: &[u8],
+        keep: Keep,
+        max: usize,
+        out: &mut dyn Outbox,
+    ) -> usize {
+        let mut removed = 0;
+        while removed < max
+            && let Some(number) = self.archive.surplus(shelf, function, keep)
+        {
             self.remove_old(shelf, number, out);
+            removed += 1;
         }
+        removed
+    }
+
+    /// As [`Core::remove_surplus`], for what is too much of all functions together.
+    fn remove_surplus_of_all(&mut self, shelf: Shelf, max: usize, out: &mut dyn Outbox) -> usize {
+        let mut removed = 0;
+        while removed < max
+            && let Some(number) = self.archive.shelf(shelf).surplus(&self.settings.limits)
+        {
+            self.remove_old(shelf, number, out);
+            removed += 1;
+        }
+        removed
     }
 
     fn remove_old(&mut self, shelf: Shelf, number: u64, out: &mut dyn Outbox) {
@@ -251,26 +326,55 @@ impl Core {
         self.remove_old(shelf, number, out);
     }
 
-    /// A function has another policy: what is kept of it is kept by that from now on.
-    pub(crate) fn enforce_keeping(&mut self, function: FunctionKey, out: &mut dyn Outbox) {
-        let name: Box<[u8]> = self.functions.name(function).as_bytes().into();
-        self.enforce_keeping_of(&name, out);
+    /// Keeps a portion of the letters as their policies say now, and as many as fit of all.
+    pub(crate) fn enforce_keeping(&mut self, out: &mut dyn Outbox) {
+        let Some(mut at) = self.chores.keeping.at() else { return };
+        let name_costs = PORTION / self.rules.names_compared(PORTION);
+        let mut left = PORTION - self.remove_surplus_of_all(at.shelf, PORTION, out);
+        loop {
+            let Some(name) = self.archive.shelf(at.shelf).function_from(&at.function) else {
+                match at.shelf {
+                    Shelf::Dead => at = KeepingAt { shelf: Shelf::Finished, ..KeepingAt::default() },
+                    Shelf::Finished => return self.chores.keeping.go_on(None),
+                }
+                left -= self.remove_surplus_of_all(at.shelf, left, out);
+                continue;
+            };
+            if *name != *at.function {
+                at = KeepingAt { shelf: at.shelf, function: name.to_vec(), letter: None };
+            }
+            let keep = self.rules.resolve(&name).keep(at.shelf);
+            left = left.saturating_sub(name_costs);
+            left -= self.remove_surplus(at.shelf, &name, keep, left, out);
+            left -= self.time_keeping(&mut at, keep, left);
+            if left == 0 {
+                return self.chores.keeping.go_on(Some(at));
+            }
+            // The least name behind this one.
+            at.function.push(0);
+            at.letter = None;
+        }
     }
 
-    /// As [`Core::enforce_keeping`], for a name that may be no function any more.
-    pub(crate) fn enforce_keeping_of(&mut self, name: &[u8], out: &mut dyn Outbox) {
-        let policy = self.rules.resolve(name);
-        for shelf in [Shelf::Dead, Shelf::Finished] {
-            let keep = policy.keep(shelf);
-            for number in self.archive.of_function(shelf, name) {
-                self.drop_letter_timer(shelf, number);
-                let Some(letter) = self.archive.shelf_mut(shelf).by_number.get_mut(&number) else { continue };
-                letter.expires = keep.age.map(|age| letter.ended.after(age));
-                if let Some(expires) = letter.expires {
-                    self.timers.add(expires, Due::Letter(shelf, number));
-                }
+    /// Sets when the next letters of a function are too old, up to so many: how many those were.
+    fn time_keeping(&mut self, at: &mut KeepingAt, keep: Keep, max: usize) -> usize {
+        let letters = self.archive.shelf(at.shelf).letters_behind(at, max);
+        for (_, number) in &letters {
+            let Some(letter) = self.archive.shelf_mut(at.shelf).by_number.get_mut(number) else { continue };
+            let expires = keep.age.map(|age| letter.ended.after(age));
+            let before = std::mem::replace(&mut letter.expires, expires);
+            if before == expires {
+                continue;
             }
-            self.remove_surplus(shelf, name, keep, out);
+            let due = Due::Letter(at.shelf, *number);
+            if let Some(before) = before {
+                self.timers.remove(before, due);
+            }
+            if let Some(expires) = expires {
+                self.timers.add(expires, due);
+            }
         }
+        at.letter = letters.last().copied().or(at.letter);
+        letters.len()
     }
 }

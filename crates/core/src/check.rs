@@ -6,6 +6,7 @@ use crate::conn::Sleep;
 use crate::core::Core;
 use crate::function::FunctionKey;
 use crate::job::{Kept, NEVER, State};
+use crate::persist::Shelf;
 use crate::timers::{Alarm, Due};
 use geartrain_proto::Priority;
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,6 +196,10 @@ impl Core {
         }
         for (_, job) in self.jobs.iter() {
             assert!(job.waiters().len() <= limits.waiters_max, "I12: waiters");
+        }
+        for shelf in [Shelf::Dead, Shelf::Finished] {
+            let fits = !self.chores.is_empty() || self.archive.shelf(shelf).fits(limits);
+            assert!(fits, "I12: letters");
         }
         for (_, entry) in self.functions.iter() {
             assert!(entry.sleepers.len() <= entry.workers as usize * 2 + 16, "I12: sleepers");

@@ -26,6 +26,13 @@ use std::collections::{BTreeMap, VecDeque};
 /// Commands of one connection that may wait for the store at once: each may hold a page of what is read.
 const READING_MAX: u32 = 16;
 
+/// Commands of all connections together that may wait for the store: half a second of reading, and half a
+/// gigabyte of what was read.
+const READING_ALL_MAX: usize = 128;
+
+/// Answers of all connections together that may wait for their changes to be durable: some kilobytes each.
+const REPLIES_MAX: usize = 65_536;
+
 /// The last line of every answer.
 const END: &[u8] = b".\n";
 
@@ -95,6 +102,8 @@ impl Rows {
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     waiting: VecDeque<WaitingReply>,
+    /// Those that wait until every function has the policy that was set, with the pass that sees to it.
+    passing: VecDeque<(u64, WaitingReply)>,
 }
 
 #[derive(Debug)]
@@ -117,6 +126,13 @@ impl Core {
         let place = self.reads.next_ticket();
         out.hold(conn, place, Answer::Text(END));
         match command {
+            Ok(_) if self.replies.waiting.len() + self.replies.passing.len() >= REPLIES_MAX => {
+                let error = CommandError::new(format!(
+                    "{REPLIES_MAX} commands of all connections wait for the disk, which is the limit (hint: try again \
+                     in a second)"
+                ));
+                out.replace(conn, place, Answer::Text(&refusal(&error)));
+            }
             Ok(command) => self.run_command(conn, place, command, None, out),
             Err(error) => out.replace(conn, place, Answer::Text(&refusal(error))),
         }
@@ -145,24 +161,33 @@ impl Core {
         reading: Option<Reading>,
         out: &mut dyn Outbox,
     ) {
-        let before = self.writing.last_ticket();
+        let (before, pass) = (self.writing.last_ticket(), self.chores.policies.wanted());
         match self.dispatch(conn, command, reading, out) {
             Ok(Reply::Rows(rows)) => {
                 let mut text = rows.0;
                 text.extend_from_slice(END);
                 let after = self.writing.last_ticket();
+                let reply = WaitingReply { after, conn, place, text };
+                let wanted = self.chores.policies.wanted();
                 if after == before {
-                    out.replace(conn, place, Answer::Text(&text));
-                } else if self.writing.is_ready() {
-                    self.replies.waiting.push_back(WaitingReply { after, conn, place, text });
+                    out.replace(conn, place, Answer::Text(&reply.text));
+                } else if wanted != pass && wanted > self.chores.policies.passed() {
+                    self.replies.passing.push_back((wanted, reply));
                 } else {
-                    out.replace(conn, place, Answer::Text(&refusal(&CommandError::new(NOT_ON_DISK))));
+                    self.answer_when_durable(reply, out);
                 }
             }
             Ok(Reply::Read { .. }) if !self.may_read(conn) => {
                 let error = CommandError::new(format!(
                     "{READING_MAX} commands of this connection wait for the store, which is the limit (hint: read \
                      their answers before you ask for more)"
+                ));
+                out.replace(conn, place, Answer::Text(&refusal(&error)));
+            }
+            Ok(Reply::Read { .. }) if self.reads.commands() >= READING_ALL_MAX => {
+                let error = CommandError::new(format!(
+                    "{READING_ALL_MAX} commands of all connections wait for the store, which is the limit (hint: try \
+                     again in a second)"
                 ));
                 out.replace(conn, place, Answer::Text(&refusal(&error)));
             }
@@ -218,6 +243,26 @@ impl Core {
             Command::Export(arguments) => self.export(arguments, reading, out),
             Command::Import(arguments) => self.import(arguments, out),
         }
+    }
+
+    fn answer_when_durable(&mut self, reply: WaitingReply, out: &mut dyn Outbox) {
+        if self.writing.is_ready() {
+            self.replies.waiting.push_back(reply);
+        } else {
+            let error = refusal(&CommandError::new(NOT_ON_DISK));
+            out.replace(reply.conn, reply.place, Answer::Text(&error));
+        }
+    }
+
+    /// Answers the commands whose policies are in force everywhere now, where they are durable.
+    pub(crate) fn answer_passed(&mut self, out: &mut dyn Outbox) {
+        let passed = self.chores.policies.passed();
+        while let Some((_, reply)) = self.replies.passing.pop_front_if(|(pass, _)| *pass <= passed) {
+            // Behind all that waits, and what the policy changed on its way: answers are in this order.
+            let after = self.writing.last_ticket();
+            self.answer_when_durable(WaitingReply { after, ..reply }, out);
+        }
+        self.release_replies(self.writing.committed(), out);
     }
 
     /// All changes up to this ticket are durable: their commands are answered.

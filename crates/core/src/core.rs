@@ -3,6 +3,7 @@
 //! From: whoever drives it, one input at a time. To: the file named after what the input asks for.
 
 use crate::archive::Archive;
+use crate::chores::Chores;
 use crate::commands::Replies;
 use crate::conn::Conns;
 use crate::durable::Writing;
@@ -44,6 +45,7 @@ pub struct Core {
     pub(crate) functions: Functions,
     pub(crate) conns: Conns,
     pub(crate) timers: Timers,
+    pub(crate) chores: Chores,
     pub(crate) writing: Writing,
     pub(crate) archive: Archive,
     pub(crate) campaigns: Campaigns,
@@ -69,6 +71,7 @@ impl Core {
             functions: Functions::new(settings.hash_seed),
             conns: Conns::default(),
             timers: Timers::default(),
+            chores: Chores::default(),
             writing: Writing::new(settings.next_number.max(1)),
             archive: Archive::default(),
             campaigns: Campaigns::default(),
@@ -195,14 +198,16 @@ impl Core {
     pub fn handle_timeout(&mut self, now: Now, out: &mut dyn Outbox) {
         self.now = now;
         self.expire(out);
+        self.do_chores(out);
     }
 
-    /// When [`Core::handle_timeout`] is to be called; `None` while nothing waits for time.
+    /// When [`Core::handle_timeout`] is to be called; `None` while nothing waits for time. At once, while there is
+    /// work that is done in portions.
     ///
     /// Where a job waits for a time of the calendar, the answer holds only while the clock does not jump.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<Moment> {
-        self.timers.next(now)
+        if self.chores.is_empty() { self.timers.next(now) } else { Some(now.moment) }
     }
 
     /// Whether some job waits for a time of the calendar, which a jump of the clock may bring nearer.

@@ -101,6 +101,17 @@ impl Functions {
         (0..).zip(&self.entries).filter_map(|(index, entry)| Some((FunctionKey(index), entry.as_ref()?)))
     }
 
+    /// As many functions from this slot on as stand in so many slots, and the slot behind them, if there is one.
+    pub(crate) fn slots(&self, from: u64, count: usize) -> (Vec<FunctionKey>, Option<u64>) {
+        let end = self.entries.len();
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(end);
+        let until = from.saturating_add(count).min(end);
+        let first = u32::try_from(from).expect("functions_max is below 2^32");
+        let slots = (first..).zip(self.entries.get(from..until).unwrap_or_default());
+        let keys = slots.filter_map(|(index, entry)| entry.as_ref().map(|_| FunctionKey(index))).collect();
+        (keys, (until < end).then_some(until as u64))
+    }
+
     /// Adds a function that is not there yet.
     pub(crate) fn insert(&mut self, name: Function<'_>, policy: Arc<Policy>) -> FunctionKey {
         let entry = FunctionEntry {

@@ -4,27 +4,26 @@
 //! From: policies; every start and end of a job. To: a gate that is open or shut, and woken workers when it
 //! opens (I10). Never: lets more jobs run, or start, than the policy says.
 
+use crate::chores::PORTION;
 use crate::core::Core;
 use crate::function::FunctionKey;
 use crate::ids::Moment;
-use crate::job::{JobKey, State};
+use crate::job::State;
 use crate::line::Gate;
 use crate::outbox::Outbox;
 use crate::timers::{Alarm, Due};
 
 impl Core {
-    /// A function has another policy: its gate, its waiting jobs and its sleeping workers follow.
+    /// A function has another policy: its gate and its sleeping workers follow, its waiting jobs in portions.
     pub(crate) fn apply_policy(&mut self, function: FunctionKey, out: &mut dyn Outbox) {
         let entry = self.functions.get(function);
         let policy = self.rules.resolve(entry.name().as_bytes());
-        let expires_changed = policy.expires != entry.policy.expires;
+        if policy.expires != entry.policy.expires {
+            self.chores.expiries.ask();
+        }
         self.functions.get_mut(function).policy = policy;
         self.set_up_gate(function);
-        if expires_changed {
-            self.time_expiries(function);
-        }
         self.wake_all_ready(function, out);
-        self.enforce_keeping(function, out);
     }
 
     /// Sets the gate of a function as its policy says.
@@ -103,23 +102,24 @@ impl Core {
         }
     }
 
-    /// Gives every queued job of a function the time at which it expires by its policy of now.
-    fn time_expiries(&mut self, function: FunctionKey) {
-        for key in self.queued_jobs(function) {
+    /// Gives queued jobs, a portion of all, the time at which they expire by their policies of now.
+    pub(crate) fn time_expiries(&mut self) {
+        let Some(from) = self.chores.expiries.at() else { return };
+        let (keys, next) = self.jobs.portion(from, PORTION);
+        for key in keys {
             let job = self.jobs.get(key);
             let (number, since) = (job.number(), job.waits_since());
-            let State::Queued { expires, .. } = *job.state() else { continue };
-            self.timers.remove(expires, Due::Job(number));
+            let State::Queued { expires: before, .. } = *job.state() else { continue };
             let expires = self.expiry(key, since);
+            if expires == before {
+                continue;
+            }
+            self.timers.remove(before, Due::Job(number));
             self.jobs.set_expires(key, expires);
             if expires != crate::job::NEVER {
                 self.timers.add(expires, Due::Job(number));
             }
         }
-    }
-
-    fn queued_jobs(&self, function: FunctionKey) -> Vec<JobKey> {
-        let priorities = geartrain_proto::Priority::ALL.into_iter();
-        priorities.flat_map(|priority| self.jobs.queue(function, priority)).collect()
+        self.chores.expiries.go_on(next);
     }
 }

@@ -378,6 +378,13 @@ impl Jobs {
             .map(|(slot, job)| (u64::from(slot), job.as_ref().map(|job| (JobKey::of(slot), job))))
     }
 
+    /// The jobs in so many slots from this one on, and the slot behind them, if there is one.
+    pub(crate) fn portion(&self, from: u64, count: usize) -> (Vec<JobKey>, Option<u64>) {
+        let mut slots = self.slots(from);
+        let keys = slots.by_ref().take(count).filter_map(|(_, job)| job.map(|(key, _)| key)).collect();
+        (keys, slots.next().map(|(slot, _)| slot))
+    }
+
     /// The job behind, and the job before, a job in its queue.
     pub(crate) fn neighbours(&self, key: JobKey) -> (Option<JobKey>, Option<JobKey>) {
         let job = self.get(key);

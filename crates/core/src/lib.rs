@@ -55,6 +55,7 @@ mod backlog;
 mod blur;
 mod calendar;
 mod check;
+mod chores;
 mod commands;
 mod conn;
 mod core;

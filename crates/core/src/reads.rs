@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Reads {
     last: u64,
     pending: BTreeMap<Ticket, Purpose>,
+    /// How many of these are for commands.
+    commands: usize,
     /// No workload of a job with a larger number is being read.
     workloads_upto: u64,
 }
@@ -81,6 +83,11 @@ impl Reads {
         self.workloads_upto = self.workloads_upto.max(upto);
     }
 
+    /// Commands of all connections that wait for the store.
+    pub(crate) fn commands(&self) -> usize {
+        self.commands
+    }
+
     /// Reads of workloads that have not ended.
     pub(crate) fn workloads(&self) -> impl Iterator<Item = &WorkloadRead> {
         self.pending.values().filter_map(|purpose| match purpose {
@@ -96,6 +103,7 @@ impl Reads {
 
     fn take(&mut self, ticket: Ticket) -> Option<Purpose> {
         let purpose = self.pending.remove(&ticket);
+        self.commands -= usize::from(matches!(purpose, Some(Purpose::Command(_))));
         if self.pending.is_empty() {
             self.workloads_upto = 0;
         }
@@ -106,6 +114,7 @@ impl Reads {
 impl Core {
     pub(crate) fn read(&mut self, wanted: Wanted, numbers: &[u64], purpose: Purpose, out: &mut dyn Outbox) {
         let ticket = self.reads.next_ticket();
+        self.reads.commands += usize::from(matches!(purpose, Purpose::Command(_)));
         self.reads.pending.insert(ticket, purpose);
         out.read(ticket, wanted, numbers);
     }

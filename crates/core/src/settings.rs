@@ -61,6 +61,12 @@ pub struct Limits {
     pub list_bytes_max: usize,
     /// Schedules that `schedule add` makes, with those of the configuration file. Default 100,000.
     pub schedules_max: usize,
+    /// Dead letters, and as many finished jobs that are kept, all functions together: the oldest make room.
+    /// Default 2,000,000, so that one function at its default limit leaves room. Flag `--dead-letters-max`.
+    pub letters_max: usize,
+    /// Bytes of these, as they are counted by the policy `dead-bytes`. Default 16 GiB. Flag
+    /// `--dead-letters-bytes-max`.
+    pub letters_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -72,6 +78,8 @@ impl Default for Limits {
             jobs_max: 4_000_000_000,
             list_bytes_max: 1 << 30,
             schedules_max: 100_000,
+            letters_max: 2_000_000,
+            letters_bytes_max: 16 << 30,
         }
     }
 }

@@ -65,6 +65,9 @@ pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Bytes that are read back from the store before they are handed to the queue.
 pub(crate) const READ_PIECE_BYTES: usize = 256 * 1024;
 
+/// Reads of workloads that workers wait for, after which something else is read that waits.
+pub(crate) const WORKLOADS_IN_A_ROW: u32 = 8;
+
 /// Stored jobs taken into the queue before connections get their turn.
 pub(crate) const LOAD_CHUNK: u32 = 256;
 

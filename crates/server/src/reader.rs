@@ -4,7 +4,7 @@
 //! To: [`geartrain_core::Core::handle_read`] and [`geartrain_core::Core::handle_read_end`].
 //! Never: holds the hub while the disk is read, or holds up a commit.
 
-use crate::limits::READ_PIECE_BYTES;
+use crate::limits::{READ_PIECE_BYTES, WORKLOADS_IN_A_ROW};
 use crate::log::Level;
 use crate::shared::Shared;
 use geartrain_core::{Found, OwnedFound, Ticket, Wanted};
@@ -12,19 +12,42 @@ use geartrain_store::Reader;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What is to be read, first asked first.
+/// What is to be read: which jobs, and for which ticket.
+type Read = (Ticket, Wanted, Vec<u64>);
+
+/// What is to be read, first asked first: workloads that workers wait for before what people ask.
+///
+/// How much may wait `core` says: so many commands, one read of each requeue, the windows of long backlogs.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
-    waiting: VecDeque<(Ticket, Wanted, Vec<u64>)>,
+    workloads: VecDeque<Read>,
+    others: VecDeque<Read>,
+    /// Workloads that were read since one of the others.
+    in_a_row: u32,
 }
 
 impl Reads {
     pub(crate) fn push(&mut self, ticket: Ticket, wanted: Wanted, numbers: &[u64]) {
-        self.waiting.push_back((ticket, wanted, numbers.to_vec()));
+        let waiting = match wanted {
+            Wanted::Workloads => &mut self.workloads,
+            Wanted::Jobs | Wanted::Letters(_) => &mut self.others,
+        };
+        waiting.push_back((ticket, wanted, numbers.to_vec()));
+    }
+
+    /// What is to be read next. Where workers take all that can be read, the others still get their turn.
+    fn pop(&mut self) -> Option<Read> {
+        let is_turn_of_others = self.in_a_row >= WORKLOADS_IN_A_ROW || self.workloads.is_empty();
+        if is_turn_of_others && let Some(read) = self.others.pop_front() {
+            self.in_a_row = 0;
+            return Some(read);
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        self.workloads.pop_front()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.workloads.is_empty() && self.others.is_empty()
     }
 }
 
@@ -51,13 +74,13 @@ pub(crate) fn run(shared: &Arc<Shared>, mut reader: Box<dyn Reader>) {
 }
 
 /// Waits for something to read; `None` when the server ends.
-fn take(shared: &Shared) -> Option<(Ticket, Wanted, Vec<u64>)> {
+fn take(shared: &Shared) -> Option<Read> {
     let mut hub = shared.hub.lock();
     loop {
         if hub.reader_stops {
             return None;
         }
-        if let Some(read) = hub.out.reads.waiting.pop_front() {
+        if let Some(read) = hub.out.reads.pop() {
             return Some(read);
         }
         hub.reader_waits = true;
@@ -97,4 +120,29 @@ impl Piece {
 pub(crate) fn stop(shared: &Shared) {
     shared.hub.lock().reader_stops = true;
     shared.reader_wake.notify_all();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geartrain_core::Shelf;
+
+    fn order(reads: &mut Reads) -> Vec<u64> {
+        std::iter::from_fn(|| reads.pop()).map(|(ticket, ..)| ticket.number()).collect()
+    }
+
+    #[test]
+    fn workloads_come_before_commands_and_leave_them_a_turn() {
+        let mut reads = Reads::default();
+        reads.push(Ticket::new(1), Wanted::Letters(Shelf::Dead), &[1]);
+        reads.push(Ticket::new(2), Wanted::Jobs, &[2]);
+        for ticket in 3..=14 {
+            reads.push(Ticket::new(ticket), Wanted::Workloads, &[ticket]);
+        }
+        assert_eq!(order(&mut reads), [3, 4, 5, 6, 7, 8, 9, 10, 1, 11, 12, 13, 14, 2]);
+        assert!(reads.is_empty());
+        reads.push(Ticket::new(15), Wanted::Jobs, &[2]);
+        assert!(!reads.is_empty());
+        assert_eq!(order(&mut reads), [15]);
+    }
 }

@@ -227,7 +227,7 @@ pub(crate) fn schedule(session: &Session<'_>, command: Command) -> anyhow::Resul
     session.change(&mut connection, command, |row| rows.push(row))?;
     if !session.is_json() {
         for row in &rows {
-            details::schedule(&mut std::io::stdout().lock(), row)?;
+            details::schedule_changed(&mut std::io::stdout().lock(), row)?;
         }
     }
     Ok(())

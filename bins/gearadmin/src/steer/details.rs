@@ -112,8 +112,14 @@ fn block(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// `schedule show`, and the answer to every change of a schedule.
+/// `schedule show`.
 pub(crate) fn schedule(out: &mut impl Write, row: &ScheduleRow) -> io::Result<()> {
+    schedule_changed(out, row)?;
+    content(out, "workload", Some(&row.schedule.workload))
+}
+
+/// The answer to every change of a schedule: it does not repeat the workload.
+pub(crate) fn schedule_changed(out: &mut impl Write, row: &ScheduleRow) -> io::Result<()> {
     let schedule = &row.schedule;
     line(out, "name", &word(&schedule.name))?;
     let zone = schedule.zone.as_deref().map(|zone| format!(" in {}", word(zone))).unwrap_or_default();
@@ -142,8 +148,7 @@ pub(crate) fn schedule(out: &mut impl Write, row: &ScheduleRow) -> io::Result<()
     let took = took.map(|ms| format!(" after {}", span(Duration::from_millis(ms)))).unwrap_or_default();
     line_if(out, "outcome", row.last_outcome.as_deref().map(|outcome| word(outcome) + &took + &handle))?;
     let [runs, failed, skipped, missed] = [row.runs, row.failed, row.skipped, row.missed_runs].map(count);
-    line(out, "runs", &format!("{runs}, {failed} failed; {skipped} left out, {missed} missed"))?;
-    content(out, "workload", Some(&schedule.workload))
+    line(out, "runs", &format!("{runs}, {failed} failed; {skipped} left out, {missed} missed"))
 }
 
 /// `explain`

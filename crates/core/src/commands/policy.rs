@@ -3,6 +3,7 @@
 //! A rule that changes is written as a document, and every function that it is about gets its policy anew.
 
 use super::{Reply, Rows};
+use crate::chores::PORTION;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
@@ -10,6 +11,7 @@ use crate::ids::ConnId;
 use crate::outbox::Outbox;
 use crate::persist::{Document, DocumentKind, Op};
 use crate::rules::{self, PolicyError, Sourced};
+use geartrain_proto::Function;
 use geartrain_proto::command::{CommandError, FunctionName, PolicyRow, PolicySet, PolicyShow, PolicyUnset};
 
 impl Core {
@@ -103,26 +105,42 @@ impl Core {
     }
 
     /// The rule of this name is another one: how many functions have another policy now.
+    ///
+    /// Those that are not among the first follow in portions; see `chores.rs`.
     fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
-        let is_meant = |name: &[u8]| rules::matches(pattern, name);
-        let functions = self.functions.iter();
-        let functions = functions.filter(|(_, entry)| is_meant(entry.name().as_bytes()));
-        let functions: Vec<FunctionKey> = functions.map(|(key, _)| key).collect();
-        let mut changed = 0;
-        for key in functions {
-            let entry = self.functions.get(key);
-            if *self.rules.resolve(entry.name().as_bytes()) != *entry.policy {
-                self.apply_policy(key, out);
-                changed += 1;
-            }
-        }
+        let was_idle = self.chores.is_empty();
+        let changed = if rules::is_pattern(pattern) {
+            self.chores.policies.ask();
+            if was_idle { self.apply_policies(out) } else { 0 }
+        } else {
+            let function = self.functions.find(Function::new(pattern));
+            function.map_or(0, |function| u64::from(self.follow_rules(function, out)))
+        };
         // Letters outlive their functions.
-        for name in self.archive.functions().into_iter().filter(|name| is_meant(name)) {
-            if self.functions.find(geartrain_proto::Function::new(&name)).is_none() {
-                self.enforce_keeping_of(&name, out);
-            }
+        self.chores.keeping.ask();
+        if was_idle {
+            self.time_expiries();
+            self.enforce_keeping(out);
         }
         changed
+    }
+
+    /// Gives a portion of all functions the policies that follow from the rules of now: how many changed.
+    pub(crate) fn apply_policies(&mut self, out: &mut dyn Outbox) -> u64 {
+        let Some(from) = self.chores.policies.at() else { return 0 };
+        let (functions, next) = self.functions.slots(from, self.rules.names_compared(PORTION));
+        self.chores.policies.go_on(next);
+        functions.into_iter().map(|function| u64::from(self.follow_rules(function, out))).sum()
+    }
+
+    /// Whether a function has another policy now.
+    fn follow_rules(&mut self, function: FunctionKey, out: &mut dyn Outbox) -> bool {
+        let entry = self.functions.get(function);
+        let changes = *self.rules.resolve(entry.name().as_bytes()) != *entry.policy;
+        if changes {
+            self.apply_policy(function, out);
+        }
+        changes
     }
 
     /// The rule of this name, without values when there is none any more.

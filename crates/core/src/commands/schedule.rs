@@ -170,18 +170,25 @@ impl Core {
         })
     }
 
+    /// The answer is the schedule without its workload: it is held until the change is durable, and a peer may
+    /// send very many of these meanwhile.
     fn schedule_changed(&mut self, key: ScheduleKey, out: &mut dyn Outbox) -> Reply {
         self.write_schedule(key, out);
-        Rows::one(&self.schedule_row(key))
+        let given = ScheduleAdd { workload: Bytes::default(), ..self.schedules.get(key).given.clone() };
+        Rows::one(&self.row_of(key, given))
     }
 
     pub(crate) fn schedule_row(&self, key: ScheduleKey) -> ScheduleRow {
+        self.row_of(key, self.schedules.get(key).given.clone())
+    }
+
+    fn row_of(&self, key: ScheduleKey, given: ScheduleAdd) -> ScheduleRow {
         let schedule = self.schedules.get(key);
         let memory = &schedule.memory;
         let last = memory.last.as_ref();
         let handle = |number| Bytes::from(self.handles.text(number).as_handle().as_bytes());
         ScheduleRow {
-            schedule: schedule.given.clone(),
+            schedule: given,
             source: schedule.source.name().to_owned(),
             paused: memory.paused,
             next: schedule.next.map(UnixTime::millis),

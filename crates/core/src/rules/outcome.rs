@@ -15,6 +15,9 @@ const SHARED_MAX: usize = 10_000;
 /// Workers that a job with a rule about its attempts may lose by default.
 const LOST_WORKERS_DEFAULT: u32 = 3;
 
+/// Patterns that a name is compared with in the time that a portion has for one entry.
+const PATTERNS_AT_ONCE: usize = 16;
+
 /// A rule that holds for a function: its source, its name or pattern, what it says.
 type Holding<'r> = (Source, &'r [u8], &'r Rule);
 
@@ -40,6 +43,11 @@ impl Rules {
         }
         self.shared.insert(ids, Arc::clone(&policy));
         policy
+    }
+
+    /// How many names can be resolved where so many entries can be looked at.
+    pub(crate) fn names_compared(&self, entries: usize) -> usize {
+        (entries / (1 + self.patterns.len() / PATTERNS_AT_ONCE)).max(1)
     }
 
     /// All values of a function of this name, in the order of the keys.

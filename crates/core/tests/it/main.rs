@@ -1,6 +1,7 @@
 //! What the conversations of `testing/conformance` do not reach: limits, many abilities, held answers.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests")]
 
+mod bounds;
 mod explain;
 mod jobs;
 mod limits;

@@ -42,8 +42,8 @@ pub struct ScheduleAdd {
     pub zone: Option<String>,
     /// Function of its jobs.
     pub function: FunctionName,
-    /// Workload of its jobs.
-    #[serde(default)]
+    /// Workload of its jobs. Absent where it is empty, and in the answers to changes, which do not repeat it.
+    #[serde(default, skip_serializing_if = "Bytes::is_empty")]
     pub workload: Bytes,
     /// Priority of its jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,112 @@
+//! Chores: work on very many entries, done in portions, so that no input holds the queue for long.
+//!
+//! From: a rule that changed, shelves that are over their limits, a function that is dropped with its jobs.
+//! To: the file that knows what becomes of an entry. The first portion is done at once, the others by
+//! [`Core::handle_timeout`], which is due at once while a chore is left.
+//! Never: remembers what an entry was to become. Each portion looks at the rules of that moment, so what comes,
+//! goes or changes between two portions needs no care, and a restart ends all chores: what is loaded follows
+//! the rules from the start.
+
+use crate::archive::KeepingAt;
+use crate::core::Core;
+use crate::ids::{ConnId, Ticket};
+use crate::outbox::{Answer, Outbox};
+use std::collections::VecDeque;
+
+/// Entries that a portion looks at: some milliseconds where each of them changes.
+pub(crate) const PORTION: usize = 2048;
+
+/// Functions that are being dropped at once.
+pub(crate) const DROPS_MAX: usize = 1024;
+
+/// Everything that is not done yet.
+#[derive(Debug, Default)]
+pub(crate) struct Chores {
+    /// Functions get the policies that follow from their rules.
+    pub(crate) policies: Sweep<u64>,
+    /// Queued jobs get the time at which they expire.
+    pub(crate) expiries: Sweep<u64>,
+    /// Letters are kept for as long as their policies say.
+    pub(crate) keeping: Sweep<KeepingAt>,
+    /// Functions are dropped with their jobs, one after the other.
+    pub(crate) drops: VecDeque<Drop>,
+}
+
+/// A pass over a table, from its beginning to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep<At> {
+    /// Where it goes on; `None` while there is nothing to do.
+    at: Option<At>,
+    /// Whether something changed since it began: it passes once more then.
+    again: bool,
+    /// Passes that are over.
+    passed: u64,
+    /// The pass with which all that changed so far is done.
+    wanted: u64,
+}
+
+impl<At: Clone + Default> Sweep<At> {
+    /// Something changed: a whole pass is due from here on.
+    pub(crate) fn ask(&mut self) {
+        match self.at {
+            None => self.at = Some(At::default()),
+            Some(_) => self.again = true,
+        }
+        self.wanted = self.passed + 1 + u64::from(self.again);
+    }
+
+    pub(crate) fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    pub(crate) fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
+    pub(crate) fn at(&self) -> Option<At> {
+        self.at.clone()
+    }
+
+    /// A portion was done; `next` is where the next one begins.
+    pub(crate) fn go_on(&mut self, next: Option<At>) {
+        self.passed += u64::from(next.is_none());
+        let once_more = next.is_none() && std::mem::take(&mut self.again);
+        self.at = if once_more { Some(At::default()) } else { next };
+    }
+}
+
+/// A function that is dropped with its jobs; a peer waits for the answer.
+#[derive(Debug)]
+pub(crate) struct Drop {
+    pub(crate) function: Box<[u8]>,
+    /// Jobs that were submitted since are not meant.
+    pub(crate) before: u64,
+    /// Slot of the next job to look at.
+    pub(crate) at: u64,
+    pub(crate) conn: ConnId,
+    /// The place that is held for the answer.
+    pub(crate) place: Ticket,
+}
+
+impl Chores {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { policies, expiries, keeping, drops } = self;
+        policies.at.is_none() && expiries.at.is_none() && keeping.at.is_none() && drops.is_empty()
+    }
+}
+
+impl Core {
+    /// Does one portion of each chore.
+    pub(crate) fn do_chores(&mut self, out: &mut dyn Outbox) {
+        self.apply_policies(out);
+        self.time_expiries();
+        self.enforce_keeping(out);
+        self.answer_passed(out);
+        if let Some(mut chore) = self.chores.drops.pop_front() {
+            match self.drop_jobs(&mut chore, out) {
+                Some(reply) => out.replace(chore.conn, chore.place, Answer::Text(&reply)),
+                None => self.chores.drops.push_front(chore),
+            }
+        }
+    }
+}
