@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// How much of what is due is done in one call.
-const DUE_MAX: usize = 2048;
+pub(crate) const DUE_MAX: usize = 2048;
 
 /// What waits for a time of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

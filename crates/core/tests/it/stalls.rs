@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use geartrain_core::{
-    Attempt, ConnId, Durability, FileRule, Found, Outcome, Record, Settings, Shelf, Shelving, Stored,
+    Attempt, ConnId, Durability, FileRule, Found, Now, Outcome, Record, Settings, Shelf, Shelving, Stored,
     UnixTime,
 };
 use geartrain_proto::SubmitMode::{Background, Epoch, Foreground};
@@ -255,4 +255,20 @@ fn a_woken_worker_that_takes_a_suspended_name_leaves_the_job_to_another() {
     assert_eq!(sent.iter().filter(|it| *it == "NOOP").count(), 1);
     let first = world.request(good, &name);
     assert_eq!(first, ["NOOP"], "the other one is woken");
+}
+
+#[test]
+fn a_job_past_its_expiry_is_not_assigned_before_the_timers_are_looked_at() {
+    let mut world = expiring();
+    let (client, worker) = (world.connect(), world.connect());
+    world.can_do(worker, "f");
+    world.submit(client, "f", "old", Background);
+    world.committed(1000);
+    let now = world.now();
+    world.set_now(Now { moment: now.moment.after(30 * MINUTE), unix: now.unix.after(30 * MINUTE) });
+    world.submit(client, "f", "new", Background);
+    world.committed(1000);
+    world.set_now(Now { moment: now.moment.after(60 * MINUTE), unix: now.unix.after(60 * MINUTE) });
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:2 f"]);
+    assert_eq!(world.core.jobs(), 1, "the other one is a dead letter");
 }

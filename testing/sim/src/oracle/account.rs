@@ -372,7 +372,8 @@ impl Oracle {
                 let since = job.since.0;
                 let is_over =
                     policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
-                matches!(cause, Cause::Timeout) && is_over && !matches!(job.state, State::Running(_))
+                let looks = matches!(cause, Cause::Timeout | Cause::Request(_, Request::Grab(_)));
+                looks && is_over && !matches!(job.state, State::Running(_))
             }
             (Ended::Dead(_), _) => job.must_end == Some(how),
             (_, Cause::Request(_, Request::WorkComplete { handle, .. })) => {
