@@ -391,6 +391,10 @@ impl Core {
         match job.state() {
             State::Delayed { until, .. } => until.seconds_ceil(),
             State::Paused { .. } => self.now.unix.after(job.wait(self.now)).seconds_ceil(),
+            // After a restart its wait in the line counts from then, as it does now, and not from its submit.
+            State::Queued { .. } if job.attempts() == 0 && job.waits_since() > job.submitted() => {
+                job.waits_since().seconds()
+            }
             State::Queued { .. } | State::Running(_) => 0,
         }
     }

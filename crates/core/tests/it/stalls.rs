@@ -272,3 +272,26 @@ fn a_job_past_its_expiry_is_not_assigned_before_the_timers_are_looked_at() {
     assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:2 f"]);
     assert_eq!(world.core.jobs(), 1, "the other one is a dead letter");
 }
+
+#[test]
+fn a_queued_epoch_job_that_is_moved_expires_no_earlier_over_a_restart() {
+    let mut world = expiring();
+    let client = world.connect();
+    let epoch = world.now().unix.seconds() + 7200;
+    world.submit(client, "f", "", Epoch(epoch));
+    world.committed(1000);
+    world.advance(120 * MINUTE);
+    world.advance(30 * MINUTE);
+    world.command(client, r#"jobs priority {"pick":{"filter":{}},"to":"high"}"#);
+    let record = world.out.stored[&1].clone();
+    assert_eq!(record.not_before, epoch, "its time stays with it");
+    let mut after = expiring();
+    after.set_now(world.now());
+    let now = after.now();
+    after.core.load(now, Stored::Job(record.as_record()), &mut after.out);
+    after.loaded();
+    after.advance(29 * MINUTE);
+    assert_eq!(after.core.jobs(), 1, "it waits since its epoch");
+    after.advance(MINUTE);
+    assert_eq!(after.core.jobs(), 0);
+}
