@@ -399,6 +399,15 @@ impl Core {
         }
     }
 
+    /// Lets the store forget the attempts of a job that it was never given.
+    pub(crate) fn forget_attempts(&mut self, key: JobKey, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        let (number, attempts) = (job.number(), job.attempts());
+        if attempts > 0 {
+            out.persist(self.writing.next_ticket(), Op::Delete { number, attempts });
+        }
+    }
+
     fn shelve(&mut self, job: &Job, shelf: Shelf, how: Outcome, error: &[u8], out: &mut dyn Outbox) {
         let number = job.number();
         if !job.kept().has_record() {

@@ -295,6 +295,7 @@ impl Core {
     /// A client gave up on a job whose record could not be written.
     pub(crate) fn unkeep(&mut self, key: JobKey, out: &mut dyn Outbox) {
         self.jobs.set_kept(key, Kept::ByClients);
+        self.forget_attempts(key, out);
         let job = self.jobs.get(key);
         if job.running().is_none() && job.waiters().is_empty() {
             self.end(key, Ended::NotStored, out);

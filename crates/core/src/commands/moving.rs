@@ -186,6 +186,8 @@ impl Core {
         self.imports.check_room(origin, *number)?;
         self.check_room_for_import(shelf.is_some())?;
         let mut record = checked_record(item)?;
+        // The store forgets the attempts of a job by their count.
+        let log = if record.attempts > 0 { log.as_slice() } else { &[] };
         let Some(function) = self.function_for(Function::new(&record.function)) else {
             return Err(CommandError::new("import: there are too many functions"));
         };

@@ -76,6 +76,20 @@ fn a_pause_is_no_longer_over_a_restart_when_the_clock_was_set_back() {
     assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:5 f"]);
 }
 
+#[test]
+fn a_submit_that_could_not_be_written_leaves_no_attempts_behind() {
+    let mut world = world(&[("attempts", "9"), ("retry-on", "fail")]);
+    let (client, worker) = (world.connect(), worker(&mut world));
+    world.submit(client, "f", "", Background);
+    let put = world.take_persisted()[0].0;
+    world.grab(worker);
+    fail(&mut world, worker, 1);
+    assert_eq!(world.take_persisted()[0].1, "attempt 1 of 1: fail");
+    world.store_failed(put);
+    let after: Vec<String> = world.take_persisted().into_iter().map(|(_, op)| op).collect();
+    assert_eq!((after, world.core.jobs()), (vec!["delete 1".to_owned()], 0));
+}
+
 /// I16: one answer.
 #[test]
 fn a_client_waits_through_all_attempts_and_gets_one_answer() {
