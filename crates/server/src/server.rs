@@ -177,6 +177,7 @@ impl Server {
 
     /// Takes no more connections, and waits until only stored jobs remain; those it has are served on.
     pub async fn drain(&self) {
+        self.shared.run(|_, hub| hub.core.begin_drain());
         self.watch(Watch::OnlyStored).await;
     }
 
