@@ -103,7 +103,7 @@ impl Core {
     }
 
     /// The rule of this name is another one: how many functions have another policy now.
-    fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
+    pub(crate) fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
         let is_meant = |name: &[u8]| rules::matches(pattern, name);
         let functions = self.functions.iter();
         let functions = functions.filter(|(_, entry)| is_meant(entry.name().as_bytes()));

@@ -23,6 +23,7 @@ const CLOCK_STEP_MS: i64 = 1000;
 impl Core {
     /// All is loaded: the schedules of the configuration file and those that are stored begin.
     pub(crate) fn begin_schedules(&mut self, out: &mut dyn Outbox) {
+        self.schedules.begun = true;
         let mut loaded = std::mem::take(&mut self.schedules.loaded);
         for given in self.settings.schedules.clone() {
             let body = loaded.remove(&given.name);
