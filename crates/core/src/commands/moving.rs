@@ -180,7 +180,11 @@ impl Core {
                 origin.len()
             )));
         }
-        if self.imports.has(origin, *number) || (*origin == self.origin() && self.is_kept(*number)) {
+        let is_own = *origin == self.origin();
+        // A job that this queue had, and has no more, ended since the export: it is not to run again. A letter may
+        // come back, since it runs only when somebody requeues it.
+        let has_ended = shelf.is_none() && self.writing.was_given(*number);
+        if self.imports.has(origin, *number) || (is_own && (has_ended || self.is_kept(*number))) {
             return Ok(Imported { outcome: "known".to_owned(), handle: None });
         }
         self.imports.check_room(origin, *number)?;

@@ -295,3 +295,21 @@ fn a_queued_epoch_job_that_is_moved_expires_no_earlier_over_a_restart() {
     after.advance(MINUTE);
     assert_eq!(after.core.jobs(), 0);
 }
+
+#[test]
+fn a_job_that_ended_since_its_export_does_not_run_again_in_its_own_queue() {
+    let mut world = world(Durability::Stored, &[]);
+    let (person, worker) = (world.connect(), worker(&mut world));
+    world.submit(person, "f", "", Background);
+    world.admin(person, r#"export {"section":"policies"}"#);
+    world.committed(1_000);
+    world.command(person, r#"export {"section":"jobs"}"#);
+    let item = end_read(&mut world, &[]).remove(0);
+    world.grab(worker);
+    world.complete(worker, "H:localhost:1");
+    let (rows, _) = world.command(person, &format!(r#"import {{"item":{item}}}"#));
+    assert_eq!((rows[0]["outcome"].as_str(), world.core.jobs()), (Some("known"), 0));
+    let other = item.to_string().replace(item["origin"].as_str().unwrap(), "other");
+    world.command(person, &format!(r#"import {{"item":{other}}}"#));
+    assert_eq!(world.core.jobs(), 1, "that of another queue runs");
+}
