@@ -184,9 +184,8 @@ pub(crate) enum DeadAction {
 pub(crate) struct Requeue {
     #[command(flatten)]
     pub(crate) which: LetterFilters,
-    /// All of them, where nothing else says which
-    #[arg(long)]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
     /// How fast, as 10/s or 30/m; default all at once
     #[arg(long)]
     pub(crate) rate: Option<String>,
