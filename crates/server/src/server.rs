@@ -229,6 +229,7 @@ fn share(
 ) -> Result<Shared, SettingsError> {
     let mut settings = config.settings.clone();
     settings.durability = durability;
+    settings.workload_bytes_max = config.body_bytes_max;
     if config.store_when == StoreWhen::AtShutdown {
         // Until then the store has nothing to read a workload back from.
         settings.queue_memory_bytes = u64::MAX;

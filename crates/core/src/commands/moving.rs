@@ -163,6 +163,10 @@ impl Core {
     }
 
     pub(crate) fn import(&mut self, arguments: &Import, out: &mut dyn Outbox) -> Result<Reply, CommandError> {
+        if let (job @ Item::Job { .. }, true) = (&arguments.item, arguments.check) {
+            self.checked_record(job)?;
+            return Ok(Rows::one(&Imported { outcome: "checked".to_owned(), handle: None }));
+        }
         match &arguments.item {
             Item::Policy { function, values } => self.import_policy(function, values, out),
             Item::Schedule { schedule, paused, last } => self.import_schedule(schedule, *paused, *last, out),
@@ -189,7 +193,7 @@ impl Core {
         }
         self.imports.check_room(origin, *number)?;
         self.check_room_for_import(shelf.is_some())?;
-        let mut record = checked_record(item)?;
+        let mut record = self.checked_record(item)?;
         // The store forgets the attempts of a job by their count.
         let log = if record.attempts > 0 { log.as_slice() } else { &[] };
         let Some(function) = self.function_for(Function::new(&record.function)) else {
@@ -221,6 +225,17 @@ impl Core {
             return Ok(());
         }
         Err(CommandError::new("import: too many jobs wait (hint: go on when some are done)"))
+    }
+
+    fn checked_record(&self, item: &Item) -> Result<OwnedRecord, CommandError> {
+        let record = checked_record(item)?;
+        let (len, max) = (record.workload.len(), self.settings.workload_bytes_max);
+        if u32::try_from(len).is_ok_and(|len| len <= max) {
+            return Ok(record);
+        }
+        Err(CommandError::new(format!(
+            "import: workload of {len} bytes is over the limit of {max} bytes (hint: --body-bytes-max of the server)"
+        )))
     }
 
     /// Takes in a job that waits, unless one of its unique lives.
