@@ -307,6 +307,9 @@ pub(crate) struct Export {
     /// What is exported; default all
     #[arg(long, value_name = "SECTION", value_delimiter = ',')]
     pub(crate) section: Vec<ExportedSection>,
+    /// The policies of the configuration file too, to be set at run time where they are imported
+    #[arg(long)]
+    pub(crate) with_file_policies: bool,
 }
 
 #[derive(Debug, Args)]

@@ -84,7 +84,7 @@ fn an_export_has_a_head_its_items_and_an_end() {
     --- stdout
     exported 4 items to FILE: 1 dead letter, 2 jobs, 1 policy, 0 schedules\n
     --- stderr
-    not exported: the policies of the configuration file, 1 rule (hint: copy the file)\n
+    not exported: the policies of the configuration file, 1 rule (hint: copy the file, or --with-file-policies)\n
     2 jobs run here now and are in the file: they run again where it is imported (hint: let workers finish and export again)\n
     > policy show {}
     > jobs list {"pick":{"filter":{"state":"running"},"after":0},"limit":0}
@@ -107,6 +107,43 @@ fn an_export_has_a_head_its_items_and_an_end() {
         "exit Some(0)\n--- stdout\nFILE is whole: 4 items\\n\n--- stderr\n"
     );
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left in the folder");
+}
+
+#[test]
+fn policies_of_the_configuration_file_are_exported_where_that_is_said() {
+    let rules = [
+        r#"{"function":"f","values":{"attempts":["2","file:f"],"timeout":["1m","file:f"]}}"#,
+        r#"{"function":"*","values":{"expires":["1d","file:*"]}}"#,
+        r#"{"function":"f","values":{"attempts":["3","set:f"]}}"#,
+        "{}",
+    ];
+    let rules = rules.map(|row| row.to_owned() + "\n").concat();
+    let told = tell(&["export", "-", "--section", "policies", "--with-file-policies"], &[&rules]);
+    let file = String::from_utf8(told.ran.stdout).unwrap();
+    let lines: Vec<&str> = file.lines().collect();
+    assert_eq!(
+        lines[1..],
+        [
+            r#"{"kind":"policy","function":"*","values":{"expires":"1d"}}"#,
+            r#"{"kind":"policy","function":"f","values":{"attempts":"3","timeout":"1m"}}"#,
+            r#"{"geartrain-export-end":2,"counts":{"policies":2}}"#,
+        ]
+    );
+    assert_eq!(
+        (told.ran.exit, told.ran.stderr, told.asked),
+        (Some(0), Vec::new(), vec!["policy show {}".to_owned()])
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_as_it_was_given() {
+    let told = tell(&["export", "/nonexistent/queue.jsonl"], &[]);
+    assert_snapshot!(told.shown(), @r"
+    exit Some(1)
+    --- stdout
+    --- stderr
+    Error: cannot write /nonexistent/queue.jsonl: entity not found\n
+    ");
 }
 
 #[test]
