@@ -6,7 +6,7 @@ use crate::resolve::Resolved;
 use crate::{log, queue};
 use anyhow::{Result, bail};
 use geartrain_core::Reloaded;
-use geartrain_server::{Address, Health, Level, Listeners, Log, Server};
+use geartrain_server::{Address, Health, Level, Listeners, Log, Server, StoreWhen};
 use geartrain_store::{JOBS_COUNTED_MAX, Opening, Store};
 use std::time::Duration;
 use tokio::runtime;
@@ -75,6 +75,12 @@ fn start(resolved: &Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
     let pid_file = resolved.process.pid_file.as_deref().map(PidFile::write).transpose()?;
     let server = Server::start(resolved.server.clone(), listeners, store, log.clone())?;
     introduce(&server, opening.as_ref(), log);
+    if opening.is_some() && resolved.server.store_when == StoreWhen::AtShutdown {
+        log.talk(format_args!(
+            "the queue is written when the server ends: dead letters and finished jobs of this run are counted, and \
+             can be listed, shown and requeued after the next start"
+        ));
+    }
     Ok((server, pid_file))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::peer::submit;
 use crate::process::Gearmand;
-use geartrain_proto::{Function, GrabKind, PacketKind, Request, Response, SubmitMode};
+use geartrain_proto::{Function, GrabKind, Handle, PacketKind, Request, Response, SubmitMode};
 use nix::sys::signal::Signal;
 use std::fs;
 use tempfile::TempDir;
@@ -69,6 +69,30 @@ fn a_wrong_policy_on_the_port_is_refused_in_one_sentence() {
         refused.concat().trim_end(),
         "{\"error\":\"policy of 'f': attempts cannot be 'many': it takes a number from 1 to 1000000, or none\"}"
     );
+}
+
+#[test]
+fn a_queue_that_is_written_at_the_end_says_what_cannot_be_read_before() {
+    let arguments = ["--store-queue-on-shutdown", "--libsqlite3-db=queue.db"];
+    let mut server = Gearmand::start(&arguments);
+    server.wait_for_line("gearmand: the queue is written when the server ends: dead letters");
+    let (mut person, mut worker) = (server.connect(), server.connect());
+    person.listing(r#"policy set {"function":"image.resize","values":{"attempts":1,"retry-on":["fail"]}}"#);
+    person.send(&[submit("image.resize", SubmitMode::Background, b"")]);
+    person.body_of(PacketKind::JobCreated);
+    worker.send(&[CAN_RESIZE, GRAB]);
+    let body = worker.body_of(PacketKind::JobAssign);
+    let handle = body.split(|byte| *byte == 0).next().unwrap();
+    worker.send(&[Request::WorkFail { handle: Handle::new(handle) }, GRAB]);
+    worker.expect(&Response::NoJob);
+    let list = r#"dead list {"shelf":"dead","filter":{},"after":0,"limit":0}"#;
+    assert_eq!(person.listing("dead groups {}").len(), 2, "it is counted");
+    assert_eq!(person.listing(list).len(), 1, "and not listed");
+    server.signal(Signal::SIGTERM);
+    server.wait();
+    let folder = server.kill();
+    let server = Gearmand::start_in(folder, &arguments);
+    assert_eq!(server.connect().listing(list).len(), 2, "it was written at the end");
 }
 
 #[test]
