@@ -4,6 +4,7 @@
 //! Never: sends anything or asks the time. Only this file changes a [`State`] (I4), and with it the links,
 //! counts and indexes that must agree with it.
 
+mod identity;
 mod presence;
 mod window;
 
@@ -14,6 +15,7 @@ use crate::line::{Gate, Line};
 use crate::persist::Outcome;
 use foldhash::fast::FixedState;
 use geartrain_proto::{GrabKind, Priority, Unique};
+use identity::Identity;
 use presence::Presence;
 use std::hash::BuildHasher;
 use std::num::NonZeroU32;
@@ -768,46 +770,6 @@ impl Jobs {
                 }
             }
             (true, Some(_)) | (false, None) => {}
-        }
-    }
-}
-
-impl Job {
-    fn identity_hash(&self, state: &FixedState) -> Option<u64> {
-        Some(self.identity()?.hash(self.function, state))
-    }
-
-    fn identity(&self) -> Option<Identity<'_>> {
-        // A job whose workload is its identity never parts with it.
-        Identity::new(self.unique(), self.workload().unwrap_or_default())
-    }
-
-    /// Whether a submit finds it by its workload.
-    fn is_known_by_workload(&self) -> bool {
-        matches!(self.identity(), Some(Identity::Workload(_)))
-    }
-}
-
-/// By what a submit finds the job that it joins. An absent unique is no identity (I5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Identity<'a> {
-    Unique(&'a [u8]),
-    Workload(&'a [u8]),
-}
-
-impl<'a> Identity<'a> {
-    fn new(unique: Unique<'a>, workload: &'a [u8]) -> Option<Self> {
-        if unique.is_workload() {
-            (!workload.is_empty()).then_some(Identity::Workload(workload))
-        } else {
-            (!unique.is_absent()).then_some(Identity::Unique(unique.as_bytes()))
-        }
-    }
-
-    fn hash(self, function: FunctionKey, state: &FixedState) -> u64 {
-        match self {
-            Identity::Unique(bytes) => state.hash_one((function.index(), bytes)),
-            Identity::Workload(bytes) => state.hash_one((function.index(), true, bytes)),
         }
     }
 }
