@@ -984,7 +984,7 @@ _gearadmin() {
             return 0
             ;;
         gearadmin__subcmd__dead__subcmd__requeue)
-            opts="-h -p -S --function --group --older-than --younger-than --unique --text --all --rate --canary --to --workload --workload-file --detach --host --port --ssl --timeout --json --reply-bytes-max --help"
+            opts="-y -h -p -S --function --group --older-than --younger-than --unique --text --all --yes --rate --canary --to --workload --workload-file --detach --host --port --ssl --timeout --json --reply-bytes-max --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1188,7 +1188,7 @@ _gearadmin() {
             return 0
             ;;
         gearadmin__subcmd__export)
-            opts="-h -p -S --section --host --port --ssl --timeout --json --reply-bytes-max --help"
+            opts="-h -p -S --section --with-file-policies --host --port --ssl --timeout --json --reply-bytes-max --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -353,6 +353,7 @@ complete -c gearadmin -n "__fish_gearadmin_using_subcommand dead; and __fish_see
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand dead; and __fish_seen_subcommand_from requeue" -l timeout -d 'Longest silence of a server, in milliseconds' -r
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand dead; and __fish_seen_subcommand_from requeue" -l reply-bytes-max -d 'Largest reply taken from a server, in bytes' -r
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand dead; and __fish_seen_subcommand_from requeue" -l all -d 'All of them, where nothing else says which'
+complete -c gearadmin -n "__fish_gearadmin_using_subcommand dead; and __fish_seen_subcommand_from requeue" -s y -l yes -d 'Do not ask'
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand dead; and __fish_seen_subcommand_from requeue" -l detach -d 'Do not wait for what becomes of them'
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand dead; and __fish_seen_subcommand_from requeue" -s S -l ssl -d 'Encrypt the connection (refused: this build has no TLS)'
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand dead; and __fish_seen_subcommand_from requeue" -l json -d 'Print JSON: an object per reply on a line of its own; of a command, an object per row'
@@ -565,6 +566,7 @@ complete -c gearadmin -n "__fish_gearadmin_using_subcommand export" -s h -l host
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand export" -s p -l port -d 'Port number or service for hosts that name none' -r
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand export" -l timeout -d 'Longest silence of a server, in milliseconds' -r
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand export" -l reply-bytes-max -d 'Largest reply taken from a server, in bytes' -r
+complete -c gearadmin -n "__fish_gearadmin_using_subcommand export" -l with-file-policies -d 'The policies of the configuration file too, to be set at run time where they are imported'
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand export" -s S -l ssl -d 'Encrypt the connection (refused: this build has no TLS)'
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand export" -l json -d 'Print JSON: an object per reply on a line of its own; of a command, an object per row'
 complete -c gearadmin -n "__fish_gearadmin_using_subcommand export" -l help -d 'Print this help'

@@ -192,7 +192,11 @@ fn list_letters(
     let (row_limit, page) = row_limit(session, limit);
     let list = |filter| Command::DeadList(Box::new(DeadList { shelf, filter, after: 0, limit: page }));
     let commands: Vec<_> = which.filters().into_iter().map(list).collect();
-    session.list(&commands, View::Letters, row_limit)
+    let view = match shelf {
+        ShelfName::Dead => View::Letters,
+        ShelfName::Finished => View::Finished,
+    };
+    session.list(&commands, view, row_limit)
 }
 
 fn show_letters(session: &Session<'_>, shelf: ShelfName, which: &actions::Handles) -> anyhow::Result<()> {

@@ -21,7 +21,8 @@ pub(crate) enum Generated {
 /// What the manual page says beyond the help.
 const MORE: &str = "\
 Signals: SIGTERM and SIGINT end the server at once, after --shutdown-grace; SIGUSR1 closes the port and ends it \
-once only stored jobs remain; SIGHUP opens the log file anew. What was acknowledged is on disk whichever comes.
+once only stored jobs remain; SIGHUP opens the log file anew and takes the policies and schedules that stand in the \
+configuration file now. What was acknowledged is on disk whichever comes.
 
 Exit status: 0 after a signal that asks for the end, and for --help, --version and a good --check-args; 1 for wrong \
 usage, an unusable path or port, or a queue that cannot be loaded or stored.

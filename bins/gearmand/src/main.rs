@@ -54,7 +54,8 @@ fn run() -> Result<()> {
         None
     };
     process::prepare(&mut resolved)?;
-    serve::serve(resolved, readiness)
+    let read_again = || cli::read(&arguments).and_then(|raw| resolve(raw, &arguments));
+    serve::serve(resolved, readiness, &read_again)
 }
 
 /// What the options mean; an error that comes from the configuration file has its line.

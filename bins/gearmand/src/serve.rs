@@ -5,15 +5,23 @@ use crate::process::PidFile;
 use crate::resolve::Resolved;
 use crate::{log, queue};
 use anyhow::{Result, bail};
-use geartrain_server::{Address, Health, Level, Listeners, Log, Server};
+use geartrain_core::Reloaded;
+use geartrain_server::{Address, Health, Level, Listeners, Log, Server, StoreWhen};
 use geartrain_store::{JOBS_COUNTED_MAX, Opening, Store};
 use std::time::Duration;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
+/// What the options and the configuration file say now.
+pub(crate) type ReadAgain<'a> = &'a dyn Fn() -> Result<Resolved>;
+
 /// Serves until a signal ends it.
-pub(crate) fn serve(resolved: Resolved, readiness: Option<Readiness>) -> Result<()> {
+pub(crate) fn serve(
+    resolved: Resolved,
+    readiness: Option<Readiness>,
+    read_again: ReadAgain<'_>,
+) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // First of all, so that no signal is lost while the server starts.
@@ -21,7 +29,8 @@ pub(crate) fn serve(resolved: Resolved, readiness: Option<Readiness>) -> Result<
         let log = log::open(&resolved.log)?;
         abort_on_panic(&log);
         let (server, pid_file) = start(&resolved, &log)?;
-        let outcome = run(&server, &mut signals, &log, readiness, resolved.process.shutdown_grace).await;
+        let reload = Reload { server: &server, log: &log, read_again };
+        let outcome = run(&reload, &mut signals, readiness, resolved.process.shutdown_grace).await;
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
         let outcome = match outcome {
             // Nothing was acknowledged yet, and loading is not worth waiting for.
@@ -66,6 +75,12 @@ fn start(resolved: &Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
     let pid_file = resolved.process.pid_file.as_deref().map(PidFile::write).transpose()?;
     let server = Server::start(resolved.server.clone(), listeners, store, log.clone())?;
     introduce(&server, opening.as_ref(), log);
+    if opening.is_some() && resolved.server.store_when == StoreWhen::AtShutdown {
+        log.talk(format_args!(
+            "the queue is written when the server ends: dead letters and finished jobs of this run are counted, and \
+             can be listed, shown and requeued after the next start"
+        ));
+    }
     Ok((server, pid_file))
 }
 
@@ -110,7 +125,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     drain: Signal,
-    reopen: Signal,
+    reload: Signal,
 }
 
 /// What a signal asks for.
@@ -118,7 +133,38 @@ struct Signals {
 enum Asked {
     End,
     Drain,
-    Reopen,
+    Reload,
+}
+
+/// What SIGHUP needs.
+struct Reload<'a> {
+    server: &'a Server,
+    log: &'a Log,
+    read_again: ReadAgain<'a>,
+}
+
+impl Reload<'_> {
+    /// Opens the log file anew, and takes the policies and schedules that stand in the configuration file now.
+    fn reload(&self) {
+        self.log.reopen();
+        let taken = (self.read_again)().and_then(|resolved| {
+            let settings = resolved.server.settings;
+            Ok(self.server.reload(&settings.rules, &settings.schedules)?)
+        });
+        match taken {
+            Ok(Reloaded { functions, schedules }) => self.log.line(
+                Level::Notice,
+                format_args!(
+                    "SIGHUP, configuration file read again: \
+                     functions with another policy: {functions}, schedules changed: {schedules}"
+                ),
+            ),
+            Err(error) => self.log.line(
+                Level::Error,
+                format_args!("SIGHUP, the configuration file is not taken, all stays as it was: {error:#}"),
+            ),
+        }
+    }
 }
 
 impl Signals {
@@ -127,7 +173,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             drain: signal(SignalKind::user_defined1())?,
-            reopen: signal(SignalKind::hangup())?,
+            reload: signal(SignalKind::hangup())?,
         })
     }
 
@@ -136,15 +182,16 @@ impl Signals {
             _ = self.terminate.recv() => Asked::End,
             _ = self.interrupt.recv() => Asked::End,
             _ = self.drain.recv() => Asked::Drain,
-            _ = self.reopen.recv() => Asked::Reopen,
+            _ = self.reload.recv() => Asked::Reload,
         }
     }
 
-    /// The next signal that ends the server one way or the other; the log is reopened on the way.
-    async fn next_end(&mut self, log: &Log) -> Asked {
+    /// The next signal that ends the server one way or the other; on the way the log is reopened, and the
+    /// configuration file read again.
+    async fn next_end(&mut self, reload: &Reload<'_>) -> Asked {
         loop {
             match self.next().await {
-                Asked::Reopen => log.reopen(),
+                Asked::Reload => reload.reload(),
                 asked @ (Asked::End | Asked::Drain) => return asked,
             }
         }
@@ -153,14 +200,14 @@ impl Signals {
 
 /// Waits for the end, and for what has to be waited for before it.
 async fn run(
-    server: &Server,
+    reload: &Reload<'_>,
     signals: &mut Signals,
-    log: &Log,
     readiness: Option<Readiness>,
     grace: Duration,
 ) -> Result<()> {
+    let Reload { server, log, .. } = *reload;
     let asked = tokio::select! {
-        asked = signals.next_end(log) => asked,
+        asked = signals.next_end(reload) => asked,
         asked = async {
             be_ready(server, log, readiness).await?;
             Ok::<Asked, anyhow::Error>(std::future::pending().await)
@@ -171,7 +218,7 @@ async fn run(
             log.talk(format_args!("taking no more connections, ending once only stored jobs remain"));
             tokio::select! {
                 () = server.drain() => {}
-                () = next_stop(signals, log) => {}
+                () = next_stop(signals, reload) => {}
             }
         }
         Asked::End if !grace.is_zero() => {
@@ -179,16 +226,16 @@ async fn run(
             tokio::select! {
                 // Running jobs whose time is up run again after the next start.
                 _ = timeout(grace, server.finish_running()) => {}
-                () = next_stop(signals, log) => {}
+                () = next_stop(signals, reload) => {}
             }
         }
-        Asked::End | Asked::Reopen => {}
+        Asked::End | Asked::Reload => {}
     }
     Ok(())
 }
 
-async fn next_stop(signals: &mut Signals, log: &Log) {
-    while signals.next_end(log).await != Asked::End {}
+async fn next_stop(signals: &mut Signals, reload: &Reload<'_>) {
+    while signals.next_end(reload).await != Asked::End {}
 }
 
 async fn be_ready(server: &Server, log: &Log, readiness: Option<Readiness>) -> Result<()> {

@@ -5,6 +5,7 @@
 use crate::conn::Sleep;
 use crate::core::Core;
 use crate::function::FunctionKey;
+use crate::ids::Moment;
 use crate::job::{Kept, NEVER, State};
 use crate::persist::Shelf;
 use crate::timers::{Alarm, Due};
@@ -47,7 +48,7 @@ impl Core {
                 }
             }
         }
-        let (mut dues, mut deadlines) = (0, 0);
+        let (mut dues, mut deadlines, mut pauses) = (0, 0, 0);
         for (key, job) in self.jobs.iter() {
             let number = job.number();
             assert_eq!(self.jobs.find(number), Some(key), "I4: job {number} is found by its number");
@@ -57,6 +58,15 @@ impl Core {
                     Some(*expires).filter(|expires| *expires != NEVER)
                 }
                 State::Delayed { until, .. } => Some(*until),
+                State::Paused { until_ms, .. } => {
+                    pauses += 1;
+                    let alarm = (Moment::from_millis(*until_ms), Alarm::Pause(number));
+                    assert!(
+                        self.timers.alarms().contains(&alarm),
+                        "I4: job {number} has no end of its pause"
+                    );
+                    None
+                }
                 State::Running(running) => {
                     if let Some(deadline) = running.deadline {
                         deadlines += 1;
@@ -76,6 +86,8 @@ impl Core {
         assert_eq!(dues, jobs, "I4: each timer of a job has its job");
         let alarms = self.timers.alarms().iter().filter(|(_, it)| matches!(it, Alarm::Deadline(_))).count();
         assert_eq!(deadlines, alarms, "I4: each deadline has its job");
+        let alarms = self.timers.alarms().iter().filter(|(_, it)| matches!(it, Alarm::Pause(_))).count();
+        assert_eq!(pauses, alarms, "I4: each pause has its job");
     }
 
     /// I5: at most one live job per function and unique; `-` stands for the workload.

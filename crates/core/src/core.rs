@@ -240,6 +240,11 @@ impl Core {
         self.assigning = false;
     }
 
+    /// The server ends once no job is held in memory alone: schedules whose jobs would be are left out.
+    pub fn begin_drain(&mut self) {
+        self.schedules.draining = true;
+    }
+
     pub(crate) fn refuse(conn: ConnId, code: ErrorCode, text: &str, out: &mut dyn Outbox) {
         out.note(Event::Refused { conn, code, text });
         out.send(conn, Response::Error { code: code.as_str().as_bytes(), text: text.as_bytes() });

@@ -203,8 +203,15 @@ impl Core {
         };
         let not_before = UnixTime::from_seconds(record.not_before);
         // When its last attempt ended is not stored: its wait counts anew, rather than from its submit.
-        let begun = if record.attempts > 0 { self.now.unix } else { record.submitted };
-        self.place(key, Some(not_before), begun.max(not_before));
+        let now = self.now.unix;
+        if record.attempts > 0 {
+            // It is stored when its pause ends. However the clock was set since, it is no longer than it was.
+            let backoff = self.functions.get(function).policy.backoff;
+            let pause = not_before.since(now).min(backoff.pause(record.attempts, 0.0));
+            self.pause(key, self.now.moment.after(pause));
+        } else {
+            self.place(key, Some(not_before), record.submitted.max(not_before));
+        }
         self.note_number(record.number.max(record.place));
     }
 
@@ -319,7 +326,7 @@ impl Core {
             priority: job.priority(),
             workload: job.workload().expect("a job has its workload until its record is durable"),
             reducer: job.reducer(),
-            not_before: stored_second(job),
+            not_before: self.stored_second(job),
             attempts: job.attempts(),
             lost: job.lost(),
             submitted: job.submitted(),
@@ -338,7 +345,7 @@ impl Core {
             place,
             function: self.functions.name(job.function()).as_bytes(),
             priority: job.priority(),
-            not_before: stored_second(job),
+            not_before: self.stored_second(job),
             attempts: job.attempts(),
             lost: job.lost(),
         };
@@ -379,6 +386,28 @@ impl Core {
         }
     }
 
+    /// The second until which a job waits, as it is stored.
+    fn stored_second(&self, job: &Job) -> i64 {
+        match job.state() {
+            State::Delayed { until, .. } => until.seconds_ceil(),
+            State::Paused { .. } => self.now.unix.after(job.wait(self.now)).seconds_ceil(),
+            // After a restart its wait in the line counts from then, as it does now, and not from its submit.
+            State::Queued { .. } if job.attempts() == 0 && job.waits_since() > job.submitted() => {
+                job.waits_since().seconds()
+            }
+            State::Queued { .. } | State::Running(_) => 0,
+        }
+    }
+
+    /// Lets the store forget the attempts of a job that it was never given.
+    pub(crate) fn forget_attempts(&mut self, key: JobKey, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        let (number, attempts) = (job.number(), job.attempts());
+        if attempts > 0 {
+            out.persist(self.writing.next_ticket(), Op::Delete { number, attempts });
+        }
+    }
+
     fn shelve(&mut self, job: &Job, shelf: Shelf, how: Outcome, error: &[u8], out: &mut dyn Outbox) {
         let number = job.number();
         if !job.kept().has_record() {
@@ -394,13 +423,5 @@ impl Core {
         let function: Box<[u8]> = self.functions.name(job.function()).as_bytes().into();
         let bytes = function.len() as u64 + job.content_len();
         self.file_letter(&LetterHead { shelving, function: &function, bytes }, ticket, out);
-    }
-}
-
-/// The second until which a job waits, as it is stored.
-fn stored_second(job: &Job) -> i64 {
-    match job.state() {
-        State::Delayed { until, .. } => until.seconds_ceil(),
-        State::Queued { .. } | State::Running(_) => 0,
     }
 }

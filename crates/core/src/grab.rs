@@ -11,8 +11,9 @@ use crate::function::FunctionKey;
 use crate::ids::{ConnId, Ticket, UnixTime};
 use crate::job::{JobKey, NEVER, Running, State};
 use crate::outbox::{Answer, Outbox};
+use crate::persist::Outcome;
 use crate::settings::FunctionOrder;
-use crate::timers::{Alarm, Due};
+use crate::timers::{Alarm, DUE_MAX, Due};
 use geartrain_proto::{GrabKind, Priority, Response};
 use std::cmp::Reverse;
 
@@ -20,7 +21,7 @@ impl Core {
     pub(crate) fn grab(&mut self, conn: ConnId, kind: GrabKind, out: &mut dyn Outbox) {
         let Some(peer) = self.conns.get_mut(conn) else { return };
         let woken = std::mem::replace(&mut peer.sleep, Sleep::Awake);
-        let selected = if self.assigning { self.select(conn) } else { None };
+        let selected = if self.assigning { self.select_unexpired(conn, out) } else { None };
         match selected {
             Some(function) => {
                 let (priority, key) =
@@ -47,6 +48,24 @@ impl Core {
             // It was woken for one function and may have got a job of another (I10).
             self.wake_instead_of(woken, out);
         }
+    }
+
+    /// As [`Core::select`]; jobs whose wait is over although their timer was not looked at yet go first.
+    fn select_unexpired(&mut self, conn: ConnId, out: &mut dyn Outbox) -> Option<FunctionKey> {
+        for _ in 0..DUE_MAX {
+            let function = self.select(conn)?;
+            let (_, key) = self.jobs.line(function).first().expect("a selected function has a ready job");
+            match self.jobs.get(key).state() {
+                State::Queued { expires, .. } if *expires <= self.now.unix => {
+                    self.die(key, Outcome::Expired, b"", out);
+                }
+                State::Queued { .. } | State::Delayed { .. } | State::Paused { .. } | State::Running(_) => {
+                    return Some(function);
+                }
+            }
+        }
+        // The others go when the timers are looked at, which is now; the worker asks again then.
+        None
     }
 
     /// The function whose first job this worker would get now.

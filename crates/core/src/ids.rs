@@ -73,6 +73,19 @@ impl Moment {
         Self(since_origin)
     }
 
+    /// The point this many milliseconds after the origin.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
+    /// Milliseconds after the origin, the last ones that can be expressed if it is later. Parts of one count as
+    /// a whole one.
+    #[must_use]
+    pub fn millis_ceil(self) -> u64 {
+        u64::try_from(self.0.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    }
+
     /// How long after the origin.
     #[must_use]
     pub const fn since_origin(self) -> Duration {

@@ -4,6 +4,7 @@
 //! Never: sends anything or asks the time. Only this file changes a [`State`] (I4), and with it the links,
 //! counts and indexes that must agree with it.
 
+mod identity;
 mod presence;
 mod window;
 
@@ -14,9 +15,11 @@ use crate::line::{Gate, Line};
 use crate::persist::Outcome;
 use foldhash::fast::FixedState;
 use geartrain_proto::{GrabKind, Priority, Unique};
+use identity::Identity;
 use presence::Presence;
 use std::hash::BuildHasher;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// Where a job lies in the table; means nothing once the job is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,8 +48,10 @@ impl JobKey {
 /// Where a job is in its life. What it says of the workload is here since it takes no room here.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// Waits for this time: an epoch, or the pause before its next attempt.
+    /// Waits for this time of the calendar.
     Delayed { until: UnixTime, presence: Presence },
+    /// Waits its pause before its next attempt, until this many milliseconds of the monotonic clock.
+    Paused { until_ms: u64, presence: Presence },
     /// Waits for a worker, until this time at the latest. Whether it is ahead: see `job/window.rs`.
     Queued { expires: UnixTime, ahead: bool, presence: Presence },
     /// Is on a worker.
@@ -206,6 +211,15 @@ impl Job {
         self.extra.as_ref().and_then(|extra| extra.since).unwrap_or(self.submitted)
     }
 
+    /// How much longer it waits before it can be queued.
+    pub(crate) fn wait(&self, now: Now) -> Duration {
+        match &self.state {
+            State::Delayed { until, .. } => until.since(now.unix),
+            State::Paused { until_ms, .. } => Moment::from_millis(*until_ms).since(now.moment),
+            State::Queued { .. } | State::Running(_) => Duration::ZERO,
+        }
+    }
+
     pub(crate) fn state(&self) -> &State {
         &self.state
     }
@@ -213,7 +227,7 @@ impl Job {
     pub(crate) fn running(&self) -> Option<&Running> {
         match &self.state {
             State::Running(running) => Some(running),
-            State::Queued { .. } | State::Delayed { .. } => None,
+            State::Queued { .. } | State::Delayed { .. } | State::Paused { .. } => None,
         }
     }
 
@@ -251,14 +265,18 @@ impl Job {
 
     pub(crate) fn presence(&self) -> Presence {
         match &self.state {
-            State::Delayed { presence, .. } | State::Queued { presence, .. } => *presence,
+            State::Delayed { presence, .. }
+            | State::Paused { presence, .. }
+            | State::Queued { presence, .. } => *presence,
             State::Running(running) => running.presence,
         }
     }
 
     fn set_presence(&mut self, new: Presence) {
         match &mut self.state {
-            State::Delayed { presence, .. } | State::Queued { presence, .. } => *presence = new,
+            State::Delayed { presence, .. }
+            | State::Paused { presence, .. }
+            | State::Queued { presence, .. } => *presence = new,
             State::Running(running) => running.presence = new,
         }
     }
@@ -456,7 +474,8 @@ impl Jobs {
         found.ok_or(IdentityHash(Some(hash)))
     }
 
-    /// Takes a new job in. It is in no place until [`Jobs::enqueue`] or [`Jobs::delay`] follows.
+    /// Takes a new job in. It is in no place until [`Jobs::enqueue`], [`Jobs::delay`] or [`Jobs::pause`]
+    /// follows.
     pub(crate) fn insert(&mut self, new: &NewJob<'_>) -> JobKey {
         self.insert_as(new, Presence::HERE)
     }
@@ -494,7 +513,7 @@ impl Jobs {
     }
 
     /// Takes a job from wherever it is, so that it is in no place but counts as one that waits for its time:
-    /// [`Jobs::enqueue`], [`Jobs::delay`] or [`Jobs::remove`] follows.
+    /// [`Jobs::enqueue`], [`Jobs::delay`], [`Jobs::pause`] or [`Jobs::remove`] follows.
     pub(crate) fn displace(&mut self, key: JobKey) {
         let (function, priority) = (self.get(key).function, self.get(key).priority);
         match self.get(key).state {
@@ -509,7 +528,7 @@ impl Jobs {
                 line.add_delayed(priority);
                 self.note_readiness(function);
             }
-            State::Delayed { .. } => {}
+            State::Delayed { .. } | State::Paused { .. } => {}
         }
         self.alter(key, |job| job.state = State::Delayed { until: NEVER, presence: job.presence() });
     }
@@ -529,6 +548,13 @@ impl Jobs {
         debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
         let job = self.get_mut(key);
         job.state = State::Delayed { until, presence: job.presence() };
+    }
+
+    /// Lets a displaced job wait its pause.
+    pub(crate) fn pause(&mut self, key: JobKey, until: Moment) {
+        debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
+        let job = self.get_mut(key);
+        job.state = State::Paused { until_ms: until.millis_ceil(), presence: job.presence() };
     }
 
     /// Remembers since when a job waits that is about to be queued.
@@ -768,46 +794,6 @@ impl Jobs {
                 }
             }
             (true, Some(_)) | (false, None) => {}
-        }
-    }
-}
-
-impl Job {
-    fn identity_hash(&self, state: &FixedState) -> Option<u64> {
-        Some(self.identity()?.hash(self.function, state))
-    }
-
-    fn identity(&self) -> Option<Identity<'_>> {
-        // A job whose workload is its identity never parts with it.
-        Identity::new(self.unique(), self.workload().unwrap_or_default())
-    }
-
-    /// Whether a submit finds it by its workload.
-    fn is_known_by_workload(&self) -> bool {
-        matches!(self.identity(), Some(Identity::Workload(_)))
-    }
-}
-
-/// By what a submit finds the job that it joins. An absent unique is no identity (I5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Identity<'a> {
-    Unique(&'a [u8]),
-    Workload(&'a [u8]),
-}
-
-impl<'a> Identity<'a> {
-    fn new(unique: Unique<'a>, workload: &'a [u8]) -> Option<Self> {
-        if unique.is_workload() {
-            (!workload.is_empty()).then_some(Identity::Workload(workload))
-        } else {
-            (!unique.is_absent()).then_some(Identity::Unique(unique.as_bytes()))
-        }
-    }
-
-    fn hash(self, function: FunctionKey, state: &FixedState) -> u64 {
-        match self {
-            Identity::Unique(bytes) => state.hash_one((function.index(), bytes)),
-            Identity::Workload(bytes) => state.hash_one((function.index(), true, bytes)),
         }
     }
 }

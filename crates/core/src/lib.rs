@@ -77,6 +77,7 @@ mod persist;
 mod place;
 mod policy;
 mod reads;
+mod reload;
 mod requeue;
 mod retry;
 mod rules;
@@ -101,6 +102,7 @@ pub use persist::{
     Stored, Wanted,
 };
 pub use policy::{Backoff, Keep, OnDuplicate, Policy, Rate, RetryOn};
+pub use reload::{ReloadError, Reloaded};
 pub use rules::{FileRule, PolicyError, PolicyKey, check_rules, parse_bytes};
 pub use schedule::{SCHEDULE_NAME_BYTES_MAX, SCHEDULE_WORKLOAD_BYTES_MAX, check_schedule};
 pub use settings::{

@@ -4,7 +4,7 @@
 //! must agree about every job. Never: decides where a job belongs.
 
 use crate::core::Core;
-use crate::ids::UnixTime;
+use crate::ids::{Moment, UnixTime};
 use crate::job::{JobKey, NEVER, State};
 use crate::outbox::Outbox;
 use crate::persist::Outcome;
@@ -27,6 +27,17 @@ impl Core {
         }
     }
 
+    /// Lets a displaced job wait its pause, and puts it to the end of its line when that is over already. A pause
+    /// is a span of time: it follows no clock that is set.
+    pub(crate) fn pause(&mut self, key: JobKey, until: Moment) {
+        if until <= self.now.moment {
+            return self.place(key, None, self.now.unix);
+        }
+        self.jobs.pause(key, until);
+        let until = Moment::from_millis(until.millis_ceil());
+        self.timers.set_alarm(until, Alarm::Pause(self.jobs.get(key).number()));
+    }
+
     /// When a job expires that waits since then.
     pub(crate) fn expiry(&self, key: JobKey, since: UnixTime) -> UnixTime {
         let policy = &self.functions.get(self.jobs.get(key).function()).policy;
@@ -44,6 +55,9 @@ impl Core {
         let job = self.jobs.get(key);
         match job.state() {
             State::Delayed { until, .. } => self.timers.remove(*until, Due::Job(job.number())),
+            State::Paused { until_ms, .. } => {
+                self.timers.remove_alarm(Moment::from_millis(*until_ms), Alarm::Pause(job.number()));
+            }
             State::Queued { expires, .. } => self.timers.remove(*expires, Due::Job(job.number())),
             State::Running(_) => self.detach(key),
         }
@@ -78,7 +92,15 @@ impl Core {
                 self.wake(self.jobs.get(key).function(), out);
             }
             State::Queued { .. } => self.die(key, Outcome::Expired, b"", out),
-            State::Running(_) => unreachable!("a running job has no timer of the calendar"),
+            State::Paused { .. } | State::Running(_) => unreachable!("it has no timer of the calendar"),
         }
+    }
+
+    /// The pause of a job before its next attempt is over.
+    pub(crate) fn pause_is_over(&mut self, number: u64, out: &mut dyn Outbox) {
+        let key = self.jobs.find(number).expect("a job with a timer lives");
+        self.jobs.displace(key);
+        self.place(key, None, self.now.unix);
+        self.wake(self.jobs.get(key).function(), out);
     }
 }

@@ -184,9 +184,10 @@ impl CommandRead {
             Found::Job(record) | Found::Letter(record, _) => record.workload.len(),
             Found::Attempt(attempt) => attempt.text.len(),
         };
-        match found {
-            Found::Workload { number, workload } => drop(reading.workloads.insert(number, workload.to_vec())),
-            found => take(&mut reading.fetched, found, keeps_log),
+        if let Found::Workload { number, workload } = found {
+            reading.workloads.insert(number, workload.to_vec());
+        } else {
+            take(&mut reading.fetched, found, keeps_log);
         }
     }
 }

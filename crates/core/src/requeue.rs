@@ -8,13 +8,13 @@
 use crate::commands::LetterFilter;
 use crate::core::Core;
 use crate::event::Ended;
-use crate::ids::UnixTime;
+use crate::ids::Moment;
 use crate::job::{Kept, NewJob};
 use crate::outbox::Outbox;
 use crate::persist::{Op, OwnedRecord, Shelf, Wanted};
 use crate::reads::{Fetched, Purpose};
 use crate::settings::Durability;
-use crate::timers::Due;
+use crate::timers::Alarm;
 use geartrain_proto::command::{Bytes, Campaign, CampaignState, CommandError};
 use geartrain_proto::{Function, Unique};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,13 +63,13 @@ struct Running {
     /// Whether letters are being read.
     is_reading: bool,
     /// When the rate allows the next release.
-    next_release: UnixTime,
+    next_release: Moment,
     row: Campaign,
 }
 
 impl Running {
     /// How many letters may be released now.
-    fn room(&self, now: UnixTime) -> usize {
+    fn room(&self, now: Moment) -> usize {
         match self.state {
             CampaignState::Canary => {
                 let on_its_way = self.watched.len() as u64 + self.row.completed;
@@ -133,7 +133,7 @@ impl Core {
         let matched = numbers.len() as u64;
         let row = Campaign { campaign: number, state, matched, released: 0, completed: 0, died: 0 };
         let (left, watched) = (numbers.into(), BTreeSet::new());
-        let (next_release, is_reading) = (self.now.unix, false);
+        let (next_release, is_reading) = (self.now.moment, false);
         let campaign = Running { order, state, left, watched, is_reading, next_release, row };
         self.campaigns.by_number.insert(number, campaign);
         self.advance_campaign(number, out);
@@ -148,7 +148,7 @@ impl Core {
     fn advance_campaign(&mut self, number: u64, out: &mut dyn Outbox) {
         let Some(campaign) = self.campaigns.by_number.get_mut(&number) else { return };
         campaign.step();
-        let room = campaign.room(self.now.unix);
+        let room = campaign.room(self.now.moment);
         if campaign.is_reading || room == 0 || campaign.left.is_empty() {
             return;
         }
@@ -178,7 +178,7 @@ impl Core {
         campaign.is_reading = false;
         let Ok(fetched) = fetched else {
             asked.into_iter().rev().for_each(|letter| campaign.left.push_front(letter));
-            return self.timers.add(self.now.unix.after(READ_PAUSE), Due::Campaign(number));
+            return self.timers.set_alarm(self.now.moment.after(READ_PAUSE), Alarm::Campaign(number));
         };
         let asked = asked.len();
         let mut released = 0;
@@ -190,8 +190,8 @@ impl Core {
         campaign.step();
         match (campaign.state, campaign.order.interval) {
             (CampaignState::Releasing, Some(interval)) => {
-                campaign.next_release = self.now.unix.after(interval.max(TICK_MIN));
-                self.timers.add(campaign.next_release, Due::Campaign(number));
+                campaign.next_release = self.now.moment.after(interval.max(TICK_MIN));
+                self.timers.set_alarm(campaign.next_release, Alarm::Campaign(number));
             }
             _ => self.advance_campaign(number, out),
         }

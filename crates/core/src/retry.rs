@@ -13,7 +13,6 @@ use crate::outbox::Outbox;
 use crate::persist::{ATTEMPT_TEXT_BYTES_MAX, Attempt, Op, Outcome};
 use geartrain_proto::Response;
 use std::hash::BuildHasher;
-use std::time::Duration;
 
 impl Core {
     /// Whether an attempt of this function's jobs that ended like this leads to another one.
@@ -62,8 +61,7 @@ impl Core {
         // Left to chance means spread, not unpredictable: the same in every replay.
         let spread = (self.hash.hash_one((number, attempts)) >> 11) as f64 / (1_u64 << 53) as f64;
         let pause = self.functions.get(function).policy.backoff.pause(attempts, spread);
-        let until = (pause > Duration::ZERO).then(|| self.now.unix.after(pause));
-        self.place(key, until, self.now.unix);
+        self.pause(key, self.now.moment.after(pause));
         self.change_record(key, out);
         self.spare_memory(key);
         self.wake_if_ready(function, out);

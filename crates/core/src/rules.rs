@@ -144,6 +144,22 @@ impl Rules {
         Ok(rules)
     }
 
+    /// Puts these rules in the place of those of the configuration file.
+    ///
+    /// Nothing is replaced when one of them is refused: the pattern of that, and why.
+    pub(crate) fn replace_file(&mut self, file: &[FileRule]) -> Result<(), (Vec<u8>, PolicyError)> {
+        let named = |(index, error): (usize, PolicyError)| {
+            (file.get(index).map_or_else(Vec::new, |rule| rule.pattern.clone()), error)
+        };
+        let mut rules = Self::with_file(Policy::clone(&self.defaults), file).map_err(named)?;
+        for (pattern, rule) in &self.set {
+            let inserted = rules.insert(Source::Set, pattern, rule.order, rule.values.clone());
+            inserted.map_err(|error| (pattern.to_vec(), error))?;
+        }
+        *self = rules;
+        Ok(())
+    }
+
     /// Sets values of a rule that is set at run time; the rule is made when it is new, and is the latest now.
     ///
     /// Nothing is set when one of the values is refused.

@@ -3,7 +3,7 @@
 use crate::policy::Policy;
 use crate::rules::{self, FileRule, PolicyError, Rules};
 use geartrain_proto::command::ScheduleAdd;
-use geartrain_proto::limits::HANDLE_BYTES_MAX;
+use geartrain_proto::limits::{BODY_BYTES_MAX_DEFAULT, HANDLE_BYTES_MAX};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -119,6 +119,8 @@ pub struct Settings {
     /// Bytes of waiting jobs in memory, over which the workloads that the store has leave it; 0 is no limit.
     /// Flag `--queue-memory`.
     pub queue_memory_bytes: u64,
+    /// Largest workload that an import may bring, in bytes. Default 64 MiB. Flag `--body-bytes-max`.
+    pub workload_bytes_max: u32,
     /// Policies of functions, the later before the earlier where two patterns are equal. Tables
     /// `[function."PATTERN"]` of the configuration file.
     pub rules: Vec<FileRule>,
@@ -149,6 +151,7 @@ impl Default for Settings {
             bad_worker_after: 0,
             bad_worker_pause: Duration::from_secs(60),
             queue_memory_bytes: 1 << 30,
+            workload_bytes_max: BODY_BYTES_MAX_DEFAULT,
             rules: Vec::new(),
             time_zone: "UTC".to_owned(),
             schedules: Vec::new(),

@@ -10,7 +10,7 @@ use crate::calendar::next_sched;
 use crate::core::Core;
 use crate::event::{Ended, Event};
 use crate::function::FunctionKey;
-use crate::ids::{ConnId, UnixTime};
+use crate::ids::{ConnId, Moment, UnixTime};
 use crate::job::{IdentityHash, JobKey, Kept, NewJob, State};
 use crate::outbox::{Answer, Outbox};
 use crate::policy::OnDuplicate;
@@ -77,14 +77,18 @@ impl Core {
         out: &mut dyn Outbox,
     ) {
         let job = self.jobs.get(key);
-        let (until, since) = match job.state() {
-            State::Delayed { until, .. } => (Some(*until), *until),
-            State::Queued { .. } => (None, job.waits_since()),
+        let (until, pause, since) = match job.state() {
+            State::Delayed { until, .. } => (Some(*until), None, *until),
+            State::Paused { until_ms, .. } => (None, Some(Moment::from_millis(*until_ms)), self.now.unix),
+            State::Queued { .. } => (None, None, job.waits_since()),
             State::Running(_) => return,
         };
         self.displace(key);
         self.jobs.reassign(key, function, priority);
-        self.place(key, until, since);
+        match pause {
+            Some(end) => self.pause(key, end),
+            None => self.place(key, until, since),
+        }
         self.change_record(key, out);
         self.spare_memory(key);
         self.wake_if_ready(function, out);
@@ -291,6 +295,7 @@ impl Core {
     /// A client gave up on a job whose record could not be written.
     pub(crate) fn unkeep(&mut self, key: JobKey, out: &mut dyn Outbox) {
         self.jobs.set_kept(key, Kept::ByClients);
+        self.forget_attempts(key, out);
         let job = self.jobs.get(key);
         if job.running().is_none() && job.waiters().is_empty() {
             self.end(key, Ended::NotStored, out);

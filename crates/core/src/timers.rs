@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// How much of what is due is done in one call.
-const DUE_MAX: usize = 2048;
+pub(crate) const DUE_MAX: usize = 2048;
 
 /// What waits for a time of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,17 +28,19 @@ pub(crate) enum Due {
     Job(u64),
     /// A letter was kept long enough.
     Letter(Shelf, u64),
-    /// Dead letters are requeued at a rate.
-    Campaign(u64),
     /// A schedule runs.
     Schedule(ScheduleKey),
 }
 
-/// What waits for a moment.
+/// What waits for a moment: spans of time, which a clock that is set neither shortens nor prolongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alarm {
     /// A job was on its worker for as long as it may.
     Deadline(u64),
+    /// The pause of a job before its next attempt is over.
+    Pause(u64),
+    /// Dead letters are requeued at a rate.
+    Campaign(u64),
     /// The rate of a function allows a start again.
     Gate(FunctionKey),
     /// Workloads of a function are read again, after the store could not be read.
@@ -124,7 +126,6 @@ impl Core {
             match due {
                 Due::Job(number) => self.job_is_due(number, out),
                 Due::Letter(shelf, number) => self.letter_is_old(shelf, number, out),
-                Due::Campaign(number) => self.campaign_is_due(number, out),
                 Due::Schedule(key) => self.schedule_is_due(key, out),
             }
         }
@@ -135,6 +136,8 @@ impl Core {
                     let key = self.jobs.find(number).expect("a job with a deadline lives");
                     self.attempt_failed(key, Outcome::TimedOut, b"", out);
                 }
+                Alarm::Pause(number) => self.pause_is_over(number, out),
+                Alarm::Campaign(number) => self.campaign_is_due(number, out),
                 Alarm::Gate(function) => self.rate_opens(function, at, out),
                 Alarm::Reads(function) => self.read_again(function, at, out),
                 Alarm::Suspension(serial) => self.end_suspension(serial, out),

@@ -15,7 +15,8 @@ use crate::output::Output;
 use crate::persist::{self, Persist, StoreWhen};
 use crate::shared::{Connections, Health, Shared};
 use crate::{http, reader, timer};
-use geartrain_core::{Core, Durability, SettingsError};
+use geartrain_core::{Core, Durability, FileRule, ReloadError, Reloaded, SettingsError};
+use geartrain_proto::command::ScheduleAdd;
 use geartrain_store::{MemoryStore, Store, StoreError};
 use parking_lot::{Condvar, Mutex};
 use std::io;
@@ -175,8 +176,17 @@ impl Server {
         self.shared.hub.lock().loading
     }
 
+    /// Puts these policies and schedules in the place of those of the configuration file.
+    ///
+    /// # Errors
+    /// When one of them is wrong: nothing is changed then.
+    pub fn reload(&self, rules: &[FileRule], schedules: &[ScheduleAdd]) -> Result<Reloaded, ReloadError> {
+        self.shared.run(|now, hub| hub.core.reload(now, rules, schedules, &mut hub.out))
+    }
+
     /// Takes no more connections, and waits until only stored jobs remain; those it has are served on.
     pub async fn drain(&self) {
+        self.shared.run(|_, hub| hub.core.begin_drain());
         self.watch(Watch::OnlyStored).await;
     }
 
@@ -219,6 +229,7 @@ fn share(
 ) -> Result<Shared, SettingsError> {
     let mut settings = config.settings.clone();
     settings.durability = durability;
+    settings.workload_bytes_max = config.body_bytes_max;
     if config.store_when == StoreWhen::AtShutdown {
         // Until then the store has nothing to read a workload back from.
         settings.queue_memory_bytes = u64::MAX;

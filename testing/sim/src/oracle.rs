@@ -159,6 +159,9 @@ impl Counts {
     }
 }
 
+/// The [`Job::since`] of one that does not stand in its line yet.
+pub(crate) const NOT_YET: (i64, i64) = (i64::MAX, i64::MIN);
+
 /// A job that waits or runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
@@ -202,6 +205,11 @@ pub(crate) enum State {
     Waiting,
     /// Until a time of the calendar, in milliseconds, which lies between these.
     Delayed {
+        earliest: i64,
+        latest: i64,
+    },
+    /// Until a moment, in milliseconds, which lies between these.
+    Paused {
         earliest: i64,
         latest: i64,
     },

@@ -68,7 +68,7 @@ pub(crate) fn some_command(rng: &mut Rng, handles: &[Vec<u8>], hints: &Hints) ->
                 *rng.choice(&[Section::Jobs, Section::Dead, Section::Policies]).unwrap_or(&Section::Jobs);
             Command::Export(Box::new(Export { section, after: 0, filter: DeadFilter::default() }))
         }
-        34 | 35 => Command::Import(Box::new(Import { item: item(rng) })),
+        34 | 35 => Command::Import(Box::new(Import { item: item(rng), check: false })),
         36 => schedule(rng),
         37 => Command::WorkersList(Box::new(WorkersList { after: 0 })),
         38 => Command::Explain(Box::new(Explain { handle: Some(job), function: None })),

@@ -184,9 +184,8 @@ pub(crate) enum DeadAction {
 pub(crate) struct Requeue {
     #[command(flatten)]
     pub(crate) which: LetterFilters,
-    /// All of them, where nothing else says which
-    #[arg(long)]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
     /// How fast, as 10/s or 30/m; default all at once
     #[arg(long)]
     pub(crate) rate: Option<String>,
@@ -308,6 +307,9 @@ pub(crate) struct Export {
     /// What is exported; default all
     #[arg(long, value_name = "SECTION", value_delimiter = ',')]
     pub(crate) section: Vec<ExportedSection>,
+    /// The policies of the configuration file too, to be set at run time where they are imported
+    #[arg(long)]
+    pub(crate) with_file_policies: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,9 @@ pub(crate) const VERSION: u64 = 1;
 /// Longest line, in bytes: 2 GiB, a workload of the largest size in base64 and what stands around it.
 const LINE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
+/// From this length of a line on, in bytes, a server may refuse it for its length.
+const LONG_BYTES_MIN: usize = 4096;
+
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -70,6 +73,8 @@ pub(crate) struct Archive {
     pub(crate) counts: BTreeMap<String, u64>,
     /// All items.
     pub(crate) items: u64,
+    /// The line of the longest item, and that, where it is so long that a server may refuse it.
+    pub(crate) longest: Option<(u64, Item)>,
 }
 
 impl Archive {
@@ -85,7 +90,7 @@ impl Archive {
         })?;
         check_header(&header, name)?;
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        let mut items = 0;
+        let (mut items, mut longest, mut longest_bytes) = (0, None, LONG_BYTES_MIN);
         loop {
             let Some(line) = lines.next()? else {
                 bail!(
@@ -100,6 +105,10 @@ impl Archive {
             }
             let item = parse_item(&line, &lines)?;
             items += 1;
+            if line.len() > longest_bytes {
+                longest_bytes = line.len();
+                longest = Some((lines.number, item.clone()));
+            }
             *counts.entry(section_name(section_of(&item)).to_owned()).or_default() += 1;
         }
         if lines.next()?.is_some() {
@@ -108,7 +117,7 @@ impl Archive {
                 lines.number
             );
         }
-        Ok(Self { file, name: name.to_owned(), counts, items })
+        Ok(Self { file, name: name.to_owned(), counts, items, longest })
     }
 
     /// Hands on every item with the number of its line.

@@ -1,8 +1,8 @@
 //! Changes of jobs, letters and schedules: counted first, agreed to, then carried out page by page.
 
-use super::actions::{Consent, JobsChange, LettersDrop};
+use super::actions::{Consent, JobsChange, LettersDrop, Requeue};
 use super::details;
-use super::filters::JobsFilters;
+use super::filters::{JobsFilters, LetterFilters};
 use super::progress::Progress;
 use super::session::{Consented, Session};
 use super::shown::{self, counted, word};
@@ -186,11 +186,7 @@ pub(crate) fn drop_letters(
     let mut connection = session.connect_one()?;
     let mut total = None;
     if drop.which.handles.is_empty() {
-        let mut matched = 0;
-        let rows = connection.ask_pages(command(drop.which.filter(), true), session.limits())?;
-        for row in rows.typed::<Dropped>() {
-            matched += row?.matched;
-        }
+        let matched = count_letters(session, &mut connection, shelf, &drop.which)?;
         total = Some(matched);
         let words = Words { ask: "forget", to: String::new(), done: "" };
         if !agreed(session, &drop.consent, &words, matched, what)? {
@@ -210,11 +206,47 @@ pub(crate) fn drop_letters(
     if dropped > 0 || handles.is_empty() {
         session.done(&format!("forgot {}", counted(dropped, what)))?;
     }
-    let is_one = match shelf {
-        ShelfName::Dead => "is a dead letter (hint: dead list)",
-        ShelfName::Finished => "is kept as finished (hint: finished list)",
-    };
-    all_known(&connection, handles, dropped, is_one)
+    match shelf {
+        ShelfName::Dead => all_dead(&connection, handles, dropped),
+        ShelfName::Finished => {
+            all_known(&connection, handles, dropped, "is kept as finished (hint: finished list)")
+        }
+    }
+}
+
+/// Fails when not all handles were those of dead letters.
+pub(super) fn all_dead(connection: &Connection, handles: &[String], found: u64) -> anyhow::Result<()> {
+    all_known(connection, handles, found, "is a dead letter (hint: dead list)")
+}
+
+/// How many letters a filter matches, without a word about it.
+fn count_letters(
+    session: &Session<'_>,
+    connection: &mut Connection,
+    shelf: ShelfName,
+    which: &LetterFilters,
+) -> anyhow::Result<u64> {
+    let count = DeadDrop { shelf, filter: which.filter(), after: 0, dry: true };
+    let rows = connection.ask_pages(Command::DeadDrop(Box::new(count)), session.limits())?;
+    let mut matched = 0;
+    for row in rows.typed::<Dropped>() {
+        matched += row?.matched;
+    }
+    Ok(matched)
+}
+
+/// Whether the letters that a filter matches are to be requeued: of one alone nobody is asked.
+pub(super) fn agreed_to_requeue(
+    session: &Session<'_>,
+    connection: &mut Connection,
+    requeue: &Requeue,
+) -> anyhow::Result<bool> {
+    if requeue.consent.yes {
+        return Ok(true);
+    }
+    let matched = count_letters(session, connection, ShelfName::Dead, &requeue.which)?;
+    let words = Words { ask: "requeue", to: String::new(), done: "" };
+    Ok(matched == 1 || agreed(session, &requeue.consent, &words, matched, "dead letter")?)
 }
 
 /// Changes of a schedule that are answered with it.

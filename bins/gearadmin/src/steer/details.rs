@@ -1,6 +1,7 @@
 //! All about one job, letter, schedule or finding, as lines that begin with a name.
 
 use super::shown::{count, counted, lines, size, span, text, time, word};
+use super::table::{terminal_width, wrap};
 use super::views::{priority, state};
 use geartrain_proto::command::{
     AttemptRow, Bytes, Explanation, JobRow, LetterRow, Missed, Overlap, ScheduleRow,
@@ -155,8 +156,13 @@ pub(crate) fn schedule_changed(out: &mut impl Write, row: &ScheduleRow) -> io::R
 pub(crate) fn explanation(out: &mut impl Write, row: &Explanation) -> io::Result<()> {
     let names = [row.handle.as_ref().map(text), unless_empty(&row.function)];
     writeln!(out, "{}", names.into_iter().flatten().collect::<Vec<_>>().join(" of "))?;
+    let room = terminal_width().map(|columns| columns.saturating_sub(2 + REASON_WIDTH));
     for finding in &row.findings {
-        writeln!(out, "  {:<REASON_WIDTH$}{}", word(&finding.reason), word(&finding.text))?;
+        let mut reason = word(&finding.reason);
+        for line in wrap(&word(&finding.text), room) {
+            writeln!(out, "  {reason:<REASON_WIDTH$}{line}")?;
+            reason.clear();
+        }
     }
     let mut outlook = Vec::new();
     // That none is before it, a finding says.

@@ -12,8 +12,8 @@ use super::shown::{count, counted, size};
 use anyhow::Context;
 use geartrain_client::{Connection, TextCommand};
 use geartrain_proto::command::{
-    Command, DeadFilter, DeadGroups, Export as ExportPage, GroupRow, JobRow, JobsFilter, JobsList, JobsPick,
-    PolicyRow, PolicyShow, Section, StateName,
+    Bytes, Command, DeadFilter, DeadGroups, Export as ExportPage, GroupRow, Item, JobRow, JobsFilter,
+    JobsList, JobsPick, PolicyRow, PolicyShow, Section, StateName,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,9 @@ pub(crate) fn everything(session: &Session<'_>, export: &Export) -> anyhow::Resu
     }
     // In the order of the file: what jobs depend on stands before them.
     let sections: Vec<Section> = ALL.into_iter().filter(|section| sections.contains(section)).collect();
-    to_file(session, &export.file, &sections, &DeadFilter::default())
+    let what =
+        What { sections: &sections, filter: DeadFilter::default(), file_policies: export.with_file_policies };
+    to_file(session, &export.file, &what)
 }
 
 /// `dead export`
@@ -41,28 +43,36 @@ pub(crate) fn everything(session: &Session<'_>, export: &Export) -> anyhow::Resu
 /// # Errors
 /// As [`everything`].
 pub(crate) fn dead(session: &Session<'_>, file: &Path, which: &LetterFilters) -> anyhow::Result<()> {
-    to_file(session, file, &[Section::Dead], &which.filter())
+    let what = What { sections: &[Section::Dead], filter: which.filter(), file_policies: false };
+    to_file(session, file, &what)
 }
 
-fn to_file(
-    session: &Session<'_>,
-    path: &Path,
-    sections: &[Section],
-    filter: &DeadFilter,
-) -> anyhow::Result<()> {
+/// What is exported.
+struct What<'w> {
+    /// In the order of the file.
+    sections: &'w [Section],
+    /// Which dead letters.
+    filter: DeadFilter,
+    /// Whether the rules of the configuration file are among the policies.
+    file_policies: bool,
+}
+
+fn to_file(session: &Session<'_>, path: &Path, what: &What<'_>) -> anyhow::Result<()> {
     let mut connection = session.connect_one()?;
     if path == Path::new("-") {
         let mut out = BufWriter::with_capacity(1 << 18, io::stdout().lock());
-        write(session, &mut connection, &mut out, sections, filter)?;
+        write(session, &mut connection, &mut out, what)?;
         out.flush()?;
         return Ok(());
     }
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // Beside the file, so that the last step is one rename.
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).with_context(cannot)?;
+    let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
+    // The error itself names the file beside it, which nobody asked for.
+    let mut file = file.map_err(|error| plain(&error)).with_context(cannot)?;
     let mut out = BufWriter::with_capacity(1 << 18, file.as_file_mut());
-    let trailer = write(session, &mut connection, &mut out, sections, filter)?;
+    let trailer = write(session, &mut connection, &mut out, what)?;
     out.flush().with_context(cannot)?;
     drop(out);
     file.as_file().sync_all().with_context(cannot)?;
@@ -87,8 +97,8 @@ fn counted_of(section: &str, items: u64) -> String {
 }
 
 /// Says on standard error what a person may not expect of the file.
-fn warn(session: &Session<'_>, connection: &mut Connection, sections: &[Section]) -> anyhow::Result<()> {
-    if sections.contains(&Section::Policies) {
+fn warn(session: &Session<'_>, connection: &mut Connection, what: &What<'_>) -> anyhow::Result<()> {
+    if what.sections.contains(&Section::Policies) && !what.file_policies {
         let show = Command::PolicyShow(Box::new(PolicyShow { function: None }));
         let mut of_file = BTreeSet::new();
         for row in connection.ask_pages(show, session.limits())?.typed::<PolicyRow>() {
@@ -99,12 +109,12 @@ fn warn(session: &Session<'_>, connection: &mut Connection, sections: &[Section]
         }
         if !of_file.is_empty() {
             super::say_note(&format!(
-                "not exported: the policies of the configuration file, {} (hint: copy the file)",
+                "not exported: the policies of the configuration file, {} (hint: copy the file, or --with-file-policies)",
                 counted(of_file.len() as u64, "rule")
             ));
         }
     }
-    if sections.contains(&Section::Jobs) {
+    if what.sections.contains(&Section::Jobs) {
         let filter = JobsFilter { state: Some(StateName::Running), ..JobsFilter::default() };
         let pick = JobsPick { filter, ..JobsPick::default() };
         let list = Command::JobsList(Box::new(JobsList { pick, limit: 0 }));
@@ -129,9 +139,9 @@ fn write(
     session: &Session<'_>,
     connection: &mut Connection,
     out: &mut impl Write,
-    sections: &[Section],
-    filter: &DeadFilter,
+    what: &What<'_>,
 ) -> anyhow::Result<Trailer> {
+    let sections = what.sections;
     let total = if io::stderr().is_terminal() { expected(session, connection, sections) } else { None };
     let header = Header {
         version: VERSION,
@@ -140,13 +150,19 @@ fn write(
         sections: sections.to_vec(),
     };
     write_line(out, &header)?;
-    warn(session, connection, sections)?;
+    warn(session, connection, what)?;
     let progress = Progress::rows(total, false);
     let mut trailer = Trailer { items: 0, counts: BTreeMap::new() };
     let mut bytes = 0;
     for section in sections {
         let mut items = 0;
-        let page = ExportPage { section: *section, after: 0, filter: filter.clone() };
+        if *section == Section::Policies && what.file_policies {
+            items = write_all_policies(session, connection, out)?;
+            trailer.items += items;
+            trailer.counts.insert(section_name(*section).to_owned(), items);
+            continue;
+        }
+        let page = ExportPage { section: *section, after: 0, filter: what.filter.clone() };
         let mut rows = connection.ask_pages(Command::Export(Box::new(page)), session.limits())?;
         while let Some(row) = rows.next_row()? {
             out.write_all(row).and_then(|()| out.write_all(b"\n")).context("cannot write the export")?;
@@ -163,6 +179,32 @@ fn write(
     progress.end();
     write_line(out, &trailer)?;
     Ok(trailer)
+}
+
+/// Writes every rule of a policy, those of the file as if they had been set at run time; how many.
+fn write_all_policies(
+    session: &Session<'_>,
+    connection: &mut Connection,
+    out: &mut impl Write,
+) -> anyhow::Result<u64> {
+    let show = Command::PolicyShow(Box::new(PolicyShow { function: None }));
+    let mut rules: BTreeMap<Bytes, BTreeMap<String, String>> = BTreeMap::new();
+    // Those of the file come first: of the same rule, what was set counts.
+    for row in connection.ask_pages(show, session.limits())?.typed::<PolicyRow>() {
+        let row = row?;
+        let values = row.values.into_iter().map(|(key, (value, _))| (key, value));
+        rules.entry(row.function).or_default().extend(values);
+    }
+    let items = rules.len() as u64;
+    for (function, values) in rules {
+        write_line(out, &Item::Policy { function, values })?;
+    }
+    Ok(items)
+}
+
+/// The error of the system without the path that a library put behind it.
+fn plain(error: &io::Error) -> io::Error {
+    io::Error::from(error.kind())
 }
 
 /// About how many items there will be, for a person who watches; `None` where the server does not say.

@@ -46,9 +46,11 @@ pub(crate) fn run(session: &Session<'_>, import: &Import, expected: Expected) ->
     if import.check {
         return session.done(&format!("{name} is whole: {}", counted(archive.items, "item")));
     }
+    let mut connection = session.connect_one()?;
+    check_longest(session, &mut connection, &archive, &name)?;
     let mut pipeline = Pipeline {
         session,
-        connection: session.connect_one()?,
+        connection,
         name: &name,
         batch: Vec::new(),
         batch_bytes: 0,
@@ -71,6 +73,28 @@ pub(crate) fn run(session: &Session<'_>, import: &Import, expected: Expected) ->
     }
     let rest = if known == 0 { String::new() } else { format!("; {} were known already", count(known)) };
     session.done(&format!("imported {} from {name}{rest}", counted(new, "item")))
+}
+
+/// Lets the server look at the longest item before anything is sent that it would take in.
+fn check_longest(
+    session: &Session<'_>,
+    connection: &mut Connection,
+    archive: &Archive,
+    name: &str,
+) -> anyhow::Result<()> {
+    let Some((line, item)) = &archive.longest else { return Ok(()) };
+    let command = Command::Import(Box::new(ImportItem { item: item.clone(), check: true }));
+    let rows = connection.ask_typed(&command, session.limits());
+    let looked = rows.and_then(|rows| rows.typed::<Imported>().collect::<Result<Vec<_>, _>>());
+    match looked {
+        Ok(_) => Ok(()),
+        Err(error @ (ClientError::Command { .. } | ClientError::Refused { .. })) => {
+            let text = format!("{name}: line {line}: {error}; nothing is taken in");
+            let server = connection.server().clone();
+            Err(ClientError::Command { server, error: CommandError::new(text) }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The file, or a copy of standard input: it is read twice.
@@ -110,14 +134,14 @@ struct Pipeline<'p> {
     /// Lines of the items that are not answered yet.
     waiting: VecDeque<u64>,
     taken: Taken,
-    /// The first line that the server refused, and its reason.
+    /// The first line that the server refused, and its reason; up to there all is in.
     refused: Option<(u64, ClientError)>,
 }
 
 impl Pipeline<'_> {
     fn push(&mut self, line: u64, item: Item) -> anyhow::Result<()> {
         self.batch_bytes += bytes_of(&item);
-        self.batch.push(Command::Import(Box::new(ImportItem { item })));
+        self.batch.push(Command::Import(Box::new(ImportItem { item, check: false })));
         self.waiting.push_back(line);
         if self.batch.len() >= BATCH_COMMANDS || self.batch_bytes >= BATCH_BYTES {
             self.send(IN_FLIGHT_MAX - BATCH_COMMANDS)?;
@@ -127,9 +151,16 @@ impl Pipeline<'_> {
 
     /// Sends what is gathered and reads replies until at most `left` are outstanding.
     fn send(&mut self, left: usize) -> anyhow::Result<()> {
-        self.connection.send_typed(&self.batch)?;
+        let sent = self.connection.send_typed(&self.batch);
         self.batch.clear();
         self.batch_bytes = 0;
+        if let Err(error) = sent {
+            // A server that closes the connection may have said why.
+            while !self.waiting.is_empty() {
+                self.read_reply()?;
+            }
+            return Err(error.into());
+        }
         while self.waiting.len() > left {
             self.read_reply()?;
         }
@@ -149,7 +180,12 @@ impl Pipeline<'_> {
             Err(error @ ClientError::Command { .. }) => {
                 self.refused.get_or_insert((line, error));
             }
-            Err(error) => bail!("{error}{}", self.so_far()),
+            Err(error @ ClientError::Refused { .. }) => {
+                self.refused.get_or_insert((line, error));
+                // Behind this the server closes the connection.
+                self.waiting.clear();
+            }
+            Err(error) => bail!("{}: line {line}: {error}{}", self.name, self.so_far(line)),
         }
         Ok(())
     }
@@ -161,7 +197,7 @@ impl Pipeline<'_> {
         }
         match self.refused.take() {
             Some((line, error)) => {
-                let text = format!("{}: line {line}: {error}{}", self.name, self.so_far());
+                let text = format!("{}: line {line}: {error}{}", self.name, self.so_far(line));
                 let server = self.connection.server().clone();
                 Err(ClientError::Command { server, error: CommandError::new(text) }.into())
             }
@@ -169,11 +205,20 @@ impl Pipeline<'_> {
         }
     }
 
-    /// What stands behind a reason: how much is taken in all the same.
-    fn so_far(&self) -> String {
+    /// What stands behind the reason why a line is not taken in: how much is all the same. Some lines behind it
+    /// may be.
+    fn so_far(&self, line: u64) -> String {
         let Taken { new, known } = self.taken;
-        let (new, known) = (counted(new, "item"), count(known));
-        format!("; {new} taken in and {known} known already (hint: importing again doubles nothing)")
+        if new + known == 0 {
+            return "; nothing is taken in".to_owned();
+        }
+        let (upto, known) = (line.saturating_sub(1), count(known));
+        let were = if new == 1 { "was" } else { "were" };
+        let new = counted(new, "item");
+        format!(
+            "; all up to line {upto} is in, {new} {were} new and {known} known in all (hint: mend the file and import \
+             it again, nothing is doubled)"
+        )
     }
 }
 

@@ -4,6 +4,7 @@
 //! Never: ends the requeue itself; it goes on in the server when nobody follows.
 
 use super::actions::Requeue;
+use super::change;
 use super::progress::Progress;
 use super::session::Session;
 use super::shown::{count, counted};
@@ -23,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// # Errors
 /// When the server refuses it.
 pub(crate) fn start(session: &Session<'_>, requeue: &Requeue) -> anyhow::Result<u8> {
-    if requeue.which.is_all() && !requeue.all {
+    if requeue.which.is_all() && !requeue.consent.all {
         bail!("nothing says which are meant (hint: HANDLE, --function, --group, or --all for all of them)");
     }
     let workload = super::workload(requeue.workload.as_deref(), requeue.workload_file.as_deref())?;
@@ -36,10 +37,17 @@ pub(crate) fn start(session: &Session<'_>, requeue: &Requeue) -> anyhow::Result<
     };
     let left = left_alone()?;
     let mut connection = session.connect_one()?;
+    let handles = &requeue.which.handles;
+    if handles.is_empty() && !change::agreed_to_requeue(session, &mut connection, requeue)? {
+        return Ok(0);
+    }
     let campaign = ask(session, &mut connection, Command::DeadRequeue(Box::new(command)))?;
-    if campaign.matched == 0 {
+    if campaign.matched == 0 && handles.is_empty() {
         session.done("no dead letter matches")?;
         return Ok(0);
+    }
+    if campaign.matched == 0 {
+        change::all_dead(&connection, handles, 0)?;
     }
     if requeue.detach {
         session.done(&format!(
@@ -47,9 +55,12 @@ pub(crate) fn start(session: &Session<'_>, requeue: &Requeue) -> anyhow::Result<
             campaign.campaign,
             counted(campaign.matched, "dead letter")
         ))?;
+        change::all_dead(&connection, handles, campaign.matched)?;
         return Ok(0);
     }
-    follow(session, &mut connection, campaign, &left)
+    let status = follow(session, &mut connection, campaign, &left)?;
+    change::all_dead(&connection, handles, campaign.matched)?;
+    Ok(status)
 }
 
 /// `dead progress`

@@ -162,6 +162,10 @@ impl<'a> Session<'a> {
         }
         printer.end(&mut out)?;
         out.flush()?;
+        if let (0, false, Some(nothing)) = (rows, self.is_json(), view.nothing()) {
+            // Beside the table, so that a script counts no line.
+            super::say_note(nothing);
+        }
         if more {
             super::say_note(&format!("there are more than {rows} rows (hint: --limit 0 shows all)"));
         }

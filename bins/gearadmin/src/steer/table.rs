@@ -19,13 +19,15 @@ pub(crate) struct Table {
     widths: Vec<usize>,
     rows: Vec<Vec<String>>,
     headed: bool,
+    /// Columns of the terminal that it is written to.
+    terminal: Option<usize>,
 }
 
 impl Table {
     /// A table with these heads.
     pub(crate) fn new(heads: &'static [&'static str]) -> Self {
         let widths = heads.iter().map(|head| head.trim_start_matches('>').width()).collect();
-        Self { heads, widths, rows: Vec::new(), headed: false }
+        Self { heads, widths, rows: Vec::new(), headed: false, terminal: terminal_width() }
     }
 
     /// Adds a row; full portions are written.
@@ -77,8 +79,49 @@ impl Table {
             line.push_str(behind);
             line.push_str("  ");
         }
-        writeln!(out, "{}", line.trim_end())
+        let line = line.trim_end();
+        match self.terminal {
+            Some(max) if line.width() > max => writeln!(out, "{}", cut(line, max)),
+            Some(_) | None => writeln!(out, "{line}"),
+        }
     }
+}
+
+/// Columns of the terminal that standard output is; `None` where it is none, and nothing is cut.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(usize::from(columns)).filter(|columns| *columns >= WIDTH_MIN)
+}
+
+/// Narrowest terminal that lines are fitted to.
+const WIDTH_MIN: usize = 20;
+
+/// The front of a line, an ellipsis behind it.
+fn cut(line: &str, max: usize) -> String {
+    let mut width = 0;
+    let fits = |c: &char| {
+        width += UnicodeWidthStr::width(c.encode_utf8(&mut [0; 4]) as &str);
+        width < max
+    };
+    line.chars().take_while(fits).chain(['\u{2026}']).collect()
+}
+
+/// The text in lines of at most so many columns, broken between words; in one line where there is no such bound. A
+/// word that is longer has a line of its own.
+pub(crate) fn wrap(text: &str, max: Option<usize>) -> Vec<String> {
+    let Some(max) = max else { return vec![text.to_owned()] };
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= max => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The text without its middle where it is wider than `max`.
@@ -126,6 +169,35 @@ mod tests {
             ["NAME    COUNT  TEXT", "resize  1,234  a", "gr\u{fc}n        1", "\u{5bfc}         20  b c"];
         assert_eq!(lines, expected);
         assert_eq!(table(&[]), "");
+    }
+
+    #[test]
+    fn on_a_terminal_no_line_is_wider_than_that() {
+        let mut out = Vec::new();
+        let mut table = Table::new(&["NAME", ">COUNT", "TEXT"]);
+        table.terminal = Some(20);
+        for text in ["a text that is long", "short", "\u{5bfc}\u{5bfc}\u{5bfc}\u{5bfc}\u{5bfc}"] {
+            table.row(&mut out, vec!["resize".to_owned(), "1".to_owned(), text.to_owned()]).unwrap();
+        }
+        table.end(&mut out).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = shown.lines().collect();
+        let expected = [
+            "NAME    COUNT  TEXT",
+            "resize      1  a te\u{2026}",
+            "resize      1  short",
+            "resize      1  \u{5bfc}\u{5bfc}\u{2026}",
+        ];
+        assert_eq!(lines, expected);
+        assert!(lines.iter().all(|line| line.width() <= 20));
+    }
+
+    #[test]
+    fn text_is_broken_between_words() {
+        let text = "no worker is able to do it, a_word_that_is_longer, end";
+        let expected = ["no worker is", "able to do it,", "a_word_that_is_longer,", "end"];
+        assert_eq!(wrap(text, Some(15)), expected);
+        assert_eq!(wrap(text, None), [text]);
     }
 
     #[test]

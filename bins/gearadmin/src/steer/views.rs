@@ -24,6 +24,7 @@ pub(crate) enum View {
     Groups,
     Counts,
     Letters,
+    Finished,
     Letter,
     /// The workload of a job or letter, as it is.
     Workload,
@@ -59,12 +60,13 @@ impl View {
             }
             View::Groups => Some(&["GROUP", ">COUNT", "HOW", "FIRST", "LAST", "FUNCTIONS", "ERROR"]),
             View::Counts => Some(&[">DEAD", ">GROUPS", ">FINISHED", ">REMOVED"]),
-            View::Letters => {
+            View::Letters | View::Finished => {
                 Some(&["HANDLE", "FUNCTION", "HOW", ">ATTEMPTS", "ENDED", "UNIQUE", "GROUP", "ERROR"])
             }
             View::Schedules => Some(&[
                 "NAME",
                 "WHEN",
+                "ZONE",
                 "FUNCTION",
                 "STATE",
                 "NEXT",
@@ -75,6 +77,21 @@ impl View {
                 ">LEFT OUT",
             ]),
             View::Job | View::Letter | View::Workload | View::Schedule | View::Explanation => None,
+        }
+    }
+
+    /// What is said of a listing without rows.
+    pub(crate) const fn nothing(self) -> Option<&'static str> {
+        match self {
+            View::Policies => Some("no policies"),
+            View::Jobs => Some("no jobs"),
+            View::Workers => Some("no workers"),
+            View::Groups | View::Letters => Some("no dead letters"),
+            View::Finished => Some("no finished jobs"),
+            View::Schedules => Some("no schedules"),
+            View::Counts | View::Job | View::Letter | View::Workload | View::Schedule | View::Explanation => {
+                None
+            }
         }
     }
 
@@ -114,7 +131,7 @@ impl Printer {
             View::Workers => worker(&parse_row(row)?),
             View::Groups => group(&parse_row(row)?),
             View::Counts => counts(&parse_row(row)?),
-            View::Letters => letter(&parse_row(row)?),
+            View::Letters | View::Finished => letter(&parse_row(row)?),
             View::Schedules => schedule(&parse_row(row)?),
             View::Job => return Ok(details::job(out, &parse_row(row)?)?),
             View::Letter => return Ok(details::letter(out, &parse_row(row)?)?),
@@ -225,10 +242,10 @@ fn letter(row: &LetterRow) -> Vec<String> {
 }
 
 fn schedule(row: &ScheduleRow) -> Vec<String> {
-    let zone = row.schedule.zone.as_deref().map(|zone| format!(" {}", word(zone))).unwrap_or_default();
     vec![
         word(&row.schedule.name),
-        word(&row.schedule.when) + &zone,
+        word(&row.schedule.when),
+        row.schedule.zone.as_deref().map(word).unwrap_or_default(),
         text(&row.schedule.function),
         if row.paused { "paused" } else { "on" }.to_owned(),
         row.next.map(time).unwrap_or_default(),

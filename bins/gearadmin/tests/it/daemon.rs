@@ -35,6 +35,10 @@ impl Daemon {
     }
 
     fn start_in(folder: TempDir) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    fn start_with(folder: TempDir, more: &[&str]) -> Self {
         let mut process = Command::new(program())
             .args([
                 "-p",
@@ -48,6 +52,7 @@ impl Daemon {
                 "--libsqlite3-db",
                 "queue.db",
             ])
+            .args(more)
             .env("STATE_DIRECTORY", folder.path())
             .current_dir(folder.path())
             .stdin(Stdio::null())
@@ -179,7 +184,7 @@ fn policies_outlive_a_crash_and_wrong_ones_change_nothing() {
     let attempts = shown.lines().find(|line| line.contains(" attempts ")).unwrap();
     assert!(attempts.contains(" 3 ") && attempts.ends_with("set:image.*"), "{shown}");
     daemon.done(&["policy", "unset", "image.*"]);
-    assert_eq!(daemon.done(&["policy", "show"]), "");
+    assert!(daemon.rows(&["policy", "show"]).is_empty());
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn a_paused_function_gives_no_jobs_and_a_draining_one_takes_none() {
     assert!(matches!(answer, Response::Error { .. }), "{answer:?}");
     assert_eq!(daemon.work("resize", complete).len(), 2);
     daemon.done(&["resume", "resize"]);
-    assert_eq!(daemon.done(&["policy", "show"]), "");
+    assert!(daemon.rows(&["policy", "show"]).is_empty());
 }
 
 #[test]
@@ -256,7 +261,8 @@ fn dead_letters_come_back_behind_a_canary() {
     let shown = daemon.done(&["dead", "list", "--group", group, "--text", "7.jpg"]);
     assert!(shown.contains("cannot open 7.jpg"), "{shown}");
     // The canary dies again: the others stay.
-    let requeue: &[&str] = &["dead", "requeue", "--group", group, "--canary", "1", "--rate", "100/s"];
+    let requeue: &[&str] =
+        &["dead", "requeue", "--group", group, "--canary", "1", "--rate", "100/s", "--yes"];
     let follower = start(OURS, &[requeue, &["-h", &daemon.address]].concat(), &[], b"");
     wait_until("the canary is in the queue", || daemon.done(&["jobs", "count"]) == "1\n");
     assert_eq!(daemon.work("resize", throw).len(), 2);
@@ -337,6 +343,33 @@ fn a_file_over_the_servers_limits_is_refused_with_its_line() {
     let said = daemon.refused(&["import", file.to_str().unwrap()]);
     assert!(said.contains("queue.jsonl: line 2: ") && said.contains("64"), "{said}");
     assert!(daemon.rows(&["jobs", "list"]).is_empty());
+}
+
+#[test]
+fn a_workload_over_the_servers_limit_is_refused_before_anything_is_taken_in() {
+    let daemon = Daemon::start_with(TempDir::new().unwrap(), &["--body-bytes-max=1000"]);
+    let job = |number: u64, bytes: usize| {
+        let workload = "w".repeat(bytes);
+        format!(
+            r#"{{"kind":"job","origin":"o","number":{number},"function":"f","unique":"","priority":"low","workload":"{workload}","submitted":5}}"#
+        )
+    };
+    let file = daemon.folder.path().join("queue.jsonl");
+    for (bytes, limit) in
+        [(5_000, "over the limit of 1000 bytes"), (3_000_000, "over the limit of 66872 bytes")]
+    {
+        let jobs: Vec<String> =
+            (1..=500).map(|number| job(number, if number == 400 { bytes } else { 9 })).collect();
+        let content = format!(
+            "{{\"geartrain-export\":1,\"origin\":\"o\",\"made\":\"m\",\"sections\":[\"jobs\"]}}\n{}\n{{\"geartrain-export-end\":500,\"counts\":{{\"jobs\":500}}}}\n",
+            jobs.join("\n")
+        );
+        std::fs::write(&file, content).unwrap();
+        let said = daemon.refused(&["import", file.to_str().unwrap()]);
+        assert!(said.contains("queue.jsonl: line 401: ") && said.contains(limit), "{said}");
+        assert!(said.ends_with("; nothing is taken in\n"), "{said}");
+        assert_eq!(daemon.done(&["jobs", "count"]), "0\n");
+    }
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn an_export_has_a_head_its_items_and_an_end() {
     --- stdout
     exported 4 items to FILE: 1 dead letter, 2 jobs, 1 policy, 0 schedules\n
     --- stderr
-    not exported: the policies of the configuration file, 1 rule (hint: copy the file)\n
+    not exported: the policies of the configuration file, 1 rule (hint: copy the file, or --with-file-policies)\n
     2 jobs run here now and are in the file: they run again where it is imported (hint: let workers finish and export again)\n
     > policy show {}
     > jobs list {"pick":{"filter":{"state":"running"},"after":0},"limit":0}
@@ -107,6 +107,43 @@ fn an_export_has_a_head_its_items_and_an_end() {
         "exit Some(0)\n--- stdout\nFILE is whole: 4 items\\n\n--- stderr\n"
     );
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left in the folder");
+}
+
+#[test]
+fn policies_of_the_configuration_file_are_exported_where_that_is_said() {
+    let rules = [
+        r#"{"function":"f","values":{"attempts":["2","file:f"],"timeout":["1m","file:f"]}}"#,
+        r#"{"function":"*","values":{"expires":["1d","file:*"]}}"#,
+        r#"{"function":"f","values":{"attempts":["3","set:f"]}}"#,
+        "{}",
+    ];
+    let rules = rules.map(|row| row.to_owned() + "\n").concat();
+    let told = tell(&["export", "-", "--section", "policies", "--with-file-policies"], &[&rules]);
+    let file = String::from_utf8(told.ran.stdout).unwrap();
+    let lines: Vec<&str> = file.lines().collect();
+    assert_eq!(
+        lines[1..],
+        [
+            r#"{"kind":"policy","function":"*","values":{"expires":"1d"}}"#,
+            r#"{"kind":"policy","function":"f","values":{"attempts":"3","timeout":"1m"}}"#,
+            r#"{"geartrain-export-end":2,"counts":{"policies":2}}"#,
+        ]
+    );
+    assert_eq!(
+        (told.ran.exit, told.ran.stderr, told.asked),
+        (Some(0), Vec::new(), vec!["policy show {}".to_owned()])
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_as_it_was_given() {
+    let told = tell(&["export", "/nonexistent/queue.jsonl"], &[]);
+    assert_snapshot!(told.shown(), @r"
+    exit Some(1)
+    --- stdout
+    --- stderr
+    Error: cannot write /nonexistent/queue.jsonl: entity not found\n
+    ");
 }
 
 #[test]
@@ -166,7 +203,8 @@ fn many_items_go_out_before_the_first_is_answered_and_all_arrive_in_order() {
     imported 750 items from FILE; 750 were known already\n
     --- stderr
     "#);
-    assert_eq!(server.join(), (0..1500).collect::<Vec<u64>>());
+    // The longest is looked at before all others.
+    assert_eq!(server.join(), std::iter::once(1000).chain(0..1500).collect::<Vec<u64>>());
 }
 
 #[test]
@@ -179,7 +217,7 @@ fn an_import_stops_at_what_the_server_refuses_and_says_how_far_it_came() {
     exit Some(2)
     --- stdout
     --- stderr
-    Error: standard input: line 12: the workload is over the limit of 5 bytes; 127 items taken in and 128 known already (hint: importing again doubles nothing)\n
+    Error: standard input: line 12: the workload is over the limit of 5 bytes; all up to line 11 is in, 127 items were new and 128 known in all (hint: mend the file and import it again, nothing is doubled)\n
     "#);
     assert_eq!(server.join().len(), 256);
 }

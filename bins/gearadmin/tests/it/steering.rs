@@ -539,6 +539,7 @@ fn a_requeue_is_followed_to_its_end() {
             "new",
             "--workload-file",
             "-",
+            "--yes",
         ],
         &[&campaign("canary", 1, 0, 0), &campaign("releasing", 2, 1, 0), &campaign("done", 5, 5, 0)],
         b"\xffnew\0",
@@ -553,7 +554,7 @@ fn a_requeue_is_followed_to_its_end() {
     > dead progress {"campaign":7}
     "#);
     let told = tell(
-        &["dead", "requeue", "--all", "--json"],
+        &["dead", "requeue", "--all", "--yes", "--json"],
         &[&campaign("canary", 1, 0, 0), &campaign("canary", 1, 0, 0), &campaign("stopped", 1, 0, 1)],
     );
     assert_snapshot!(told.shown(), @r#"
@@ -567,6 +568,58 @@ fn a_requeue_is_followed_to_its_end() {
     > dead progress {"campaign":7}
     > dead progress {"campaign":7}
     "#);
+}
+
+#[test]
+fn a_requeue_of_several_says_how_many_and_is_agreed_to() {
+    let told = tell(&["dead", "requeue", "--function", "f"], &["{\"matched\":2}\n{}\n"]);
+    assert_snapshot!(told.shown(), @r#"
+    exit Some(1)
+    --- stdout
+    --- stderr
+    Error: would requeue 2 dead letters, and nobody is there to ask: standard input is no terminal (hint: --yes)\n
+    > dead drop {"shelf":"dead","filter":{"function":"f"},"after":0,"dry":true}
+    "#);
+    let told = tell(&["dead", "requeue", "--function", "f"], &["{\"matched\":0}\n{}\n"]);
+    assert_snapshot!(told.shown(), @r#"
+    exit Some(0)
+    --- stdout
+    no dead letter matches\n
+    --- stderr
+    > dead drop {"shelf":"dead","filter":{"function":"f"},"after":0,"dry":true}
+    "#);
+}
+
+#[test]
+fn a_requeue_of_a_handle_that_is_no_letter_fails() {
+    let none = r#"{"campaign":7,"state":"done","matched":0,"released":0,"completed":0,"died":0}"#.to_owned()
+        + "\n{}\n";
+    let told = tell(&["dead", "requeue", "H:a:1"], &[&none]);
+    assert_snapshot!(told.shown(), @r#"
+    exit Some(2)
+    --- stdout
+    --- stderr
+    Error: no job with the handle H:HOST:1 is a dead letter (hint: dead list)\n
+    > dead requeue {"filter":{"handles":["H:a:1"]},"canary":0}
+    "#);
+}
+
+#[test]
+fn a_listing_without_rows_says_so_beside_the_table() {
+    for (arguments, text) in [
+        (["dead", "groups"], "no dead letters\\n"),
+        (["dead", "list"], "no dead letters\\n"),
+        (["finished", "list"], "no finished jobs\\n"),
+        (["jobs", "list"], "no jobs\\n"),
+        (["schedule", "list"], "no schedules\\n"),
+        (["policy", "show"], "no policies\\n"),
+    ] {
+        let shown = tell(&arguments, &["{}\n"]).shown();
+        assert!(shown.starts_with(&format!("exit Some(0)\n--- stdout\n--- stderr\n{text}\n")), "{shown}");
+        let [noun, verb] = arguments;
+        let shown = tell(&[noun, verb, "--json"], &["{}\n"]).shown();
+        assert!(shown.starts_with("exit Some(0)\n--- stdout\n--- stderr\n> "), "{shown}");
+    }
 }
 
 #[test]
@@ -601,7 +654,7 @@ fn ctrl_c_leaves_a_requeue_running_and_says_so() {
         }
     });
     let host = format!("127.0.0.1:{}", server.port);
-    let tool = start(OURS, &["dead", "requeue", "--all", "-h", &host], &[], b"");
+    let tool = start(OURS, &["dead", "requeue", "--all", "--yes", "-h", &host], &[], b"");
     for _look in 0..2 {
         was_asked.recv_timeout(LIMIT).unwrap();
     }
@@ -692,8 +745,8 @@ fn schedules_are_added_listed_and_removed() {
     assert_snapshot!(without_moments(&tell(&["schedule", "list"], &[&format!("{row}\n{{}}\n")]).shown()), @r#"
     exit Some(0)
     --- stdout
-    NAME     WHEN                     FUNCTION  STATE  NEXT                                LAST                                 OUTCOME     RUNS  FAILED  LEFT OUT\n
-    nightly  0 3 * * * Europe/Berlin  report    on     TIME (in 89m)  TIME (23h ago)  completed  1,200       3         3\n
+    NAME     WHEN       ZONE           FUNCTION  STATE  NEXT                                LAST                                 OUTCOME     RUNS  FAILED  LEFT OUT\n
+    nightly  0 3 * * *  Europe/Berlin  report    on     TIME (in 89m)  TIME (23h ago)  completed  1,200       3         3\n
     --- stderr
     > schedule list {"after":0}
     "#);

@@ -2,14 +2,16 @@
 
 use crate::peer::submit;
 use crate::process::Gearmand;
-use geartrain_proto::{Function, GrabKind, PacketKind, Request, Response, SubmitMode};
+use geartrain_proto::{Function, GrabKind, Handle, PacketKind, Request, Response, SubmitMode};
+use nix::sys::signal::Signal;
 use std::fs;
 use tempfile::TempDir;
 
 const CAN_RESIZE: Request<'_> = Request::CanDo { function: Function::new(b"image.resize") };
 const GRAB: Request<'_> = Request::Grab(GrabKind::Plain);
 const SHOW: &str = r#"policy show {"function":"image.resize"}"#;
-const ARGUMENTS: [&str; 2] = ["--config-file=gearmand.toml", "--libsqlite3-db=queue.db"];
+const LIST: &str = "schedule list {}";
+const ARGUMENTS: [&str; 3] = ["--verbose=NOTICE", "--config-file=gearmand.toml", "--libsqlite3-db=queue.db"];
 
 /// What is shown of a key.
 fn value(shown: &[String], key: &str) -> String {
@@ -67,4 +69,59 @@ fn a_wrong_policy_on_the_port_is_refused_in_one_sentence() {
         refused.concat().trim_end(),
         "{\"error\":\"policy of 'f': attempts cannot be 'many': it takes a number from 1 to 1000000, or none\"}"
     );
+}
+
+#[test]
+fn a_queue_that_is_written_at_the_end_says_what_cannot_be_read_before() {
+    let arguments = ["--store-queue-on-shutdown", "--libsqlite3-db=queue.db"];
+    let mut server = Gearmand::start(&arguments);
+    server.wait_for_line("gearmand: the queue is written when the server ends: dead letters");
+    let (mut person, mut worker) = (server.connect(), server.connect());
+    person.listing(r#"policy set {"function":"image.resize","values":{"attempts":1,"retry-on":["fail"]}}"#);
+    person.send(&[submit("image.resize", SubmitMode::Background, b"")]);
+    person.body_of(PacketKind::JobCreated);
+    worker.send(&[CAN_RESIZE, GRAB]);
+    let body = worker.body_of(PacketKind::JobAssign);
+    let handle = body.split(|byte| *byte == 0).next().unwrap();
+    worker.send(&[Request::WorkFail { handle: Handle::new(handle) }, GRAB]);
+    worker.expect(&Response::NoJob);
+    let list = r#"dead list {"shelf":"dead","filter":{},"after":0,"limit":0}"#;
+    assert_eq!(person.listing("dead groups {}").len(), 2, "it is counted");
+    assert_eq!(person.listing(list).len(), 1, "and not listed");
+    server.signal(Signal::SIGTERM);
+    server.wait();
+    let folder = server.kill();
+    let server = Gearmand::start_in(folder, &arguments);
+    assert_eq!(server.connect().listing(list).len(), 2, "it was written at the end");
+}
+
+#[test]
+fn sighup_takes_the_policies_and_schedules_of_the_file_or_nothing_of_it() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("gearmand.toml");
+    fs::write(&file, "[function.\"image.*\"]\npaused = true\n").unwrap();
+    let server = Gearmand::start_in(folder, &ARGUMENTS);
+    let (mut person, mut worker) = (server.connect(), server.connect());
+    person.send(&[submit("image.resize", SubmitMode::Background, b"")]);
+    person.body_of(PacketKind::JobCreated);
+    worker.send(&[CAN_RESIZE, GRAB]);
+    worker.expect(&Response::NoJob);
+    let schedule = "[schedule.nightly]\nfunction = \"report\"\nwhen = \"@daily\"\n";
+    fs::write(&file, format!("[function.\"image.*\"]\nattempts = 4\n{schedule}")).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_text(
+        "SIGHUP, configuration file read again: functions with another policy: 1, schedules changed: 1",
+    );
+    worker.send(&[GRAB]);
+    worker.body_of(PacketKind::JobAssign);
+    assert_eq!(value(&person.listing(SHOW), "attempts"), "\"attempts\":[\"4\",\"file:image.*\"]");
+    assert_eq!(person.listing(LIST).len(), 2, "the schedule, and the end of the page");
+
+    fs::write(&file, "[function.\"image.*\"]\nattempts = 5\ntimeout = \"soon\"\n").unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_text(
+        "SIGHUP, the configuration file is not taken, all stays as it was: gearmand.toml:3: function 'image.*': ",
+    );
+    assert_eq!(value(&person.listing(SHOW), "attempts"), "\"attempts\":[\"4\",\"file:image.*\"]");
+    assert_eq!(person.listing(LIST).len(), 2, "its schedule goes on");
 }

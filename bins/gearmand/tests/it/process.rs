@@ -69,6 +69,11 @@ impl Gearmand {
         server
     }
 
+    /// Waits until a line of its log has this in it.
+    pub(crate) fn wait_for_text(&self, text: &str) {
+        wait_until(text, || self.said().iter().any(|line| line.contains(text)));
+    }
+
     /// Waits until it has said a line with this beginning; returns the rest of that line.
     pub(crate) fn wait_for_line(&mut self, beginning: &str) -> String {
         let mut found = None;

@@ -14,7 +14,7 @@ use crate::function::FunctionKey;
 use crate::job::{Job, JobKey, Kept, Running, State};
 use crate::persist::Shelf;
 use crate::suspect::worker_name;
-use crate::timers::Due;
+use crate::timers::{Alarm, Due};
 use able::Survey;
 use geartrain_proto::command::{Bytes, CommandError, Explain, Explanation, Finding};
 use geartrain_proto::{Function, Handle, Priority};
@@ -76,8 +76,8 @@ impl Core {
         let mut findings = Vec::new();
         match job.state() {
             State::Running(running) => findings.push(self.explain_running(job, running)),
-            State::Delayed { until, .. } => {
-                let wait = until.since(self.now.unix);
+            State::Delayed { .. } | State::Paused { .. } => {
+                let wait = job.wait(self.now);
                 findings.push(self.explain_delay(job, wait));
                 let blockers = self.blockers(job.function());
                 explanation.starts_in_ms = self.starts_after_delay(job, wait, &blockers);
@@ -316,21 +316,28 @@ impl Core {
     }
 
     fn describe_delayed(&self, function: FunctionKey, delayed: u32) -> String {
-        let is_of_function = |number: u64| {
-            let job = self.jobs.find(number).map(|key| self.jobs.get(key));
-            job.is_some_and(|job| job.function() == function && matches!(job.state(), State::Delayed { .. }))
+        let wait = |number: u64| {
+            let job = self.jobs.find(number).map(|key| self.jobs.get(key))?;
+            let is_meant = job.function() == function
+                && matches!(job.state(), State::Delayed { .. } | State::Paused { .. });
+            is_meant.then(|| job.wait(self.now))
         };
-        let first = self.timers.calendar().iter().take(TIMERS_MAX).find_map(|(at, due)| {
+        let by_calendar = self.timers.calendar().iter().take(TIMERS_MAX).find_map(|(_, due)| {
             let Due::Job(number) = due else { return None };
-            is_of_function(number).then_some(at)
+            wait(number)
         });
+        let by_pause = self.timers.alarms().iter().take(TIMERS_MAX).find_map(|(_, alarm)| {
+            let Alarm::Pause(number) = alarm else { return None };
+            wait(*number)
+        });
+        let first = [by_calendar, by_pause].into_iter().flatten().min();
         let waiting = if delayed == 1 {
             "1 job waits for its time".to_owned()
         } else {
             format!("{delayed} jobs wait for their time")
         };
         match first {
-            Some(at) => format!("{waiting}, the first for {} more", span(at.since(self.now.unix))),
+            Some(wait) => format!("{waiting}, the first for {} more", span(wait)),
             None => waiting,
         }
     }

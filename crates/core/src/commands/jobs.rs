@@ -234,7 +234,7 @@ impl Core {
     }
 
     fn job_row(&self, job: &Job) -> JobRow {
-        let (state, not_before, expires) = state_of(job);
+        let (state, not_before, expires) = state_of(job, self.now);
         let running = job.running();
         let since = |moment| self.now.moment.since(moment).as_millis();
         JobRow {

@@ -163,6 +163,10 @@ impl Core {
     }
 
     pub(crate) fn import(&mut self, arguments: &Import, out: &mut dyn Outbox) -> Result<Reply, CommandError> {
+        if let (job @ Item::Job { .. }, true) = (&arguments.item, arguments.check) {
+            self.checked_record(job)?;
+            return Ok(Rows::one(&Imported { outcome: "checked".to_owned(), handle: None }));
+        }
         match &arguments.item {
             Item::Policy { function, values } => self.import_policy(function, values, out),
             Item::Schedule { schedule, paused, last } => self.import_schedule(schedule, *paused, *last, out),
@@ -180,12 +184,18 @@ impl Core {
                 origin.len()
             )));
         }
-        if self.imports.has(origin, *number) || (*origin == self.origin() && self.is_kept(*number)) {
+        let is_own = *origin == self.origin();
+        // A job that this queue had, and has no more, ended since the export: it is not to run again. A letter may
+        // come back, since it runs only when somebody requeues it.
+        let has_ended = shelf.is_none() && self.writing.was_given(*number);
+        if self.imports.has(origin, *number) || (is_own && (has_ended || self.is_kept(*number))) {
             return Ok(Imported { outcome: "known".to_owned(), handle: None });
         }
         self.imports.check_room(origin, *number)?;
         self.check_room_for_import(shelf.is_some())?;
-        let mut record = checked_record(item)?;
+        let mut record = self.checked_record(item)?;
+        // The store forgets the attempts of a job by their count.
+        let log = if record.attempts > 0 { log.as_slice() } else { &[] };
         let Some(function) = self.function_for(Function::new(&record.function)) else {
             return Err(CommandError::new("import: there are too many functions"));
         };
@@ -215,6 +225,17 @@ impl Core {
             return Ok(());
         }
         Err(CommandError::new("import: too many jobs wait (hint: go on when some are done)"))
+    }
+
+    fn checked_record(&self, item: &Item) -> Result<OwnedRecord, CommandError> {
+        let record = checked_record(item)?;
+        let (len, max) = (record.workload.len(), self.settings.workload_bytes_max);
+        if u32::try_from(len).is_ok_and(|len| len <= max) {
+            return Ok(record);
+        }
+        Err(CommandError::new(format!(
+            "import: workload of {len} bytes is over the limit of {max} bytes (hint: --body-bytes-max of the server)"
+        )))
     }
 
     /// Takes in a job that waits, unless one of its unique lives.

@@ -107,7 +107,7 @@ impl Core {
     /// The rule of this name is another one: how many functions have another policy now.
     ///
     /// Those that are not among the first follow in portions; see `chores.rs`.
-    fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
+    pub(crate) fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
         let was_idle = self.chores.is_empty();
         let changed = if rules::is_pattern(pattern) {
             self.chores.policies.ask();

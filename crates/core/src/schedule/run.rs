@@ -12,6 +12,7 @@ use crate::event::{Ended, Event};
 use crate::ids::UnixTime;
 use crate::outbox::Outbox;
 use crate::persist::{Document, DocumentKind, Op};
+use crate::settings::Durability;
 use crate::timers::Due;
 use geartrain_proto::command::{CommandError, Overlap, ScheduleAdd};
 use geartrain_proto::{Function, Priority, Submit, SubmitMode, Unique};
@@ -22,6 +23,7 @@ const CLOCK_STEP_MS: i64 = 1000;
 impl Core {
     /// All is loaded: the schedules of the configuration file and those that are stored begin.
     pub(crate) fn begin_schedules(&mut self, out: &mut dyn Outbox) {
+        self.schedules.begun = true;
         let mut loaded = std::mem::take(&mut self.schedules.loaded);
         for given in self.settings.schedules.clone() {
             let body = loaded.remove(&given.name);
@@ -97,6 +99,9 @@ impl Core {
     }
 
     fn run_if_allowed(&mut self, key: ScheduleKey, due: UnixTime, out: &mut dyn Outbox) {
+        if self.is_draining(key) {
+            return self.leave_run_out(key, due);
+        }
         let schedule = self.schedules.get_mut(key);
         let before = schedule.memory.last.as_ref().and_then(|last| last.number);
         if schedule.given.overlap == Overlap::Skip
@@ -106,6 +111,26 @@ impl Core {
             return;
         }
         self.run_schedule(key, Some(due), out);
+    }
+
+    /// Whether the function of a schedule takes no jobs, or the server waits for the last that it holds.
+    fn is_draining(&mut self, key: ScheduleKey) -> bool {
+        let function = self.schedules.get(key).given.function.as_bytes();
+        let ends = self.schedules.draining && self.settings.durability == Durability::Memory;
+        ends || self.rules.resolve(function).draining
+    }
+
+    /// A run is due while its function is being drained: it is left out, also where it would join a job.
+    fn leave_run_out(&mut self, key: ScheduleKey, due: UnixTime) {
+        let memory = &mut self.schedules.get_mut(key).memory;
+        memory.skipped += 1;
+        memory.last = Some(LastRun {
+            due: due.millis(),
+            started: self.now.unix.millis(),
+            number: None,
+            outcome: Some("draining".to_owned()),
+            took_ms: None,
+        });
     }
 
     /// Submits the job of a schedule, for a due time or since a person asked for it.

@@ -33,6 +33,10 @@ pub(crate) struct Schedules {
     live: BTreeMap<(u64, ScheduleKey), Option<i64>>,
     /// Schedules that are due, and wait for the store.
     pub(crate) held_up: BTreeSet<ScheduleKey>,
+    /// Whether all is loaded, so that they run.
+    pub(crate) begun: bool,
+    /// Whether the server ends once it holds no job in memory alone.
+    pub(crate) draining: bool,
     /// What was loaded and is not begun yet, by name.
     pub(crate) loaded: BTreeMap<String, Body<ScheduleAdd>>,
     /// How much the calendar was ahead of the monotonic clock when last seen, in milliseconds.

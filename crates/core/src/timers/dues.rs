@@ -27,7 +27,7 @@ impl Dues {
     pub(crate) fn add(&mut self, at: UnixTime, due: Due) {
         match due {
             Due::Job(number) if self.lane.push(at, number) => {}
-            Due::Job(_) | Due::Letter(..) | Due::Campaign(_) | Due::Schedule(_) => {
+            Due::Job(_) | Due::Letter(..) | Due::Schedule(_) => {
                 self.others.insert((at, due));
             }
         }
@@ -37,7 +37,7 @@ impl Dues {
     pub(crate) fn remove(&mut self, at: UnixTime, due: Due) {
         match due {
             Due::Job(number) if self.lane.remove(at, number) => {}
-            Due::Job(_) | Due::Letter(..) | Due::Campaign(_) | Due::Schedule(_) => {
+            Due::Job(_) | Due::Letter(..) | Due::Schedule(_) => {
                 self.others.remove(&(at, due));
             }
         }
@@ -172,6 +172,7 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::persist::Shelf;
 
     /// A sequence of numbers that looks random and is the same each time.
     fn chance(state: &mut u64) -> u64 {
@@ -189,7 +190,7 @@ mod tests {
                 let spread = if chance(&mut state).is_multiple_of(8) { 5_000_000_000 } else { 3 };
                 let at = UnixTime::from_millis((step + chance(&mut state) % spread).cast_signed());
                 let due = if chance(&mut state).is_multiple_of(10) {
-                    Due::Campaign(number)
+                    Due::Letter(Shelf::Dead, number)
                 } else {
                     Due::Job(number)
                 };

@@ -8,6 +8,7 @@ mod limits;
 mod long_backlog;
 mod many_abilities;
 mod policies;
+mod reloads;
 mod retries;
 mod schedules;
 mod spill;

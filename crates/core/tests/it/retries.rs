@@ -1,7 +1,7 @@
 //! Retries, caps, rates and bad workers: what a policy changes about jobs that workers do not finish.
 
 use crate::world::World;
-use geartrain_core::{ConnId, Durability, FileRule, Settings};
+use geartrain_core::{ConnId, Durability, FileRule, Record, Settings, Stored};
 use geartrain_proto::SubmitMode::{Background, Foreground};
 use geartrain_proto::{ClientId, Function, Handle, Priority, Request, Submit, Unique};
 use std::time::Duration;
@@ -34,6 +34,60 @@ fn fail(world: &mut World, worker: ConnId, number: u64) -> Vec<String> {
 fn throw(world: &mut World, worker: ConnId, text: &[u8]) -> Vec<String> {
     let handle = Handle::from("H:localhost:1");
     world.request(worker, &Request::WorkException { handle, exception: text })
+}
+
+#[test]
+fn a_clock_that_is_set_neither_prolongs_nor_shortens_a_pause() {
+    for hours in [-1, 1] {
+        let mut world = world(&[("attempts", "9"), ("retry-on", "fail"), ("backoff-first", "10s")]);
+        let (client, worker) = (world.connect(), worker(&mut world));
+        world.submit(client, "f", "", Background);
+        world.grab(worker);
+        fail(&mut world, worker, 1);
+        world.set_clock(hours * 3600);
+        assert_eq!(world.grab(worker), ["NO_JOB"], "its pause is not over");
+        assert_eq!(world.next_timeout(), Some(Duration::from_secs(10)));
+        world.advance(Duration::from_secs(10));
+        assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"], "its pause was 10 s");
+    }
+}
+
+#[test]
+fn a_pause_is_no_longer_over_a_restart_when_the_clock_was_set_back() {
+    let mut world = world(&[("attempts", "9"), ("retry-on", "fail"), ("backoff-first", "10s")]);
+    let record = Record {
+        number: 5,
+        place: 7,
+        function: b"f",
+        unique: b"",
+        priority: Priority::Normal,
+        workload: b"workload",
+        reducer: None,
+        not_before: world.now().unix.seconds() + 3600,
+        attempts: 1,
+        lost: 0,
+        submitted: world.now().unix,
+    };
+    let now = world.now();
+    world.core.load(now, Stored::Job(record), &mut world.out);
+    assert_eq!(world.next_timeout(), Some(Duration::from_secs(10)));
+    world.advance(Duration::from_secs(10));
+    let worker = worker(&mut world);
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:5 f"]);
+}
+
+#[test]
+fn a_submit_that_could_not_be_written_leaves_no_attempts_behind() {
+    let mut world = world(&[("attempts", "9"), ("retry-on", "fail")]);
+    let (client, worker) = (world.connect(), worker(&mut world));
+    world.submit(client, "f", "", Background);
+    let put = world.take_persisted()[0].0;
+    world.grab(worker);
+    fail(&mut world, worker, 1);
+    assert_eq!(world.take_persisted()[0].1, "attempt 1 of 1: fail");
+    world.store_failed(put);
+    let after: Vec<String> = world.take_persisted().into_iter().map(|(_, op)| op).collect();
+    assert_eq!((after, world.core.jobs()), (vec!["delete 1".to_owned()], 0));
 }
 
 /// I16: one answer.

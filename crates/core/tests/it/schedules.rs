@@ -524,3 +524,34 @@ fn a_sched_packet_runs_once_at_the_next_time_its_fields_match() {
     );
     assert_eq!(world.core.jobs(), 0);
 }
+
+#[test]
+fn a_drained_function_gets_no_runs_and_its_drain_ends() {
+    let mut world = begun(settings(Durability::Memory));
+    add(&mut world, r#""when":"every 10s","overlap":"coalesce""#);
+    world.advance(10 * SECOND);
+    let worker = world.connect();
+    world.can_do(worker, "f");
+    world.command(worker, r#"policy set {"function":"f","values":{"draining":true}}"#);
+    world.advance(10 * SECOND);
+    let row = show(&mut world);
+    assert_eq!((row.last_outcome.as_deref(), row.runs, row.skipped, row.failed), (Some("draining"), 1, 1, 0));
+    world.grab(worker);
+    world.complete(worker, "H:localhost:1");
+    world.advance(10 * SECOND);
+    assert_eq!((world.core.jobs(), show(&mut world).skipped), (0, 2));
+    world.command(worker, r#"policy unset {"function":"f","keys":["draining"]}"#);
+    world.advance(10 * SECOND);
+    assert_eq!((world.core.jobs(), show(&mut world).runs), (1, 2));
+}
+
+#[test]
+fn a_server_that_drains_gets_no_runs_that_it_would_hold_in_memory_alone() {
+    for (durability, jobs) in [(Durability::Memory, 0), (Durability::Stored, 1)] {
+        let mut world = begun(settings(durability));
+        add(&mut world, r#""when":"every 10s""#);
+        world.core.begin_drain();
+        world.advance(10 * SECOND);
+        assert_eq!(world.core.jobs(), jobs, "{durability:?}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use geartrain_core::{
-    Attempt, ConnId, Durability, FileRule, Found, Outcome, Record, Settings, Shelf, Shelving, Stored,
+    Attempt, ConnId, Durability, FileRule, Found, Now, Outcome, Record, Settings, Shelf, Shelving, Stored,
     UnixTime,
 };
 use geartrain_proto::SubmitMode::{Background, Epoch, Foreground};
@@ -255,4 +255,61 @@ fn a_woken_worker_that_takes_a_suspended_name_leaves_the_job_to_another() {
     assert_eq!(sent.iter().filter(|it| *it == "NOOP").count(), 1);
     let first = world.request(good, &name);
     assert_eq!(first, ["NOOP"], "the other one is woken");
+}
+
+#[test]
+fn a_job_past_its_expiry_is_not_assigned_before_the_timers_are_looked_at() {
+    let mut world = expiring();
+    let (client, worker) = (world.connect(), world.connect());
+    world.can_do(worker, "f");
+    world.submit(client, "f", "old", Background);
+    world.committed(1000);
+    let now = world.now();
+    world.set_now(Now { moment: now.moment.after(30 * MINUTE), unix: now.unix.after(30 * MINUTE) });
+    world.submit(client, "f", "new", Background);
+    world.committed(1000);
+    world.set_now(Now { moment: now.moment.after(60 * MINUTE), unix: now.unix.after(60 * MINUTE) });
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:2 f"]);
+    assert_eq!(world.core.jobs(), 1, "the other one is a dead letter");
+}
+
+#[test]
+fn a_queued_epoch_job_that_is_moved_expires_no_earlier_over_a_restart() {
+    let mut world = expiring();
+    let client = world.connect();
+    let epoch = world.now().unix.seconds() + 7200;
+    world.submit(client, "f", "", Epoch(epoch));
+    world.committed(1000);
+    world.advance(120 * MINUTE);
+    world.advance(30 * MINUTE);
+    world.command(client, r#"jobs priority {"pick":{"filter":{}},"to":"high"}"#);
+    let record = world.out.stored[&1].clone();
+    assert_eq!(record.not_before, epoch, "its time stays with it");
+    let mut after = expiring();
+    after.set_now(world.now());
+    let now = after.now();
+    after.core.load(now, Stored::Job(record.as_record()), &mut after.out);
+    after.loaded();
+    after.advance(29 * MINUTE);
+    assert_eq!(after.core.jobs(), 1, "it waits since its epoch");
+    after.advance(MINUTE);
+    assert_eq!(after.core.jobs(), 0);
+}
+
+#[test]
+fn a_job_that_ended_since_its_export_does_not_run_again_in_its_own_queue() {
+    let mut world = world(Durability::Stored, &[]);
+    let (person, worker) = (world.connect(), worker(&mut world));
+    world.submit(person, "f", "", Background);
+    world.admin(person, r#"export {"section":"policies"}"#);
+    world.committed(1_000);
+    world.command(person, r#"export {"section":"jobs"}"#);
+    let item = end_read(&mut world, &[]).remove(0);
+    world.grab(worker);
+    world.complete(worker, "H:localhost:1");
+    let (rows, _) = world.command(person, &format!(r#"import {{"item":{item}}}"#));
+    assert_eq!((rows[0]["outcome"].as_str(), world.core.jobs()), (Some("known"), 0));
+    let other = item.to_string().replace(item["origin"].as_str().unwrap(), "other");
+    world.command(person, &format!(r#"import {{"item":{other}}}"#));
+    assert_eq!(world.core.jobs(), 1, "that of another queue runs");
 }

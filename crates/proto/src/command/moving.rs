@@ -106,6 +106,9 @@ pub enum Item {
 pub struct Import {
     /// What is taken in.
     pub item: Item,
+    /// Whether it is only looked at: it is answered as it would be, or `checked`, and nothing is taken in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check: bool,
 }
 
 /// What became of an item.

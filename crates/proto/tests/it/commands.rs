@@ -235,7 +235,7 @@ fn others() -> impl Strategy<Value = Command> {
         (section, any::<u64>(), letters()).prop_map(|(section, after, filter)| Command::Export(Box::new(
             Export { section, after, filter }
         ))),
-        item().prop_map(|item| Command::Import(Box::new(Import { item }))),
+        (item(), any::<bool>()).prop_map(|(item, check)| Command::Import(Box::new(Import { item, check }))),
     ]
 }
 

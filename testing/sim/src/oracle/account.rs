@@ -2,7 +2,8 @@
 
 use super::shelves::Changes;
 use super::{
-    Cause, Content, Job, Letter, Life, Oracle, Peer, Sleep, State, handle_of, handle_text, is_end_by_worker,
+    Cause, Content, Job, Letter, Life, NOT_YET, Oracle, Peer, Sleep, State, handle_of, handle_text,
+    is_end_by_worker,
 };
 use crate::output::{Change, Effect, Note};
 use geartrain_core::{ConnId, Ended, LetterHead, Outcome, Record};
@@ -84,11 +85,21 @@ impl Oracle {
         assert_eq!(self.twin(&content), None, "I5: job {name} came back beside its twin");
         self.last_place += 1;
         let until = record.not_before * 1000;
-        let state = if is_due { State::Waiting } else { State::Delayed { earliest: until, latest: until } };
-        // When its last attempt ended is not stored: after one its wait counts anew.
         let now = self.now.unix.millis();
-        let begun = if record.attempts > 0 { now } else { record.submitted.millis() };
-        let since = if is_due { begun.max(until) } else { until };
+        let (state, since) = if record.attempts == 0 {
+            let state =
+                if is_due { State::Waiting } else { State::Delayed { earliest: until, latest: until } };
+            let since = record.submitted.millis().max(until);
+            (state, (since, since))
+        } else {
+            // Only a pause can be left of a wait, and it is no longer than it was at first. When its last attempt
+            // ended is not stored: its wait counts anew.
+            let longest = self.policy(&content.function).pause(record.attempts).map_or(0, |(_, it)| it);
+            let left = (until - now).clamp(0, longest);
+            let paused =
+                State::Paused { earliest: self.moment_ms() + left, latest: self.moment_ms() + left + 2 };
+            if left > 0 { (paused, NOT_YET) } else { (State::Waiting, (now, now)) }
+        };
         let job = Job {
             content,
             state,
@@ -96,7 +107,7 @@ impl Oracle {
             ordered,
             attempts: record.attempts,
             lost: record.lost,
-            since: (since, since),
+            since,
             must_end: None,
             may_be_abandoned: false,
         };
@@ -263,6 +274,9 @@ impl Oracle {
             let fired = self.fired.unix.millis();
             assert!(earliest <= fired, "job {name} is started before its time, {earliest} at {fired}");
         }
+        if let State::Paused { earliest, .. } = job.state {
+            assert_eq!(earliest, i64::MIN, "job {name} is started before its pause is over");
+        }
         let peer = self.conns.get(&conn).expect("requests come from open connections");
         let able = peer.abilities.contains(&job.content.function);
         assert!(able, "job {name} is assigned to a worker that is not able to do it");
@@ -306,8 +320,8 @@ impl Oracle {
             other => panic!("I8: job {name} is given back for {other:?}"),
         };
         assert!(by.is_none_or(|conn| conn == worker), "I8: job {name} is given back by another worker");
-        let (now, life) =
-            (self.now.unix.millis(), self.ever.get_mut(handle).expect("a live job was accepted"));
+        let (now, moment) = (self.now.unix.millis(), self.moment_ms());
+        let life = self.ever.get_mut(handle).expect("a live job was accepted");
         life.was_given_back = true;
         let acknowledged = life.acknowledged;
         let job = self.jobs.get_mut(handle).expect("it was just there");
@@ -336,8 +350,8 @@ impl Oracle {
         if let Some((earliest, latest)) = policy.pause(attempts) {
             self.counts.paused += 1;
             job.ordered = false;
-            job.state = State::Delayed { earliest: now + earliest, latest: now + latest + 1 };
-            job.since = (now + earliest, now + latest + 1);
+            job.state = State::Paused { earliest: moment + earliest, latest: moment + latest + 2 };
+            job.since = NOT_YET;
         }
         // Without clients, and without a record, it is dropped.
         job.may_be_abandoned = waiters == 0 && !acknowledged;
@@ -358,7 +372,8 @@ impl Oracle {
                 let since = job.since.0;
                 let is_over =
                     policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
-                matches!(cause, Cause::Timeout) && is_over && !matches!(job.state, State::Running(_))
+                let looks = matches!(cause, Cause::Timeout | Cause::Request(_, Request::Grab(_)));
+                looks && is_over && !matches!(job.state, State::Running(_))
             }
             (Ended::Dead(_), _) => job.must_end == Some(how),
             (_, Cause::Request(_, Request::WorkComplete { handle, .. })) => {

@@ -98,15 +98,30 @@ impl Oracle {
             if self.rules.by_pattern.contains_key(&unset.function.0))
     }
 
+    /// The monotonic clock, in milliseconds.
+    pub(super) fn moment_ms(&self) -> i64 {
+        i64::try_from(self.now.moment.since_origin().as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// The server looks at its timers: what waited for its time is ready.
     fn time_passed(&mut self) {
         self.fired = self.now;
-        let unix = self.now.unix.millis();
+        let (unix, moment) = (self.now.unix.millis(), self.moment_ms());
         for job in self.jobs.values_mut() {
-            let State::Delayed { earliest, latest } = &mut job.state else { continue };
-            if *latest <= unix {
+            let (earliest, latest, now) = match &mut job.state {
+                State::Delayed { earliest, latest } => (earliest, latest, unix),
+                State::Paused { earliest, latest } => {
+                    if *earliest <= moment {
+                        // Its wait in the line begins now, or began at a call before.
+                        job.since = (job.since.0.min(unix), job.since.1.max(unix));
+                    }
+                    (earliest, latest, moment)
+                }
+                State::Waiting | State::Running(_) => continue,
+            };
+            if *latest <= now {
                 job.state = State::Waiting;
-            } else if *earliest <= unix {
+            } else if *earliest <= now {
                 // From now on it may be ready, also when the calendar jumps back.
                 *earliest = i64::MIN;
             }

@@ -6,7 +6,7 @@
 use crate::commands::{Reading, Reply};
 use crate::core::Core;
 use crate::function::FunctionKey;
-use crate::ids::UnixTime;
+use crate::ids::{Now, UnixTime};
 use crate::job::{Job, JobKey, State};
 use crate::persist::Wanted;
 use crate::rules::{is_pattern, matches};
@@ -245,15 +245,16 @@ fn is_in(state: &State, name: StateName) -> bool {
     match name {
         StateName::Waiting => !matches!(state, State::Running(_)),
         StateName::Queued => matches!(state, State::Queued { .. }),
-        StateName::Delayed => matches!(state, State::Delayed { .. }),
+        StateName::Delayed => matches!(state, State::Delayed { .. } | State::Paused { .. }),
         StateName::Running => matches!(state, State::Running(_)),
     }
 }
 
 /// The name of a state, and when the job becomes ready and expires.
-pub(super) fn state_of(job: &Job) -> (StateName, Option<UnixTime>, Option<UnixTime>) {
+pub(super) fn state_of(job: &Job, now: Now) -> (StateName, Option<UnixTime>, Option<UnixTime>) {
     match job.state() {
         State::Delayed { until, .. } => (StateName::Delayed, Some(*until), None),
+        State::Paused { .. } => (StateName::Delayed, Some(now.unix.after(job.wait(now))), None),
         State::Queued { expires, .. } => {
             (StateName::Queued, None, Some(*expires).filter(|it| *it != crate::job::NEVER))
         }

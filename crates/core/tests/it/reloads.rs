@@ -1,0 +1,105 @@
+//! The configuration file, read again while the queue runs.
+
+use crate::world::World;
+use geartrain_core::{FileRule, ReloadError, Reloaded, Settings};
+use geartrain_proto::SubmitMode::Background;
+use geartrain_proto::command::ScheduleAdd;
+use std::time::Duration;
+
+fn rule(pattern: &str, values: &[(&str, &str)]) -> FileRule {
+    let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    FileRule { pattern: pattern.as_bytes().to_vec(), values }
+}
+
+fn schedule(name: &str, when: &str) -> ScheduleAdd {
+    serde_json::from_str(&format!(r#"{{"name":"{name}","function":"s","when":"{when}"}}"#)).unwrap()
+}
+
+fn begun(rules: Vec<FileRule>, schedules: Vec<ScheduleAdd>) -> World {
+    let mut world = World::new(Settings { rules, schedules, ..Settings::default() });
+    world.loaded();
+    world
+}
+
+fn reload(world: &mut World, rules: &[FileRule], schedules: &[ScheduleAdd]) -> Result<Reloaded, ReloadError> {
+    let now = world.now();
+    let outcome = world.core.reload(now, rules, schedules, &mut world.out);
+    world.core.check_all();
+    outcome
+}
+
+/// Names, times and counts of runs of all schedules.
+fn schedules(world: &mut World) -> Vec<String> {
+    let conn = world.connect();
+    let (rows, _) = world.command(conn, "schedule list {}");
+    let rows = rows.iter().filter(|row| row.get("name").is_some());
+    let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    rows.map(|row| {
+        let (name, when, source) = (text(row, "name"), text(row, "when"), text(row, "source"));
+        format!("{name} {when} {source} {}", row["runs"])
+    })
+    .collect()
+}
+
+#[test]
+fn policies_of_the_file_are_replaced_and_open_or_shut_their_gates_at_once() {
+    let mut world = begun(vec![rule("f", &[("paused", "true")]), rule("g", &[("max-running", "3")])], vec![]);
+    let (client, worker) = (world.connect(), world.connect());
+    world.can_do(worker, "f");
+    world.can_do(worker, "g");
+    world.submit(client, "f", "", Background);
+    world.request(worker, &geartrain_proto::Request::PreSleep);
+    let changed = reload(&mut world, &[rule("g", &[("max-running", "3")])], &[]);
+    assert_eq!(changed, Ok(Reloaded { functions: 1, schedules: 0 }), "g has the same policy");
+    assert_eq!(world.advance(Duration::ZERO), ["NOOP"], "the worker is told of what it may do now");
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"]);
+}
+
+#[test]
+fn what_was_set_at_run_time_counts_before_the_new_file_too() {
+    let mut world = begun(vec![], vec![]);
+    let client = world.connect();
+    world.submit(client, "f", "", Background);
+    world.command(client, r#"policy set {"function":"f","values":{"attempts":7}}"#);
+    reload(&mut world, &[rule("f", &[("attempts", "2"), ("expires", "1h")])], &[]).unwrap();
+    let (rows, _) = world.command(client, r#"policy show {"function":"f"}"#);
+    assert_eq!(rows[0]["values"]["attempts"], serde_json::json!(["7", "set:f"]));
+    assert_eq!(rows[0]["values"]["expires"], serde_json::json!(["1h", "file:f"]));
+}
+
+#[test]
+fn schedules_of_the_file_begin_change_and_end_and_keep_what_they_were() {
+    let before =
+        [schedule("same", "every 10s"), schedule("other", "every 10s"), schedule("gone", "every 10s")];
+    let mut world = begun(vec![], before.to_vec());
+    let conn = world.connect();
+    world.command(conn, r#"schedule add {"name":"own","function":"s","when":"every 1h"}"#);
+    world.advance(Duration::from_secs(10));
+    let after = [schedule("same", "every 10s"), schedule("other", "every 20s"), schedule("new", "every 5s")];
+    assert_eq!(reload(&mut world, &[], &after), Ok(Reloaded { functions: 0, schedules: 3 }));
+    assert_eq!(
+        schedules(&mut world),
+        ["same every 10s file 1", "own every 1h set 0", "other every 20s file 1", "new every 5s file 0"]
+    );
+    world.advance(Duration::from_secs(10));
+    assert_eq!(schedules(&mut world)[0], "same every 10s file 2");
+    assert_eq!(schedules(&mut world)[2], "other every 20s file 1", "its times begin at the reload");
+    assert_eq!(reload(&mut world, &[], &after), Ok(Reloaded::default()), "nothing changed");
+}
+
+#[test]
+fn a_file_with_something_wrong_changes_nothing() {
+    let file = [rule("f", &[("attempts", "2")])];
+    let mut world = begun(file.to_vec(), vec![schedule("same", "every 10s")]);
+    let before = schedules(&mut world);
+    let good = rule("f", &[("attempts", "3")]);
+    let wrong = reload(&mut world, &[good.clone(), rule("g", &[("attempts", "many")])], &[]);
+    let error = wrong.unwrap_err().to_string();
+    assert!(error.starts_with(r#"policy of function "g": "#), "{error}");
+    let wrong = reload(&mut world, &[good], &[schedule("same", "every 0s")]);
+    assert!(wrong.unwrap_err().to_string().starts_with("schedule same: "));
+    let conn = world.connect();
+    let (rows, _) = world.command(conn, r#"policy show {"function":"f"}"#);
+    assert_eq!(rows[0]["values"]["attempts"], serde_json::json!(["2", "file:f"]));
+    assert_eq!(schedules(&mut world), before);
+}
