@@ -205,7 +205,7 @@ impl Seen {
                 assert!(self.letters.contains(&record.number) && shelving.shelf == Shelf::Dead);
                 check_record(&record);
             }
-            Found::Job(_) => panic!("a job is no letter"),
+            Found::Job(_) | Found::Workload { .. } => panic!("that is no letter"),
             Found::Attempt(attempt) => assert!(self.letters.contains(&attempt.number)),
         })
     }
