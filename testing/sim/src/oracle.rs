@@ -5,6 +5,7 @@
 //! Never: asks `core` what it thinks.
 
 mod account;
+mod away;
 mod gates;
 mod judge;
 mod kept;
@@ -17,9 +18,10 @@ pub(crate) use steer::{handle_of, owned_document};
 
 use crate::output::Effect;
 use crate::policy::Rules;
-use geartrain_core::{ConnId, Ended, Now, Shelf, Ticket};
+use geartrain_core::{ConnId, Ended, Moment, Now, Shelf, Ticket};
 use geartrain_proto::Priority;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -58,6 +60,7 @@ pub(crate) struct Oracle {
     suspended: BTreeSet<Vec<u8>>,
     /// Counts up with each place in a line.
     pub(crate) last_place: u64,
+    away: away::Away,
     pub(crate) counts: Counts,
 }
 
@@ -72,6 +75,16 @@ pub struct Counts {
     pub coalesced: u64,
     /// Jobs assigned.
     pub assigned: u64,
+    /// Grabs whose answer was held until a workload was read.
+    pub held: u64,
+    /// Of those, how many were answered by `NO_JOB` after all.
+    pub withdrawn: u64,
+    /// Jobs whose record could not be read.
+    pub unreadable: u64,
+    /// Attempts that took longer than they may.
+    pub timed_out: u64,
+    /// Jobs that had their whole time again.
+    pub extended: u64,
     /// Jobs given back.
     pub given_back: u64,
     /// Jobs that ended by a worker's report.
@@ -131,6 +144,11 @@ impl Counts {
         self.acknowledged += other.acknowledged;
         self.coalesced += other.coalesced;
         self.assigned += other.assigned;
+        self.held += other.held;
+        self.withdrawn += other.withdrawn;
+        self.unreadable += other.unreadable;
+        self.timed_out += other.timed_out;
+        self.extended += other.extended;
         self.given_back += other.given_back;
         self.done += other.done;
         self.spent += other.spent;
@@ -177,6 +195,8 @@ pub(crate) struct Job {
     pub(crate) must_end: Option<Ended>,
     /// Whether it may be dropped at once, since nobody waits for it.
     pub(crate) may_be_abandoned: bool,
+    /// Until when its worker may take.
+    pub(crate) deadline: Option<Moment>,
 }
 
 /// A job that left the queue and is kept.
@@ -205,7 +225,16 @@ pub(crate) enum State {
         earliest: i64,
         latest: i64,
     },
+    /// On a worker that waits for its workload.
+    Held(ConnId),
     Running(ConnId),
+}
+
+impl State {
+    /// Whether it counts as running.
+    pub(crate) fn is_on_worker(self) -> bool {
+        matches!(self, State::Held(_) | State::Running(_))
+    }
 }
 
 /// All that is known of a job, whether it lives or not.
@@ -248,6 +277,8 @@ impl Life {
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     pub(crate) abilities: BTreeSet<Vec<u8>>,
+    /// How long it may take for a job, by function.
+    pub(crate) limits: BTreeMap<Vec<u8>, Duration>,
     pub(crate) sleep: Sleep,
     pub(crate) exceptions: bool,
     /// How many results it waits for, by handle.
@@ -280,8 +311,12 @@ pub(crate) enum Cause<'a> {
     Timeout,
     StoreFailed(Ticket),
     Committed(Ticket),
-    /// What was read from the store was given to the server.
-    Read,
+    /// All that was read from the store was given to the server, but for a job that is unreadable.
+    Read {
+        ticket: Ticket,
+        failed: bool,
+        unreadable: Option<u64>,
+    },
 }
 
 impl Cause<'_> {
@@ -304,9 +339,8 @@ impl Oracle {
     #[expect(clippy::print_stdout, reason = "the trace is what was asked for")]
     fn print(&self, cause: Cause<'_>, effects: &[Effect]) {
         if self.prints {
-            let shown = effects.iter().filter(|effect| {
-                !matches!(effect, Effect::Send { .. } | Effect::Hold { .. } | Effect::Text { .. })
-            });
+            let shown =
+                effects.iter().filter(|effect| !matches!(effect, Effect::Send { .. } | Effect::Text { .. }));
             for effect in shown {
                 println!("    {}: {effect:?}", cause.name());
             }

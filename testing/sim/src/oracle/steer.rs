@@ -73,7 +73,7 @@ impl Oracle {
             Cause::Typed(_, command) => Some(command),
             _ => None,
         };
-        let is_read = matches!(cause, Cause::Read);
+        let is_read = matches!(cause, Cause::Read { .. });
         let later = self.commands.values().map(|asked| &asked.command).filter(move |_| is_read);
         now.into_iter().chain(later)
     }
@@ -165,7 +165,7 @@ impl Oracle {
     ) {
         let name = handle_text(handle);
         let job = self.jobs.get(handle).unwrap_or_else(|| panic!("{name} is moved but not there"));
-        assert!(!matches!(job.state, State::Running(_)), "{name} is moved while it runs");
+        assert!(!job.state.is_on_worker(), "{name} is moved while it runs");
         let mut content = job.content.clone();
         content.function = function.unwrap_or(content.function);
         content.priority = priority.unwrap_or(content.priority);
@@ -295,6 +295,7 @@ impl Oracle {
             since: (now.max(until), now.max(until)),
             must_end: None,
             may_be_abandoned: false,
+            deadline: None,
         };
         assert!(self.jobs.insert(handle.to_vec(), job).is_none(), "I7: {name} comes back while it is there");
     }
@@ -363,7 +364,7 @@ impl Oracle {
         let rows: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()).collect();
         let last = rows.last().unwrap_or_else(|| panic!("I11: {command:?} was answered {shown}"));
         if serde_json::from_slice::<CommandError>(last).is_ok() {
-            let store_failed = self.store_failed || matches!(cause, Cause::Read);
+            let store_failed = self.store_failed || matches!(cause, Cause::Read { .. });
             assert!(asked.may_fail || store_failed, "I11: {command:?} was refused: {shown}");
             return;
         }
