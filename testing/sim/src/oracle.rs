@@ -10,6 +10,7 @@ mod gates;
 mod judge;
 mod kept;
 mod lists;
+mod schedules;
 mod shelves;
 mod steer;
 
@@ -61,6 +62,9 @@ pub(crate) struct Oracle {
     /// Counts up with each place in a line.
     pub(crate) last_place: u64,
     away: away::Away,
+    schedules: schedules::Schedules,
+    /// The last run of each schedule that lived when the input came.
+    schedules_before: BTreeMap<String, Option<u64>>,
     pub(crate) counts: Counts,
 }
 
@@ -117,6 +121,12 @@ pub struct Counts {
     pub answered: u64,
     /// Jobs that schedules submitted.
     pub scheduled: u64,
+    /// Due times that schedules ran.
+    pub due_runs: u64,
+    /// Due times that came again, since their job was not stored.
+    pub undone_runs: u64,
+    /// Letters that went back at a rate.
+    pub rated_releases: u64,
     /// Workers that were suspended.
     pub suspended: u64,
     /// Reads that were answered, and that failed.
@@ -165,6 +175,9 @@ impl Counts {
         self.exported += other.exported;
         self.answered += other.answered;
         self.scheduled += other.scheduled;
+        self.due_runs += other.due_runs;
+        self.undone_runs += other.undone_runs;
+        self.rated_releases += other.rated_releases;
         self.suspended += other.suspended;
         self.reads = [self.reads[0] + other.reads[0], self.reads[1] + other.reads[1]];
         self.cancelled += other.cancelled;

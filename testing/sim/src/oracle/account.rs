@@ -434,6 +434,7 @@ impl Oracle {
         self.counts.cancelled += u64::from(how == Ended::Cancelled);
         self.check_shelved(changes, handle, how, &job.content.function);
         self.tell_campaign(handle, how);
+        self.scheduled_job_ended(handle, how);
         self.ever.get_mut(handle).expect("a live job was accepted").ended = Some(how);
     }
 

@@ -21,6 +21,7 @@ impl Oracle {
         let knew_rule = self.knows_rule(cause);
         self.before(cause);
         self.before_away(cause);
+        self.before_schedules();
         let owned = self.owned_report(cause);
         let changes = Changes::new(effects);
         if let Cause::Typed(conn, command) = cause {
@@ -52,6 +53,7 @@ impl Oracle {
             | Cause::Committed(_)
             | Cause::Read { .. } => None,
         };
+        self.judge_schedules(cause, &changes, effects);
         self.check_results(effects);
         self.check_retries(cause, effects);
         self.check_letters(effects);

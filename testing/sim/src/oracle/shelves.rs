@@ -14,6 +14,8 @@ pub(crate) struct Changes {
     /// Letters whose keeping was over.
     removed: BTreeSet<(Shelf, u64)>,
     ended: BTreeSet<Vec<u8>>,
+    /// Jobs that were made or joined.
+    made: BTreeSet<Vec<u8>>,
 }
 
 impl Changes {
@@ -24,6 +26,9 @@ impl Changes {
                 Effect::Persist { change: Change::Put(record), .. } => changes.puts.push(record.clone()),
                 Effect::Persist { change: Change::Shelve(it), .. } => {
                     changes.shelved.insert(it.number);
+                }
+                Effect::Note(Note::Accepted { handle, .. } | Note::Coalesced { handle }) => {
+                    changes.made.insert(handle.clone());
                 }
                 Effect::Note(Note::Ended { handle, .. }) => {
                     changes.ended.insert(handle.clone());
@@ -40,6 +45,11 @@ impl Changes {
     /// Whether a job is gone behind this step.
     pub(crate) fn is_ended(&self, handle: &[u8]) -> bool {
         self.ended.contains(handle)
+    }
+
+    /// Whether a submit made this job or joined it.
+    pub(crate) fn is_made(&self, handle: &[u8]) -> bool {
+        self.made.contains(handle)
     }
 
     pub(crate) fn has_puts(&self) -> bool {

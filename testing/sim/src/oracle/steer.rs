@@ -52,6 +52,10 @@ struct Running {
     cancelled: u64,
     watched: BTreeSet<Vec<u8>>,
     is_over: bool,
+    /// Time between two releases, in milliseconds.
+    interval_ms: Option<i64>,
+    /// When the last one was released that was no canary.
+    last_rated: Option<i64>,
 }
 
 impl Campaigns {
@@ -124,6 +128,11 @@ impl Oracle {
                 cancelled: 0,
                 watched: BTreeSet::new(),
                 is_over: false,
+                interval_ms: order.rate.as_ref().map(|rate| {
+                    let per_second = rate.strip_suffix("/s").and_then(|it| it.parse::<i64>().ok());
+                    1000 / per_second.expect("a rate that was chosen")
+                }),
+                last_rated: None,
             });
         }
     }
@@ -198,6 +207,7 @@ impl Oracle {
     }
 
     pub(super) fn steering_committed(&mut self, upto: Ticket) {
+        self.schedules_committed(upto);
         for states in self.documents.values_mut() {
             let durable = states.iter().rposition(|(ticket, ..)| *ticket <= upto).unwrap_or(0);
             states.drain(..durable);
@@ -219,6 +229,7 @@ impl Oracle {
 
     /// A start found these documents.
     pub(crate) fn loaded_documents(&mut self, documents: &[(DocumentKind, Vec<u8>, Vec<u8>)]) {
+        self.loaded_schedules(documents);
         self.rules.by_pattern.clear();
         for (name, states) in &mut self.documents {
             let found = documents.iter().find(|(kind, of, _)| *kind == DocumentKind::Policy && of == name);
@@ -247,6 +258,16 @@ impl Oracle {
             let campaign = self.campaigns.current.as_mut();
             let campaign = campaign.unwrap_or_else(|| panic!("{name} goes back and nobody asked for it"));
             assert_eq!(campaign.died, 0, "{name} goes back after one of its campaign died");
+            let is_canary = campaign.completed < campaign.canary;
+            if let Some(interval) = campaign.interval_ms.filter(|_| !is_canary) {
+                let now = self.now.unix.millis();
+                let since = campaign.last_rated.replace(now).map(|last| now - last);
+                assert!(
+                    since.is_none_or(|it| it >= interval),
+                    "{name} goes back over the rate, after {since:?} ms"
+                );
+                self.counts.rated_releases += 1;
+            }
             campaign.released += 1;
             campaign.watched.insert(handle.to_vec());
             assert!(
