@@ -318,7 +318,7 @@ impl Server {
         let Some(Reading { ticket, outcome, unreadable, .. }) = self.read.take() else { return false };
         let [good, bad] = &mut oracle.counts.reads;
         *(if outcome.is_ok() { good } else { bad }) += 1;
-        let outcome = outcome.as_ref().map(|()| ()).map_err(String::as_str);
+        let outcome = outcome.as_ref().map_err(String::as_str).copied();
         self.core.handle_read_end(now, ticket, outcome, &mut self.out);
         self.judge(now, Cause::Read { ticket, failed: outcome.is_err(), unreadable }, oracle);
         true

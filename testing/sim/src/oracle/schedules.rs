@@ -23,8 +23,11 @@ const FUNCTION: &[u8] = b"mail";
 pub(crate) struct Schedules {
     by_name: BTreeMap<String, Schedule>,
     /// What the store may hold, by name: the body and what is so then, the durable one first.
-    stored: BTreeMap<String, Vec<(Ticket, Option<Vec<u8>>, Option<Schedule>)>>,
+    stored: BTreeMap<String, Vec<Stored>>,
 }
+
+/// What the store holds of a schedule behind a change.
+type Stored = (Ticket, Option<Vec<u8>>, Option<Schedule>);
 
 /// What is known of a schedule.
 #[derive(Debug, Clone)]
@@ -280,9 +283,11 @@ impl Oracle {
         self.promise(&promised);
     }
 
+    /// Where a record failed while its job was on a worker, only that worker can still do it.
     fn promise(&mut self, numbers: &[u64]) {
-        for number in numbers {
-            if let Some(life) = self.ever.get_mut(&handle_of(*number)).filter(|life| life.ended.is_none()) {
+        let told: Vec<u64> = numbers.iter().copied().filter(|number| self.is_told(*number)).collect();
+        for number in told {
+            if let Some(life) = self.ever.get_mut(&handle_of(number)).filter(|life| life.ended.is_none()) {
                 life.acknowledged = true;
             }
         }
