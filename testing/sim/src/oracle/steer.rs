@@ -4,7 +4,7 @@ use super::shelves::Changes;
 use super::{Cause, Content, Job, Letter, Life, Oracle, State, handle_text};
 use crate::output::{Change, Effect};
 use crate::policy::Values;
-use geartrain_core::{ConnId, Document, DocumentKind, Ended, OwnedRecord, Ticket};
+use geartrain_core::{ConnId, Document, DocumentKind, Ended, Now, OwnedRecord, Ticket};
 use geartrain_proto::command::{
     Campaign, CampaignState, Changed, Command, CommandError, Imported, Item, JobRow, LetterRow, Page,
 };
@@ -55,7 +55,7 @@ struct Running {
     /// Time between two releases, in milliseconds.
     interval_ms: Option<i64>,
     /// When the last one was released that was no canary.
-    last_rated: Option<i64>,
+    last_rated: Option<Now>,
 }
 
 impl Campaigns {
@@ -260,8 +260,12 @@ impl Oracle {
             assert_eq!(campaign.died, 0, "{name} goes back after one of its campaign died");
             let is_canary = campaign.completed < campaign.canary;
             if let Some(interval) = campaign.interval_ms.filter(|_| !is_canary) {
-                let now = self.now.unix.millis();
-                let since = campaign.last_rated.replace(now).map(|last| now - last);
+                // It counts by the calendar; one that is set back meanwhile makes nothing early.
+                let since = campaign.last_rated.replace(self.now).map(|last| {
+                    let moments =
+                        i64::try_from(self.now.moment.since(last.moment).as_millis()).unwrap_or(i64::MAX);
+                    moments.max(self.now.unix.millis() - last.unix.millis())
+                });
                 assert!(
                     since.is_none_or(|it| it >= interval),
                     "{name} goes back over the rate, after {since:?} ms"
