@@ -12,8 +12,9 @@
 //! job is not there, it is dead.
 
 use crate::core::Core;
+use crate::event::Event;
 use crate::function::FunctionKey;
-use crate::ids::{ConnId, Moment, Ticket, UnixTime};
+use crate::ids::{ConnId, Moment, Ticket};
 use crate::job::{Assigning, JobKey, Jobs, NEVER};
 use crate::outbox::{Answer, Outbox};
 use crate::persist::{Outcome, Wanted};
@@ -225,8 +226,7 @@ impl Core {
         for number in read.arrived {
             self.deliver(number, out);
         }
-        // The last one first, so that those which go back to the head of their line stand in order.
-        for (number, _) in read.asked.into_iter().rev().filter(|(_, is_found)| !is_found) {
+        for (number, _) in read.asked.into_iter().filter(|(_, is_found)| !is_found) {
             let Some(key) = self.jobs.find(number).filter(|key| self.jobs.get(*key).presence().is_asked())
             else {
                 continue;
@@ -237,10 +237,11 @@ impl Core {
             }
             self.jobs.set_missed(key);
             let job = self.jobs.get(key);
-            if job.is_ahead() || job.assigning().is_some() {
+            let is_awaited = job.assigning().is_some();
+            if job.is_ahead() || is_awaited {
                 self.pause_reads(job.function());
             }
-            if self.jobs.get(key).assigning().is_some() {
+            if is_awaited {
                 self.withdraw(key, out);
             }
         }
@@ -281,12 +282,14 @@ impl Core {
         conn: ConnId,
         key: JobKey,
         kind: GrabKind,
-        expires: UnixTime,
         out: &mut dyn Outbox,
     ) {
         let place = self.reads.next_ticket();
+        let job = self.jobs.get(key);
+        let (handle, function) = (self.handles.text(job.number()), self.functions.name(job.function()));
+        out.note(Event::Awaited { handle: handle.as_handle(), function });
         out.hold(conn, place, Answer::Packet(Response::NoJob));
-        self.jobs.set_assigning(key, Assigning { place, kind, expires });
+        self.jobs.set_assigning(key, Assigning { place, kind });
     }
 
     /// A job that a worker waits for was read.
@@ -296,21 +299,23 @@ impl Core {
         let Some(worker) = job.running().filter(|_| job.presence().is_here()).map(|it| it.worker) else {
             return;
         };
-        if let Some(Assigning { place, kind, .. }) = self.jobs.end_assigning(key, self.now) {
+        if let Some(Assigning { place, kind }) = self.jobs.end_assigning(key, self.now) {
             self.limit_time(worker, key);
             self.send_assignment(worker, key, kind, Some(place), out);
         }
     }
 
-    /// A job that a worker waits for does not go to it: it is the first of its line again, as if nobody had
+    /// A job that a worker waits for does not go to it: it is back at the head of its line, as if nobody had
     /// asked for it.
     pub(crate) fn withdraw(&mut self, key: JobKey, out: &mut dyn Outbox) {
-        let Some(Assigning { expires, .. }) = self.jobs.get(key).assigning() else { return };
+        let Some(Assigning { place, .. }) = self.jobs.get(key).assigning() else { return };
         self.refuse_assignment(key, out);
         self.displace(key);
-        self.jobs.enqueue_first(key, expires);
         let job = self.jobs.get(key);
         let (number, function) = (job.number(), job.function());
+        // The policy may be another one than when it was asked for.
+        let expires = self.expiry(key, job.waits_since());
+        self.jobs.enqueue_first(key, expires, place);
         if expires != NEVER {
             self.timers.add(expires, Due::Job(number));
         }
@@ -325,13 +330,11 @@ impl Core {
         }
     }
 
-    /// The order in which a lost worker's jobs go back: those it had got to the end of their line, by their
-    /// numbers; then those it waited for to the head, the last one first.
-    pub(crate) fn order_back(&self, key: JobKey) -> (bool, u64) {
+    /// The order in which a lost worker's jobs go back: those it had got, by their numbers; then those it waited
+    /// for, line by line, since each finds its place beside the one before.
+    pub(crate) fn order_back(&self, key: JobKey) -> (Option<(FunctionKey, Priority)>, u64) {
         let job = self.jobs.get(key);
-        match job.assigning() {
-            None => (false, job.number()),
-            Some(_) => (true, u64::MAX - job.number()),
-        }
+        let line = job.assigning().map(|_| (job.function(), job.priority()));
+        (line, job.number())
     }
 }

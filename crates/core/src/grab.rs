@@ -8,8 +8,8 @@ use crate::conn::Sleep;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
-use crate::ids::{ConnId, Ticket, UnixTime};
-use crate::job::{JobKey, NEVER, Running, State};
+use crate::ids::{ConnId, Ticket};
+use crate::job::{JobKey, Running, State};
 use crate::outbox::{Answer, Outbox};
 use crate::persist::Outcome;
 use crate::settings::FunctionOrder;
@@ -27,12 +27,12 @@ impl Core {
                 let (priority, key) =
                     self.jobs.line(function).first().expect("a selected function has a ready job");
                 self.read_first(key, function, priority, out);
-                let expires = self.assign(conn, key, function);
+                self.assign(conn, key, function);
                 if self.jobs.get(key).presence().is_here() {
                     self.limit_time(conn, key);
                     self.send_assignment(conn, key, kind, None, out);
                 } else {
-                    self.hold_assignment(conn, key, kind, expires, out);
+                    self.hold_assignment(conn, key, kind, out);
                 }
                 self.read_ahead(function, priority, out);
                 self.rotate(conn, function);
@@ -96,20 +96,17 @@ impl Core {
         best.map(|(_, function)| function)
     }
 
-    /// The job is on the worker; returns when its wait would have ended.
-    fn assign(&mut self, conn: ConnId, key: JobKey, function: FunctionKey) -> UnixTime {
+    /// The job is on the worker.
+    fn assign(&mut self, conn: ConnId, key: JobKey, function: FunctionKey) {
         let number = self.jobs.get(key).number();
-        let mut wait_end = NEVER;
         if let State::Queued { expires, .. } = self.jobs.get(key).state() {
-            wait_end = *expires;
-            self.timers.remove(wait_end, Due::Job(number));
+            self.timers.remove(*expires, Due::Job(number));
         }
         let peer = self.conns.get_mut(conn).expect("the grabbing connection is open");
         let index = u32::try_from(peer.running.len()).expect("a worker runs fewer than 2^32 jobs");
         peer.running.push(key);
         self.jobs.start(key, Running::new(conn, index, self.now));
         self.spend_rate(function);
-        wait_end
     }
 
     /// The time that a worker has for a job begins.

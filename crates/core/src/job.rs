@@ -83,8 +83,6 @@ pub(crate) struct Assigning {
     /// The place that is held for the answer.
     pub(crate) place: Ticket,
     pub(crate) kind: GrabKind,
-    /// When its wait would have ended: the wait goes on if it cannot be read.
-    pub(crate) expires: UnixTime,
 }
 
 /// Who remembers a job.
@@ -147,6 +145,8 @@ struct Extra {
     last: Option<Outcome>,
     /// Since when it waits in its line, where that is not its submit.
     since: Option<UnixTime>,
+    /// When it was first asked for, where it went back to the head of its line: see [`Jobs::enqueue_first`].
+    asked: Option<Ticket>,
 }
 
 /// The hash by which a job without a like is found; `None` for a job that no submit can join.
@@ -329,6 +329,8 @@ pub(crate) struct Jobs {
     head_bytes: u64,
     /// Bytes of the workloads of all jobs that are ahead; see `job/window.rs`.
     ahead_bytes: u64,
+    /// The job that went back to the head of its line last, if it is there still.
+    went_back: Option<JobKey>,
 }
 
 impl Running {
@@ -354,6 +356,7 @@ impl Jobs {
             resident_bytes: 0,
             head_bytes: 0,
             ahead_bytes: 0,
+            went_back: None,
         }
     }
 
@@ -538,6 +541,9 @@ impl Jobs {
         debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
         let job = self.get_mut(key);
         job.state = State::Queued { expires, ahead: false, presence: job.presence() };
+        if let Some(extra) = &mut job.extra {
+            extra.asked = None;
+        }
         let (function, priority) = (job.function, job.priority);
         self.line_mut(function).remove_delayed(priority);
         self.append(key);

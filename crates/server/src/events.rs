@@ -86,7 +86,7 @@ pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
             }
         }
         Event::Ended { handle, function, how } => ended(log, handle.as_bytes(), function.as_bytes(), *how),
-        Event::Coalesced { .. } | Event::Assigned { .. } | Event::Woken => {}
+        Event::Coalesced { .. } | Event::Awaited { .. } | Event::Assigned { .. } | Event::Woken => {}
     }
 }
 

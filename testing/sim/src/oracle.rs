@@ -5,10 +5,12 @@
 //! Never: asks `core` what it thinks.
 
 mod account;
+mod away;
 mod gates;
 mod judge;
 mod kept;
 mod lists;
+mod schedules;
 mod shelves;
 mod steer;
 
@@ -17,9 +19,10 @@ pub(crate) use steer::{handle_of, owned_document};
 
 use crate::output::Effect;
 use crate::policy::Rules;
-use geartrain_core::{ConnId, Ended, Now, Shelf, Ticket};
+use geartrain_core::{ConnId, Ended, Moment, Now, Shelf, Ticket};
 use geartrain_proto::Priority;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -58,6 +61,10 @@ pub(crate) struct Oracle {
     suspended: BTreeSet<Vec<u8>>,
     /// Counts up with each place in a line.
     pub(crate) last_place: u64,
+    away: away::Away,
+    schedules: schedules::Schedules,
+    /// The last run of each schedule that lived when the input came.
+    schedules_before: BTreeMap<String, Option<u64>>,
     pub(crate) counts: Counts,
 }
 
@@ -72,6 +79,16 @@ pub struct Counts {
     pub coalesced: u64,
     /// Jobs assigned.
     pub assigned: u64,
+    /// Grabs whose answer was held until a workload was read.
+    pub held: u64,
+    /// Of those, how many were answered by `NO_JOB` after all.
+    pub withdrawn: u64,
+    /// Jobs whose record could not be read.
+    pub unreadable: u64,
+    /// Attempts that took longer than they may.
+    pub timed_out: u64,
+    /// Jobs that had their whole time again.
+    pub extended: u64,
     /// Jobs given back.
     pub given_back: u64,
     /// Jobs that ended by a worker's report.
@@ -104,6 +121,12 @@ pub struct Counts {
     pub answered: u64,
     /// Jobs that schedules submitted.
     pub scheduled: u64,
+    /// Due times that schedules ran.
+    pub due_runs: u64,
+    /// Due times that came again, since their job was not stored.
+    pub undone_runs: u64,
+    /// Letters that went back at a rate.
+    pub rated_releases: u64,
     /// Workers that were suspended.
     pub suspended: u64,
     /// Reads that were answered, and that failed.
@@ -131,6 +154,11 @@ impl Counts {
         self.acknowledged += other.acknowledged;
         self.coalesced += other.coalesced;
         self.assigned += other.assigned;
+        self.held += other.held;
+        self.withdrawn += other.withdrawn;
+        self.unreadable += other.unreadable;
+        self.timed_out += other.timed_out;
+        self.extended += other.extended;
         self.given_back += other.given_back;
         self.done += other.done;
         self.spent += other.spent;
@@ -147,6 +175,9 @@ impl Counts {
         self.exported += other.exported;
         self.answered += other.answered;
         self.scheduled += other.scheduled;
+        self.due_runs += other.due_runs;
+        self.undone_runs += other.undone_runs;
+        self.rated_releases += other.rated_releases;
         self.suspended += other.suspended;
         self.reads = [self.reads[0] + other.reads[0], self.reads[1] + other.reads[1]];
         self.cancelled += other.cancelled;
@@ -180,6 +211,8 @@ pub(crate) struct Job {
     pub(crate) must_end: Option<Ended>,
     /// Whether it may be dropped at once, since nobody waits for it.
     pub(crate) may_be_abandoned: bool,
+    /// Until when its worker may take.
+    pub(crate) deadline: Option<Moment>,
 }
 
 /// A job that left the queue and is kept.
@@ -213,7 +246,16 @@ pub(crate) enum State {
         earliest: i64,
         latest: i64,
     },
+    /// On a worker that waits for its workload.
+    Held(ConnId),
     Running(ConnId),
+}
+
+impl State {
+    /// Whether it counts as running.
+    pub(crate) fn is_on_worker(self) -> bool {
+        matches!(self, State::Held(_) | State::Running(_))
+    }
 }
 
 /// All that is known of a job, whether it lives or not.
@@ -256,6 +298,8 @@ impl Life {
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     pub(crate) abilities: BTreeSet<Vec<u8>>,
+    /// How long it may take for a job, by function.
+    pub(crate) limits: BTreeMap<Vec<u8>, Duration>,
     pub(crate) sleep: Sleep,
     pub(crate) exceptions: bool,
     /// How many results it waits for, by handle.
@@ -288,8 +332,12 @@ pub(crate) enum Cause<'a> {
     Timeout,
     StoreFailed(Ticket),
     Committed(Ticket),
-    /// What was read from the store was given to the server.
-    Read,
+    /// All that was read from the store was given to the server, but for a job that is unreadable.
+    Read {
+        ticket: Ticket,
+        failed: bool,
+        unreadable: Option<u64>,
+    },
 }
 
 impl Cause<'_> {
@@ -312,9 +360,8 @@ impl Oracle {
     #[expect(clippy::print_stdout, reason = "the trace is what was asked for")]
     fn print(&self, cause: Cause<'_>, effects: &[Effect]) {
         if self.prints {
-            let shown = effects.iter().filter(|effect| {
-                !matches!(effect, Effect::Send { .. } | Effect::Hold { .. } | Effect::Text { .. })
-            });
+            let shown =
+                effects.iter().filter(|effect| !matches!(effect, Effect::Send { .. } | Effect::Text { .. }));
             for effect in shown {
                 println!("    {}: {effect:?}", cause.name());
             }

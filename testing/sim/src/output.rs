@@ -46,7 +46,18 @@ pub(crate) enum Effect {
     },
     Hold {
         conn: ConnId,
+        ticket: Ticket,
         packet: Vec<u8>,
+    },
+    /// What goes in the place of a packet that was held.
+    Replaced {
+        ticket: Ticket,
+        packet: Vec<u8>,
+    },
+    /// Workloads of these jobs are wanted back.
+    Read {
+        ticket: Ticket,
+        numbers: Vec<u64>,
     },
     /// A place for the answer to a text command.
     Place {
@@ -117,6 +128,7 @@ impl From<&Op<'_>> for Change {
 pub(crate) enum Note {
     Accepted { handle: Vec<u8>, not_before: i64 },
     Coalesced { handle: Vec<u8> },
+    Awaited { handle: Vec<u8> },
     Assigned { handle: Vec<u8> },
     GivenBack { handle: Vec<u8>, reason: Outcome, attempts: u32 },
     Ended { handle: Vec<u8>, how: Ended },
@@ -187,7 +199,7 @@ impl Outbox for Output {
         let mut bytes = Vec::new();
         answer.encode(&mut bytes);
         self.effects.push(match answer {
-            Answer::Packet(_) => Effect::Hold { conn, packet: bytes.clone() },
+            Answer::Packet(_) => Effect::Hold { conn, ticket, packet: bytes.clone() },
             Answer::Text(_) => Effect::Place { conn, ticket },
         });
         self.append(conn, bytes, Some(ticket));
@@ -203,9 +215,10 @@ impl Outbox for Output {
     }
 
     fn replace(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
-        if let Answer::Text(text) = answer {
-            self.effects.push(Effect::Placed { conn, ticket, text: text.to_vec() });
-        }
+        self.effects.push(match answer {
+            Answer::Text(text) => Effect::Placed { conn, ticket, text: text.to_vec() },
+            Answer::Packet(packet) => Effect::Replaced { ticket, packet: encoded(&packet) },
+        });
         // The peer may be gone, with all that was on its way to it.
         let Some(lane) = self.lanes.get_mut(&conn) else { return };
         if let Some(shadow) = lane.held_mut(ticket) {
@@ -229,6 +242,9 @@ impl Outbox for Output {
     }
 
     fn read(&mut self, ticket: Ticket, wanted: Wanted, numbers: &[u64]) {
+        if wanted == Wanted::Workloads {
+            self.effects.push(Effect::Read { ticket, numbers: numbers.to_vec() });
+        }
         self.reads.push_back((ticket, wanted, numbers.to_vec()));
     }
 
@@ -243,6 +259,7 @@ impl Outbox for Output {
                 Note::Accepted { handle: owned(handle), not_before }
             }
             Event::Coalesced { handle, .. } => Note::Coalesced { handle: owned(handle) },
+            Event::Awaited { handle, .. } => Note::Awaited { handle: owned(handle) },
             Event::Assigned { handle, .. } => Note::Assigned { handle: owned(handle) },
             Event::GivenBack { handle, reason, attempts, .. } => {
                 Note::GivenBack { handle: owned(handle), reason, attempts }

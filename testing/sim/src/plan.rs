@@ -34,6 +34,9 @@ pub(crate) struct Plan {
     /// Bytes the fake network takes from the server for one peer that does not read.
     pub(crate) socket_bytes: usize,
     pub(crate) faults: Faults,
+    /// Bytes of workloads of waiting stored jobs that the server keeps in memory: what real servers have, or
+    /// so little that most of them leave.
+    pub(crate) queue_memory_bytes: u64,
 }
 
 /// Where background jobs are kept.
@@ -58,6 +61,8 @@ pub(crate) struct Faults {
     pub(crate) clock_jump: u32,
     /// A read fails, of a hundred.
     pub(crate) read_error: u32,
+    /// A read of workloads lacks one that cannot be read, of a hundred.
+    pub(crate) unreadable: u32,
 }
 
 impl Plan {
@@ -88,7 +93,16 @@ impl Plan {
             output_bytes_max: if rng.u32(0..4) == 0 { 600 } else { 64 * 1024 },
             socket_bytes: if rng.u32(0..2) == 0 { 200 } else { 16 * 1024 },
             faults: Faults::new(rng, store),
+            queue_memory_bytes: match rng.u32(0..3) {
+                0 => *rng.choice(&[1, 40, 300, 4000]).unwrap_or(&1),
+                _ => 1 << 30,
+            },
         }
+    }
+
+    /// Whether workloads leave memory.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.queue_memory_bytes < 1 << 20
     }
 }
 
@@ -107,6 +121,7 @@ impl Faults {
             disk_full: disk(at(60)),
             clock_jump: at(80),
             read_error: at(30),
+            unreadable: at(10),
         }
     }
 }

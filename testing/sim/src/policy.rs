@@ -33,6 +33,10 @@ pub(crate) struct Policy {
     max_ms: f64,
     jitter: f64,
     pub(crate) expires_ms: Option<i64>,
+    /// How long a worker may take, where it set no limit itself.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether progress gives it its whole time again.
+    pub(crate) timeout_extends: bool,
     pub(crate) max_running: Option<usize>,
     /// Time between two starts, and how many may come at once.
     pub(crate) rate: Option<(Duration, u32)>,
@@ -116,6 +120,8 @@ impl Policy {
             max_ms: time("backoff-max").map_or(3_600_000.0, |ms| ms as f64),
             jitter: number("backoff-jitter").unwrap_or(0.0),
             expires_ms: time("expires"),
+            timeout: time("timeout").map(|ms| Duration::from_millis(ms.unsigned_abs())),
+            timeout_extends: switch("timeout-extends"),
             max_running: count("max-running"),
             rate: number("rate").map(|rate| {
                 let burst = count("rate-burst").unwrap_or(1);

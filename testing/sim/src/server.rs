@@ -6,15 +6,16 @@
 
 use crate::oracle::{Cause, Oracle, owned_document};
 use crate::output::{Effect, Output};
-use crate::plan::{Plan, StoreKind};
+use crate::plan::{Faults, Plan, StoreKind};
+use fastrand::Rng;
 use geartrain_core::{
     ConnId, Core, Durability, LetterHead, Now, OwnedFound, OwnedRecord, OwnedShelving, Settings, Stored,
-    Ticket,
+    Ticket, Wanted,
 };
 use geartrain_disk::Disk;
 use geartrain_proto::{AdminCommand, Message, Step, decode_message};
 use geartrain_store::{Batch, Locking, MemoryStore, Reader, SqliteOptions, SqliteStore, Store, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Where the database lies on the fake disk.
@@ -37,8 +38,7 @@ pub(crate) struct Server {
     pub(crate) conns: BTreeMap<u32, Conn>,
     store: Box<dyn Store>,
     reader: Box<dyn Reader>,
-    /// What was read, and the server does not know yet.
-    read: Option<(Ticket, Result<Vec<OwnedFound>, String>)>,
+    read: Option<Reading>,
     pub(crate) commit: Commit,
     pub(crate) output_bytes_max: usize,
 }
@@ -50,6 +50,15 @@ pub(crate) struct Conn {
     unread: Vec<u8>,
     /// The peer sends no more: closed when all its answers are out.
     pub(crate) ends: bool,
+}
+
+/// What was read, and the server does not know yet.
+struct Reading {
+    ticket: Ticket,
+    found: VecDeque<OwnedFound>,
+    outcome: Result<(), String>,
+    /// The job whose record could not be read.
+    unreadable: Option<u64>,
 }
 
 /// What the thread of the store does.
@@ -104,6 +113,7 @@ impl Server {
             queue_id: 0xabc,
             bad_worker_after: plan.bad_worker_after,
             bad_worker_pause: Duration::from_secs(2),
+            queue_memory_bytes: plan.queue_memory_bytes,
             ..Settings::default()
         };
         let prefix = settings.handle_prefix.clone();
@@ -290,28 +300,47 @@ impl Server {
         true
     }
 
-    /// One step of the thread that reads; `false` when it has nothing to do.
-    pub(crate) fn read_step(&mut self, now: Now, fails: bool, oracle: &mut Oracle) -> bool {
-        if let Some((ticket, result)) = self.read.take() {
-            for found in result.iter().flatten() {
-                self.core.handle_read(ticket, found.as_found());
+    /// One step of the thread that reads; `false` when it has nothing to do. What it reads is what is stored
+    /// then; the queue learns of it in portions, later.
+    pub(crate) fn read_step(&mut self, now: Now, faults: Faults, rng: &mut Rng, oracle: &mut Oracle) -> bool {
+        let Some(reading) = &mut self.read else { return self.read_some(faults, rng) };
+        if !reading.found.is_empty() {
+            let portion = rng.usize(1..=reading.found.len());
+            for found in reading.found.drain(..portion) {
+                if let OwnedFound::Workload { number, .. } = &found {
+                    oracle.found_workload(reading.ticket, *number);
+                }
+                self.core.handle_read(reading.ticket, found.as_found());
             }
-            let outcome = result.as_ref().map(|_| ()).map_err(String::as_str);
-            let [good, bad] = &mut oracle.counts.reads;
-            *(if outcome.is_ok() { good } else { bad }) += 1;
-            self.core.handle_read_end(now, ticket, outcome, &mut self.out);
-            self.judge(now, Cause::Read, oracle);
+            self.core.check_all();
             return true;
         }
+        let Some(Reading { ticket, outcome, unreadable, .. }) = self.read.take() else { return false };
+        let [good, bad] = &mut oracle.counts.reads;
+        *(if outcome.is_ok() { good } else { bad }) += 1;
+        let outcome = outcome.as_ref().map_err(String::as_str).copied();
+        self.core.handle_read_end(now, ticket, outcome, &mut self.out);
+        self.judge(now, Cause::Read { ticket, failed: outcome.is_err(), unreadable }, oracle);
+        true
+    }
+
+    fn read_some(&mut self, faults: Faults, rng: &mut Rng) -> bool {
         let Some((ticket, wanted, numbers)) = self.out.reads.pop_front() else { return false };
-        let mut found = Vec::new();
-        let result = self.reader.read(wanted, &numbers, &mut |it| found.push(it.into()));
-        let result = match result {
-            Ok(()) if fails => Err("the disk is slow today".to_owned()),
-            Ok(()) => Ok(found),
-            Err(error) => Err(error.to_string()),
-        };
-        self.read = Some((ticket, result));
+        let mut found = VecDeque::new();
+        let result = self.reader.read(wanted, &numbers, &mut |it| found.push_back(OwnedFound::from(it)));
+        let mut outcome = result.map_err(|error| error.to_string());
+        if rng.u32(0..100) < faults.read_error {
+            found.truncate(rng.usize(0..=found.len()));
+            outcome = Err("the disk is slow today".to_owned());
+        }
+        let mut unreadable = None;
+        if wanted == Wanted::Workloads && !found.is_empty() && rng.u32(0..100) < faults.unreadable {
+            unreadable = match found.remove(rng.usize(0..found.len())) {
+                Some(OwnedFound::Workload { number, .. }) => Some(number),
+                _ => None,
+            };
+        }
+        self.read = Some(Reading { ticket, found, outcome, unreadable });
         true
     }
 }

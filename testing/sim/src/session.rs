@@ -212,10 +212,12 @@ impl Session {
                 self.report(rng, &handle);
             }
             _ if phase == Phase::Awake && jobs < JOBS_AT_ONCE => {
-                self.grab(
-                    *rng.choice(&[GrabKind::Plain, GrabKind::Unique, GrabKind::All])
-                        .unwrap_or(&GrabKind::All),
-                );
+                // Some ask for several jobs before they got the first.
+                let grabs = if rng.u32(0..6) == 0 { 3 } else { 1 };
+                for _ in 0..grabs {
+                    let kinds = [GrabKind::Plain, GrabKind::Unique, GrabKind::All];
+                    self.grab(*rng.choice(&kinds).unwrap_or(&GrabKind::All));
+                }
             }
             _ => {}
         }

@@ -36,7 +36,8 @@ pub(crate) fn some_command(rng: &mut Rng, handles: &[Vec<u8>], hints: &Hints) ->
     let (job, letter) = (pick_of(handles), pick_of(&hints.letters));
     let shelf = if rng.u32(0..4) == 0 { ShelfName::Finished } else { ShelfName::Dead };
     match rng.u32(0..40) {
-        0..14 => policy::some_command(rng),
+        0..11 => policy::some_command(rng),
+        11..14 => schedule(rng),
         14 => Command::JobsCancel(Box::new(JobsCancel { pick: pick(rng, job) })),
         15..18 => {
             let pick = JobsPick { handles: vec![job], ..JobsPick::default() };
@@ -69,8 +70,8 @@ pub(crate) fn some_command(rng: &mut Rng, handles: &[Vec<u8>], hints: &Hints) ->
             Command::Export(Box::new(Export { section, after: 0, filter: DeadFilter::default() }))
         }
         34 | 35 => Command::Import(Box::new(Import { item: item(rng), check: false })),
-        36 => schedule(rng),
-        37 => Command::WorkersList(Box::new(WorkersList { after: 0 })),
+        36 | 37 => schedule(rng),
+        38 if rng.bool() => Command::WorkersList(Box::new(WorkersList { after: 0 })),
         38 => Command::Explain(Box::new(Explain { handle: Some(job), function: None })),
         _ => Command::Explain(Box::new(Explain { handle: None, function: Some(function(rng)) })),
     }
@@ -139,7 +140,7 @@ fn item(rng: &mut Rng) -> Item {
 fn schedule(rng: &mut Rng) -> Command {
     let name = rng.choice(["s1", "s2"]).unwrap_or("s1").to_owned();
     let named = Box::new(ScheduleName { name: name.clone() });
-    match rng.u32(0..8) {
+    match rng.u32(0..12) {
         0 => Command::SchedulePause(named),
         1 => Command::ScheduleResume(named),
         2 => Command::ScheduleRun(named),
@@ -148,13 +149,16 @@ fn schedule(rng: &mut Rng) -> Command {
         5 => Command::ScheduleList(Box::new(ScheduleList { after: 0 })),
         _ => Command::ScheduleAdd(Box::new(ScheduleAdd {
             name,
-            when: rng.choice(["every 3s", "every 30s", "* * * * *"]).unwrap_or("every 3s").to_owned(),
+            when: rng
+                .choice(["every 3s", "every 30s", "every 90s", "* * * * *"])
+                .unwrap_or("every 3s")
+                .to_owned(),
             zone: None,
             function: Bytes::from("mail"),
             workload: Bytes::from("scheduled"),
             priority: None,
             unique: None,
-            missed: *rng.choice(&[Missed::Skip, Missed::One]).unwrap_or(&Missed::One),
+            missed: *rng.choice(&[Missed::Skip, Missed::One, Missed::All]).unwrap_or(&Missed::One),
             overlap: *rng
                 .choice(&[Overlap::Skip, Overlap::Queue, Overlap::Coalesce])
                 .unwrap_or(&Overlap::Queue),

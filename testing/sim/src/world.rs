@@ -241,7 +241,7 @@ impl World {
             11..14 => self.write_out(),
             14..17 => self.deliver_to_peer(),
             17 | 18 => self.store_step(),
-            19 if self.rng.bool() => self.read_step(),
+            19 if self.plan.is_tight() || self.rng.bool() => self.read_step(),
             _ => self.notice(),
         }
     }
@@ -453,10 +453,9 @@ impl World {
     }
 
     fn read_step(&mut self) {
-        let fails = self.rng.u32(0..100) < self.plan.faults.read_error;
         let Some(server) = &mut self.server else { return };
-        if server.read_step(self.now, fails, &mut self.oracle) {
-            self.trace.line(format_args!("{} the store is read, fails: {fails}", self.step));
+        if server.read_step(self.now, self.plan.faults, &mut self.rng, &mut self.oracle) {
+            self.trace.line(format_args!("{} the store is read", self.step));
         }
         self.drop_closed_links();
     }
@@ -512,6 +511,7 @@ impl World {
                 self.crash();
             }
         }
+        (self.plan.faults.read_error, self.plan.faults.unreadable) = (0, 0);
         // A job that is larger than the bound would close one worker after the other.
         self.plan.output_bytes_max = usize::MAX;
         if let Some(server) = &mut self.server {
@@ -529,7 +529,9 @@ impl World {
     fn round(&mut self) -> bool {
         let mut busy = false;
         let good = |link: &Link| link.peer.as_ref().is_some_and(|peer| matches!(peer.role, Role::Worker(_)));
-        if !self.links.values().any(good) {
+        // What others sent before comes first: it may be a rule that must not stay.
+        let is_read = self.links.values().all(|link| link.to_server.is_empty());
+        if is_read && !self.links.values().any(good) {
             self.connect(Session::worker(Manners::Good));
             let link = self.connect(Session::client());
             self.link(link).to_server = lines_that_let_go(&self.oracle.rules);
@@ -571,8 +573,9 @@ impl World {
             }
         }
         busy |= self.server.as_mut().is_some_and(|server| server.store_step(self.now, &mut self.oracle));
-        busy |=
-            self.server.as_mut().is_some_and(|server| server.read_step(self.now, false, &mut self.oracle));
+        busy |= self.server.as_mut().is_some_and(|server| {
+            server.read_step(self.now, self.plan.faults, &mut self.rng, &mut self.oracle)
+        });
         self.drop_closed_links();
         busy | self.wait_for_time(busy)
     }

@@ -9,7 +9,7 @@
 
 use super::{JOB_BYTES, Job, JobKey, Jobs, Kept, NewJob, Presence, State};
 use crate::function::FunctionKey;
-use crate::ids::UnixTime;
+use crate::ids::{Ticket, UnixTime};
 use geartrain_proto::Priority;
 
 impl Job {
@@ -27,6 +27,10 @@ impl Job {
             && self.presence().is_here()
             && self.waiters().is_empty()
             && !self.is_known_by_workload()
+    }
+
+    fn asked(&self) -> Option<Ticket> {
+        self.extra.as_ref()?.asked
     }
 
     fn head(&self) -> &[u8] {
@@ -132,24 +136,47 @@ impl Jobs {
         self.line_mut(function).queue_mut(priority).ahead_last = Some(key);
     }
 
-    /// Puts a displaced job at the head of its line: it was only just taken from there.
-    pub(crate) fn enqueue_first(&mut self, key: JobKey, expires: UnixTime) {
+    /// Puts a displaced job back at the head of its line, from where it was asked for with this ticket: behind
+    /// those that were asked for before it and went back as well.
+    pub(crate) fn enqueue_first(&mut self, key: JobKey, expires: UnixTime, asked: Ticket) {
         debug_assert!(matches!(self.get(key).state, State::Delayed { .. }), "it was displaced before");
         let job = self.get_mut(key);
         job.state = State::Queued { expires, ahead: true, presence: job.presence() };
+        let asked = *job.extra.get_or_insert_default().asked.get_or_insert(asked);
         let (function, priority) = (job.function, job.priority);
         self.line_mut(function).remove_delayed(priority);
+        // Many go back at once, one behind the other.
+        let is_before = |key: &JobKey| {
+            let other = self.slots.get(key.index()).and_then(Option::as_ref);
+            other.is_some_and(|other| {
+                let is_queued = matches!(other.state, State::Queued { .. });
+                is_queued
+                    && (other.function, other.priority) == (function, priority)
+                    && other.asked().is_some_and(|it| it < asked)
+            })
+        };
+        let mut previous = self.went_back.filter(is_before);
+        let head = self.line(function).queue(priority).head;
+        let mut next = previous.map_or(head, |previous| self.get(previous).next);
+        while let Some(other) = next.filter(|other| self.get(*other).asked().is_some_and(|it| it < asked)) {
+            (previous, next) = (Some(other), self.get(other).next);
+        }
         let queue = self.line_mut(function).queue_mut(priority);
-        let next = queue.head.replace(key);
         queue.len += 1;
-        queue.ahead_last.get_or_insert(key);
-        if next.is_none() {
-            queue.tail = Some(key);
+        if queue.ahead_last == previous {
+            queue.ahead_last = Some(key);
         }
-        if let Some(next) = next {
-            self.get_mut(next).previous = Some(key);
+        match previous {
+            None => queue.head = Some(key),
+            Some(previous) => self.get_mut(previous).next = Some(key),
         }
-        self.get_mut(key).next = next;
+        match next {
+            None => self.line_mut(function).queue_mut(priority).tail = Some(key),
+            Some(next) => self.get_mut(next).previous = Some(key),
+        }
+        let job = self.get_mut(key);
+        (job.previous, job.next) = (previous, next);
+        self.went_back = Some(key);
         self.enter_window(key);
         self.note_readiness(function);
     }

@@ -97,9 +97,10 @@ impl Schedules {
         schedule
     }
 
-    /// A run of the schedule is this job.
+    /// A run of the schedule is this job. Where later runs join it, the first due time is what comes again.
     pub(crate) fn add_live(&mut self, number: u64, key: ScheduleKey, due: Option<UnixTime>) {
-        self.live.insert((number, key), due.map(UnixTime::millis));
+        let first = self.live.entry((number, key)).or_default();
+        *first = first.or(due.map(UnixTime::millis));
     }
 
     /// Whether any job that lives is a run of a schedule.

@@ -239,6 +239,23 @@ fn a_run_on_a_worker_whose_record_failed_comes_again_only_if_the_worker_is_lost(
 }
 
 #[test]
+fn a_due_time_comes_again_though_a_later_run_joined_its_job() {
+    let mut world = stored();
+    add(&mut world, r#""when":"every 100s","overlap":"coalesce""#);
+    let person = world.connect();
+    world.take_persisted();
+    world.advance(SECOND * 100);
+    world.admin(person, r#"schedule run {"name":"s"}"#);
+    assert_eq!(world.core.jobs(), 1);
+    world.store_failed(1_000_000);
+    assert_eq!(world.core.jobs(), 0);
+    world.core.handle_store_ready();
+    world.take_persisted();
+    world.advance(SECOND);
+    assert_eq!(persisted(&mut world), ["put 2", "document s"]);
+}
+
+#[test]
 fn a_run_that_was_missed_while_the_store_failed_goes_by_the_rule() {
     let mut world = stored();
     add(&mut world, r#""when":"every 100s","missed":"one""#);

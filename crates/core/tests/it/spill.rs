@@ -146,7 +146,7 @@ fn a_store_that_cannot_be_read_pauses_the_function_and_keeps_the_order() {
     world.take_persisted();
     let (ticket, _, _) = world.out.reads.remove(0);
     let refused = world.end_read(ticket, Err("disk"));
-    assert_eq!(refused, ["refuse 9223372036854775811 NO_JOB", "refuse 9223372036854775810 NO_JOB"]);
+    assert_eq!(refused, ["refuse 9223372036854775810 NO_JOB", "refuse 9223372036854775811 NO_JOB"]);
     assert_eq!(world.grab(worker), ["NO_JOB"]);
     assert_eq!(world.request(worker, &Request::PreSleep), NONE, "it is not told of jobs that it cannot get");
     assert!(world.out.reads.is_empty(), "the disk is left alone");
@@ -158,6 +158,81 @@ fn a_store_that_cannot_be_read_pauses_the_function_and_keeps_the_order() {
         assert_eq!(world.grab(worker), [format!("JOB_ASSIGN H:localhost:{handle} f")]);
     }
     assert_eq!(world.take_persisted(), [], "no attempt was counted");
+}
+
+#[test]
+fn jobs_that_go_back_stand_in_the_order_in_which_their_workers_waited() {
+    for lost in [true, false] {
+        let mut world = tight();
+        let client = world.connect();
+        fill(&mut world, client, &["a", "b", "c", "d"]);
+        let (first, second, third) = (worker(&mut world), worker(&mut world), worker(&mut world));
+        world.grab(first);
+        world.answer_read();
+        world.grab(second);
+        // Job 2 goes to the end of the line, then job 1.
+        world.close(second);
+        world.close(first);
+        world.grab(third);
+        world.grab(third);
+        assert_eq!(asked(&world), [1, 2]);
+        let last = worker(&mut world);
+        let held = |it: Vec<String>| it[0].starts_with("hold");
+        assert!(held(world.grab(last)) && held(world.grab(last)));
+        if lost {
+            world.close(last);
+        } else {
+            let (ticket, ..) = world.out.reads.remove(0);
+            world.end_read(ticket, Err("disk"));
+            world.advance(Duration::from_secs(1));
+        }
+        world.answer_read();
+        for handle in ["2", "1"] {
+            assert_eq!(world.grab(third), [format!("JOB_ASSIGN H:localhost:{handle} f")], "lost: {lost}");
+        }
+    }
+}
+
+#[test]
+fn two_reads_that_fail_one_after_the_other_keep_the_order() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a"]);
+    let uniques: Vec<String> = (0..1100).map(|number| format!("u{number}")).collect();
+    fill(&mut world, client, &uniques.iter().map(String::as_str).collect::<Vec<_>>());
+    let worker = worker(&mut world);
+    world.grab(worker);
+    let first_of_second = world.out.reads[1].2[0];
+    while world.core.jobs_running() < usize::try_from(first_of_second).unwrap() {
+        world.grab(worker);
+    }
+    for _ in 0..2 {
+        let (ticket, ..) = world.out.reads.remove(0);
+        world.end_read(ticket, Err("disk"));
+    }
+    world.advance(Duration::from_secs(1));
+    while !world.out.reads.is_empty() {
+        world.answer_read();
+    }
+    for handle in 2..=first_of_second {
+        assert_eq!(world.grab(worker), [format!("JOB_ASSIGN H:localhost:{handle} f")]);
+    }
+}
+
+#[test]
+fn a_job_that_goes_back_waits_as_long_as_the_policy_says_now() {
+    let mut world = tight();
+    let client = world.connect();
+    world.command(client, r#"policy set {"function":"f","values":{"expires":"5s"}}"#);
+    fill(&mut world, client, &["a", "b"]);
+    let (first, second) = (worker(&mut world), worker(&mut world));
+    world.grab(first);
+    world.grab(second);
+    world.command(client, r#"policy set {"function":"f","values":{"expires":"1h"}}"#);
+    world.close(second);
+    world.advance(Duration::from_secs(10));
+    world.answer_read();
+    assert_eq!(world.grab(first), ["JOB_ASSIGN H:localhost:2 f"]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ impl Oracle {
         self.jobs.clear();
         self.functions.clear();
         self.letters.clear();
+        self.away = super::away::Away::default();
         self.counts.crashes += 1;
         self.steering_crashed();
     }
@@ -110,6 +111,7 @@ impl Oracle {
             since,
             must_end: None,
             may_be_abandoned: false,
+            deadline: None,
         };
         assert!(self.jobs.insert(handle.to_vec(), job).is_none(), "I7: job {name} came back twice");
     }
@@ -144,6 +146,11 @@ impl Oracle {
                 self.accepted(cause, changes, handle, *not_before);
             }
             Effect::Note(Note::Coalesced { handle }) => self.coalesced(cause, handle),
+            Effect::Note(Note::Awaited { handle }) => {
+                self.counts.held += 1;
+                let conn = self.started(cause, handle);
+                self.set_state(handle, State::Held(conn));
+            }
             Effect::Note(Note::Assigned { handle }) => self.assigned(cause, handle),
             Effect::Note(Note::GivenBack { handle, reason, attempts }) => {
                 self.given_back(cause, handle, *reason, *attempts);
@@ -170,6 +177,8 @@ impl Oracle {
                 }
             }
             Effect::Placed { ticket, text, .. } => self.answered(cause, *ticket, text),
+            Effect::Replaced { ticket, packet } => self.replaced(cause, changes, *ticket, packet),
+            Effect::Read { ticket, numbers } => self.wanted(*ticket, numbers),
             Effect::Hold { .. } | Effect::Place { .. } | Effect::Text { .. } | Effect::Close { .. } => {}
         }
     }
@@ -193,7 +202,7 @@ impl Oracle {
             _ => false,
         };
         let job = self.jobs.get_mut(handle).expect("it was just there");
-        if changes && !matches!(job.state, State::Running(_)) {
+        if changes && !job.state.is_on_worker() {
             self.last_place += 1;
             job.place = self.last_place;
             job.ordered = job.state == State::Waiting;
@@ -234,7 +243,7 @@ impl Oracle {
         let waits = |job: &&Job| {
             job.content.function == content.function
                 && job.content.priority == content.priority
-                && !matches!(job.state, State::Running(_))
+                && !job.state.is_on_worker()
         };
         let waiting = self.jobs.values().filter(waits).count();
         let max = policy.max_waiting(content.priority);
@@ -258,18 +267,37 @@ impl Oracle {
             since: (now.max(until), now.max(until)),
             must_end: None,
             may_be_abandoned: false,
+            deadline: None,
         };
         self.jobs.insert(handle.to_vec(), job);
     }
 
+    /// A worker got a job: the one it asked for just now, or one that it waited for.
     fn assigned(&mut self, cause: Cause<'_>, handle: &[u8]) {
         self.counts.assigned += 1;
+        let awaited = self.jobs.get(handle).map(|job| job.state);
+        let conn = match (cause, awaited) {
+            (Cause::Read { .. }, Some(State::Held(conn))) => conn,
+            _ => self.started(cause, handle),
+        };
+        self.set_state(handle, State::Running(conn));
+        self.limit_time(conn, handle);
+    }
+
+    fn set_state(&mut self, handle: &[u8], state: State) {
+        if let Some(job) = self.jobs.get_mut(handle) {
+            job.state = state;
+        }
+    }
+
+    /// A worker asked for a job, and this is the one it gets, now or when it was read.
+    fn started(&mut self, cause: Cause<'_>, handle: &[u8]) -> ConnId {
         let Cause::Request(conn, Request::Grab(_)) = cause else {
             panic!("only a grab assigns, not {cause:?}");
         };
         let name = handle_text(handle);
         let job = self.jobs.get(handle).unwrap_or_else(|| panic!("I4: job {name} is assigned but not there"));
-        assert!(!matches!(job.state, State::Running(_)), "I4: job {name} runs twice");
+        assert!(!job.state.is_on_worker(), "I4: job {name} runs twice");
         if let State::Delayed { earliest, .. } = job.state {
             let fired = self.fired.unix.millis();
             assert!(earliest <= fired, "job {name} is started before its time, {earliest} at {fired}");
@@ -293,9 +321,8 @@ impl Oracle {
         }
         let function = job.content.function.clone();
         self.check_start(&function, &name);
-        if let Some(job) = self.jobs.get_mut(handle) {
-            job.state = State::Running(conn);
-        }
+        self.check_reads_open(&function, &name);
+        conn
     }
 
     fn given_back(&mut self, cause: Cause<'_>, handle: &[u8], reason: Outcome, attempts: u32) {
@@ -309,7 +336,7 @@ impl Oracle {
         let State::Running(worker) = job.state else {
             panic!("I8: job {name} is given back but does not run")
         };
-        let function = job.content.function.clone();
+        let (function, deadline) = (job.content.function.clone(), job.deadline);
         let policy = self.policy(&function);
         let by = match (cause, reason) {
             (Cause::Closed(conn), Outcome::Disconnected)
@@ -320,6 +347,11 @@ impl Oracle {
             other => panic!("I8: job {name} is given back for {other:?}"),
         };
         assert!(by.is_none_or(|conn| conn == worker), "I8: job {name} is given back by another worker");
+        if reason == Outcome::TimedOut {
+            self.counts.timed_out += 1;
+            let is_over = deadline.is_some_and(|deadline| deadline <= self.now.moment);
+            assert!(is_over, "job {name} is taken from its worker before its time is over, {deadline:?}");
+        }
         let (now, moment) = (self.now.unix.millis(), self.moment_ms());
         let life = self.ever.get_mut(handle).expect("a live job was accepted");
         life.was_given_back = true;
@@ -344,6 +376,7 @@ impl Oracle {
             "job {name} is tried again after {reason:?}"
         );
         job.state = State::Waiting;
+        job.deadline = None;
         job.place = place;
         job.ordered = true;
         job.since = (now, now);
@@ -373,7 +406,12 @@ impl Oracle {
                 let is_over =
                     policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
                 let looks = matches!(cause, Cause::Timeout | Cause::Request(_, Request::Grab(_)));
-                looks && is_over && !matches!(job.state, State::Running(_))
+                looks && is_over && !job.state.is_on_worker()
+            }
+            (Ended::Dead(Outcome::Unreadable), cause) => {
+                self.counts.unreadable += 1;
+                let number = number_of(handle);
+                matches!(cause, Cause::Read { failed: false, unreadable, .. } if unreadable == Some(number))
             }
             (Ended::Dead(_), _) => job.must_end == Some(how),
             (_, Cause::Request(_, Request::WorkComplete { handle, .. })) => {
@@ -411,6 +449,7 @@ impl Oracle {
         self.counts.cancelled += u64::from(how == Ended::Cancelled);
         self.check_shelved(changes, handle, how, &job.content.function);
         self.tell_campaign(handle, how);
+        self.scheduled_job_ended(handle, how);
         self.ever.get_mut(handle).expect("a live job was accepted").ended = Some(how);
     }
 

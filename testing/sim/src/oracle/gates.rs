@@ -1,6 +1,6 @@
 //! Whether a job of a function may be started: pauses, caps, rates, and workers that get none.
 
-use super::{Job, Oracle, State};
+use super::{Job, Oracle};
 use crate::policy::Policy;
 use geartrain_core::Moment;
 use std::collections::{BTreeMap, VecDeque};
@@ -43,7 +43,7 @@ impl Oracle {
     }
 
     pub(super) fn running(&self, function: &[u8]) -> usize {
-        let runs = |job: &&Job| job.content.function == function && matches!(job.state, State::Running(_));
+        let runs = |job: &&Job| job.content.function == function && job.state.is_on_worker();
         self.jobs.values().filter(runs).count()
     }
 
@@ -76,7 +76,10 @@ impl Oracle {
     /// Whether a job of the function would certainly be given to a worker that asks.
     pub(super) fn is_open(&mut self, function: &[u8]) -> bool {
         let policy = self.policy(function);
-        if policy.paused || policy.max_running.is_some_and(|max| self.running(function) >= max) {
+        if policy.paused
+            || !self.may_be_read(function)
+            || policy.max_running.is_some_and(|max| self.running(function) >= max)
+        {
             return false;
         }
         // A rate that allows the next start is noticed by the timer.

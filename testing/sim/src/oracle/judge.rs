@@ -7,6 +7,10 @@ use crate::output::{Effect, Note};
 use geartrain_core::{ConnId, Now};
 use geartrain_proto::command::Command;
 use geartrain_proto::{AdminCommand, GrabKind, Handle, Request, Response, Step, SubmitMode, decode_response};
+use std::time::Duration;
+
+/// Shortest time limit that a worker may set itself.
+const TIME_LIMIT_MIN: Duration = Duration::from_secs(1);
 
 impl Oracle {
     /// Judges what one input caused; returns the handle of a background job that the last packet to the
@@ -16,6 +20,8 @@ impl Oracle {
         self.print(cause, effects);
         let knew_rule = self.knows_rule(cause);
         self.before(cause);
+        self.before_away(cause);
+        self.before_schedules();
         let owned = self.owned_report(cause);
         let changes = Changes::new(effects);
         if let Cause::Typed(conn, command) = cause {
@@ -45,11 +51,13 @@ impl Oracle {
             | Cause::Timeout
             | Cause::StoreFailed(_)
             | Cause::Committed(_)
-            | Cause::Read => None,
+            | Cause::Read { .. } => None,
         };
+        self.judge_schedules(cause, &changes, effects);
         self.check_results(effects);
         self.check_retries(cause, effects);
         self.check_letters(effects);
+        self.check_held();
         self.check_wakes();
         acknowledged
     }
@@ -75,13 +83,24 @@ impl Oracle {
         let Some(peer) = self.conns.get_mut(&conn) else { return };
         match request {
             Request::CanDo { function } | Request::CanDoTimeout { function, .. } => {
+                peer.limits.remove(function.as_bytes());
+                if let Request::CanDoTimeout { timeout_ms, .. } = request
+                    && *timeout_ms > 0
+                {
+                    let limit = Duration::from_millis(*timeout_ms).max(TIME_LIMIT_MIN);
+                    peer.limits.insert(function.as_bytes().to_vec(), limit);
+                }
                 peer.abilities.insert(function.as_bytes().to_vec());
                 self.functions.insert(function.as_bytes().to_vec());
             }
             Request::CantDo { function } => {
                 peer.abilities.remove(function.as_bytes());
+                peer.limits.remove(function.as_bytes());
             }
-            Request::ResetAbilities => peer.abilities.clear(),
+            Request::ResetAbilities => {
+                peer.abilities.clear();
+                peer.limits.clear();
+            }
             Request::PreSleep => peer.sleep = Sleep::Sleeping,
             Request::Grab(_) => peer.sleep = Sleep::Awake,
             Request::SetClientId { id } => peer.identity = id.as_bytes().to_vec(),
@@ -89,7 +108,36 @@ impl Oracle {
             Request::Submit(submit) => {
                 self.functions.insert(submit.function.as_bytes().to_vec());
             }
+            Request::WorkStatus { handle, .. } | Request::WorkData { handle, .. } => {
+                self.extend_time(conn, handle.as_bytes());
+            }
             _ => {}
+        }
+    }
+
+    /// How long a worker may take for a job of this function, if there is a limit: its own comes first.
+    fn time_limit(&mut self, conn: ConnId, function: &[u8]) -> Option<Duration> {
+        let own = self.conns.get(&conn).and_then(|peer| peer.limits.get(function)).copied();
+        own.or(self.policy(function).timeout)
+    }
+
+    /// The time of a worker for a job begins.
+    pub(super) fn limit_time(&mut self, conn: ConnId, handle: &[u8]) {
+        let Some(function) = self.jobs.get(handle).map(|job| job.content.function.clone()) else { return };
+        let limit = self.time_limit(conn, &function);
+        let now = self.now.moment;
+        if let Some(job) = self.jobs.get_mut(handle) {
+            job.deadline = limit.map(|limit| now.after(limit));
+        }
+    }
+
+    /// A worker tells of its progress: where the policy says so, it has its whole time again.
+    fn extend_time(&mut self, conn: ConnId, handle: &[u8]) {
+        let Some(job) = self.jobs.get(handle).filter(|job| job.state == State::Running(conn)) else { return };
+        let (function, had_limit) = (job.content.function.clone(), job.deadline.is_some());
+        if had_limit && self.policy(&function).timeout_extends && self.time_limit(conn, &function).is_some() {
+            self.counts.extended += 1;
+            self.limit_time(conn, handle);
         }
     }
 
@@ -117,7 +165,7 @@ impl Oracle {
                     }
                     (earliest, latest, moment)
                 }
-                State::Waiting | State::Running(_) => continue,
+                State::Waiting | State::Held(_) | State::Running(_) => continue,
             };
             if *latest <= now {
                 job.state = State::Waiting;
@@ -140,6 +188,8 @@ impl Oracle {
         for (handle, job) in jobs {
             let name = handle_text(&handle);
             assert_eq!(job.must_end, None, "job {name} had its last attempt and lives");
+            let is_late = is_timeout && job.deadline.is_some_and(|deadline| deadline <= self.now.moment);
+            assert!(!is_late, "job {name} is on its worker for longer than it may, since {:?}", job.deadline);
             if is_timeout && job.state == State::Waiting {
                 let expires = self.policy(&job.content.function).expires_ms;
                 let limit = expires.map(|expires| job.since.1 + expires);
@@ -194,7 +244,7 @@ impl Oracle {
                 return self.judge_created(conn, submit, *handle, effects);
             }
             (Request::Submit(_), [Response::Error { code: b"QUEUE_ERROR", .. }]) => self.counts.refused += 1,
-            (Request::Grab(_), [Response::NoJob]) => self.judge_no_job(conn),
+            (Request::Grab(kind), [Response::NoJob]) => self.judge_held(conn, *kind, effects),
             (Request::Grab(kind), [assigned]) => self.judge_assignment(conn, *kind, assigned),
             (
                 Request::CanDo { .. }
@@ -210,7 +260,7 @@ impl Oracle {
             (Request::GetStatus { handle }, [Response::StatusRes { handle: back, status }]) => {
                 assert_eq!(handle, back, "I11: status of another job");
                 let job = self.jobs.get(handle.as_bytes());
-                let running = job.is_some_and(|job| matches!(job.state, State::Running(_)));
+                let running = job.is_some_and(|job| job.state.is_on_worker());
                 assert_eq!((status.known, status.running), (job.is_some(), running), "status of {handle}");
             }
             (
@@ -279,7 +329,7 @@ impl Oracle {
         None
     }
 
-    fn judge_no_job(&mut self, conn: ConnId) {
+    pub(super) fn judge_no_job(&mut self, conn: ConnId) {
         let Some(peer) = self.conns.get(&conn) else { return };
         if self.suspended.contains(&peer.identity) {
             return;
@@ -302,7 +352,7 @@ impl Oracle {
         first.into_values().cloned().collect()
     }
 
-    fn judge_assignment(&self, conn: ConnId, kind: GrabKind, assigned: &Response<'_>) {
+    pub(super) fn judge_assignment(&self, conn: ConnId, kind: GrabKind, assigned: &Response<'_>) {
         let (handle, function, unique, reducer, workload) = match *assigned {
             Response::JobAssign { handle, function, workload } if kind == GrabKind::Plain => {
                 (handle, function, None, None, workload)
@@ -334,7 +384,8 @@ impl Oracle {
     fn judge_closed(&mut self, conn: ConnId) {
         self.conns.remove(&conn);
         for (handle, job) in &self.jobs {
-            assert_ne!(job.state, State::Running(conn), "I8: {} ran on it", handle_text(handle));
+            let is_on_it = matches!(job.state, State::Running(on) | State::Held(on) if on == conn);
+            assert!(!is_on_it, "I8: {} ran on it", handle_text(handle));
         }
     }
 
@@ -360,6 +411,7 @@ impl Oracle {
             }
             AdminCommand::DropFunction { function, .. } if text == b"OK\r\n" => {
                 self.starts.remove(function.as_bytes());
+                self.away.forget(function.as_bytes());
                 let left = self.jobs.values().any(|job| job.content.function == function.as_bytes());
                 assert!(!left, "jobs of a dropped function are left");
                 self.functions.remove(function.as_bytes());
@@ -400,7 +452,7 @@ impl Oracle {
 /// The answers to a connection: all that it was sent, but for what comes unasked.
 fn replies(conn: ConnId, effects: &[Effect]) -> impl Iterator<Item = Response<'_>> {
     effects.iter().filter_map(move |effect| {
-        let (Effect::Send { conn: to, packet } | Effect::Hold { conn: to, packet }) = effect else {
+        let (Effect::Send { conn: to, packet } | Effect::Hold { conn: to, packet, .. }) = effect else {
             return None;
         };
         if *to != conn {

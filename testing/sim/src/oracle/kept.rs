@@ -3,7 +3,7 @@
 //! From: the changes that `core` hands to the store, and which of them are durable. To: a judgement of what a
 //! start finds: nothing older than what was durable, and nothing that never was.
 
-use super::{Oracle, State};
+use super::Oracle;
 use crate::output::Change;
 use geartrain_core::{LetterHead, Outcome, Record, Shelf, Ticket};
 use geartrain_proto::Priority;
@@ -130,7 +130,7 @@ impl Oracle {
     pub(super) fn check_told(&self) {
         for (handle, job) in &self.jobs {
             let acknowledged = self.ever.get(handle).is_some_and(|life| life.acknowledged);
-            if !acknowledged || matches!(job.state, State::Running(_)) {
+            if !acknowledged || job.state.is_on_worker() {
                 continue;
             }
             let name = super::handle_text(handle);
@@ -145,6 +145,11 @@ impl Oracle {
                 "I7: what the store was told of {name}"
             );
         }
+    }
+
+    /// Whether the store was told of a job that waits.
+    pub(super) fn is_told(&self, number: u64) -> bool {
+        matches!(self.kept.last(number), Some(Fate::Queued { .. }))
     }
 
     pub(super) fn found_job(&mut self, record: &Record<'_>) {

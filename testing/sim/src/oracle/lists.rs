@@ -1,6 +1,6 @@
 //! The text lists against the account: each number is the sum over the jobs.
 
-use super::{Job, Oracle, State, handle_text};
+use super::{Job, Oracle, handle_text};
 use geartrain_proto::Priority;
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ impl Oracle {
         let mut expected = String::new();
         for function in self.functions.iter() {
             let jobs = || self.jobs.values().filter(|job| job.content.function == *function);
-            let running = jobs().filter(|job| matches!(job.state, State::Running(_))).count();
+            let running = jobs().filter(|job| job.state.is_on_worker()).count();
             let row = format!(
                 "{}\t{}\t{running}\t{}\n",
                 function.escape_ascii(),
@@ -28,7 +28,7 @@ impl Oracle {
                 let is_it = |job: &&Job| {
                     job.content.function == *function
                         && job.content.priority == priority
-                        && !matches!(job.state, State::Running(_))
+                        && !job.state.is_on_worker()
                 };
                 self.jobs.values().filter(is_it).count()
             };

@@ -13,6 +13,9 @@ pub(crate) struct Changes {
     shelved: BTreeSet<u64>,
     /// Letters whose keeping was over.
     removed: BTreeSet<(Shelf, u64)>,
+    ended: BTreeSet<Vec<u8>>,
+    /// Jobs that were made or joined.
+    made: BTreeSet<Vec<u8>>,
 }
 
 impl Changes {
@@ -24,6 +27,12 @@ impl Changes {
                 Effect::Persist { change: Change::Shelve(it), .. } => {
                     changes.shelved.insert(it.number);
                 }
+                Effect::Note(Note::Accepted { handle, .. } | Note::Coalesced { handle }) => {
+                    changes.made.insert(handle.clone());
+                }
+                Effect::Note(Note::Ended { handle, .. }) => {
+                    changes.ended.insert(handle.clone());
+                }
                 Effect::Note(Note::LetterRemoved { handle, shelf }) => {
                     changes.removed.insert((*shelf, super::number_of(handle)));
                 }
@@ -31,6 +40,16 @@ impl Changes {
             }
         }
         changes
+    }
+
+    /// Whether a job is gone behind this step.
+    pub(crate) fn is_ended(&self, handle: &[u8]) -> bool {
+        self.ended.contains(handle)
+    }
+
+    /// Whether a submit made this job or joined it.
+    pub(crate) fn is_made(&self, handle: &[u8]) -> bool {
+        self.made.contains(handle)
     }
 
     pub(crate) fn has_puts(&self) -> bool {

@@ -4,7 +4,7 @@ use super::shelves::Changes;
 use super::{Cause, Content, Job, Letter, Life, Oracle, State, handle_text};
 use crate::output::{Change, Effect};
 use crate::policy::Values;
-use geartrain_core::{ConnId, Document, DocumentKind, Ended, OwnedRecord, Ticket};
+use geartrain_core::{ConnId, Document, DocumentKind, Ended, Now, OwnedRecord, Ticket};
 use geartrain_proto::command::{
     Campaign, CampaignState, Changed, Command, CommandError, Imported, Item, JobRow, LetterRow, Page,
 };
@@ -52,6 +52,10 @@ struct Running {
     cancelled: u64,
     watched: BTreeSet<Vec<u8>>,
     is_over: bool,
+    /// Time between two releases, in milliseconds.
+    interval_ms: Option<i64>,
+    /// When the last one was released that was no canary.
+    last_rated: Option<Now>,
 }
 
 impl Campaigns {
@@ -73,7 +77,7 @@ impl Oracle {
             Cause::Typed(_, command) => Some(command),
             _ => None,
         };
-        let is_read = matches!(cause, Cause::Read);
+        let is_read = matches!(cause, Cause::Read { .. });
         let later = self.commands.values().map(|asked| &asked.command).filter(move |_| is_read);
         now.into_iter().chain(later)
     }
@@ -124,6 +128,11 @@ impl Oracle {
                 cancelled: 0,
                 watched: BTreeSet::new(),
                 is_over: false,
+                interval_ms: order.rate.as_ref().map(|rate| {
+                    let per_second = rate.strip_suffix("/s").and_then(|it| it.parse::<i64>().ok());
+                    1000 / per_second.expect("a rate that was chosen")
+                }),
+                last_rated: None,
             });
         }
     }
@@ -165,7 +174,7 @@ impl Oracle {
     ) {
         let name = handle_text(handle);
         let job = self.jobs.get(handle).unwrap_or_else(|| panic!("{name} is moved but not there"));
-        assert!(!matches!(job.state, State::Running(_)), "{name} is moved while it runs");
+        assert!(!job.state.is_on_worker(), "{name} is moved while it runs");
         let mut content = job.content.clone();
         content.function = function.unwrap_or(content.function);
         content.priority = priority.unwrap_or(content.priority);
@@ -198,6 +207,7 @@ impl Oracle {
     }
 
     pub(super) fn steering_committed(&mut self, upto: Ticket) {
+        self.schedules_committed(upto);
         for states in self.documents.values_mut() {
             let durable = states.iter().rposition(|(ticket, ..)| *ticket <= upto).unwrap_or(0);
             states.drain(..durable);
@@ -219,6 +229,7 @@ impl Oracle {
 
     /// A start found these documents.
     pub(crate) fn loaded_documents(&mut self, documents: &[(DocumentKind, Vec<u8>, Vec<u8>)]) {
+        self.loaded_schedules(documents);
         self.rules.by_pattern.clear();
         for (name, states) in &mut self.documents {
             let found = documents.iter().find(|(kind, of, _)| *kind == DocumentKind::Policy && of == name);
@@ -247,6 +258,20 @@ impl Oracle {
             let campaign = self.campaigns.current.as_mut();
             let campaign = campaign.unwrap_or_else(|| panic!("{name} goes back and nobody asked for it"));
             assert_eq!(campaign.died, 0, "{name} goes back after one of its campaign died");
+            let is_canary = campaign.completed < campaign.canary;
+            if let Some(interval) = campaign.interval_ms.filter(|_| !is_canary) {
+                // It counts by the calendar; one that is set back meanwhile makes nothing early.
+                let since = campaign.last_rated.replace(self.now).map(|last| {
+                    let moments =
+                        i64::try_from(self.now.moment.since(last.moment).as_millis()).unwrap_or(i64::MAX);
+                    moments.max(self.now.unix.millis() - last.unix.millis())
+                });
+                assert!(
+                    since.is_none_or(|it| it >= interval),
+                    "{name} goes back over the rate, after {since:?} ms"
+                );
+                self.counts.rated_releases += 1;
+            }
             campaign.released += 1;
             campaign.watched.insert(handle.to_vec());
             assert!(
@@ -295,6 +320,7 @@ impl Oracle {
             since: (now.max(until), now.max(until)),
             must_end: None,
             may_be_abandoned: false,
+            deadline: None,
         };
         assert!(self.jobs.insert(handle.to_vec(), job).is_none(), "I7: {name} comes back while it is there");
     }
@@ -363,7 +389,7 @@ impl Oracle {
         let rows: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()).collect();
         let last = rows.last().unwrap_or_else(|| panic!("I11: {command:?} was answered {shown}"));
         if serde_json::from_slice::<CommandError>(last).is_ok() {
-            let store_failed = self.store_failed || matches!(cause, Cause::Read);
+            let store_failed = self.store_failed || matches!(cause, Cause::Read { .. });
             assert!(asked.may_fail || store_failed, "I11: {command:?} was refused: {shown}");
             return;
         }
