@@ -737,8 +737,6 @@ fn schedules_are_added_listed_and_removed() {
     last        TIME (23h ago)\n
     outcome     completed after 61s (H:a:9)\n
     runs        1,200, 3 failed; 2 left out, 1 missed\n
-    workload    3 B\n
-         all\n
     --- stderr
     > schedule add {"name":"nightly","when":"0 3 * * *","zone":"Europe/Berlin","function":"report","workload":"all","missed":"one","overlap":"skip","replace":false}
     "#);
@@ -763,7 +761,7 @@ fn schedules_are_added_listed_and_removed() {
     --- stdout
     --- stderr
     Error: schedule add: `when`: the 31st of February never comes\n
-    > schedule add {"name":"x","when":"0 0 31 2 *","function":"f","workload":"","missed":"one","overlap":"queue","replace":false}
+    > schedule add {"name":"x","when":"0 0 31 2 *","function":"f","missed":"one","overlap":"queue","replace":false}
     "#);
 }
 

@@ -291,21 +291,27 @@ fn the_help_names_every_option() {
                                       it
 
     Limits:
-          --queue-memory <BYTES>      Memory for the workloads of waiting jobs that are on disk, in
-                                      bytes, also with KiB, MiB or GiB behind the number: what is over
-                                      it is read back before its turn; 0: no limit [default: 1GiB]
-      -t, --threads <N>               Threads that serve connections; 0: one for each core. Default:
-                                      half the cores, 1 to 4
-      -f, --file-descriptors <N>      File descriptors to allow the process; default: as many as the
-                                      system permits
-          --connections-max <N>       Connections open at once; default: what fits under the file
-                                      descriptors
-          --body-bytes-max <BYTES>    Largest packet body taken from a peer, in bytes [default:
-                                      67108864]
-          --output-bytes-max <BYTES>  Output that a peer may leave unread before it is closed, in bytes
-                                      [default: 67108864]
-          --hashtable-buckets <N>     Buckets of the reference server's tables; ours grow, so only 0 is
-                                      refused [default: 991]
+          --queue-memory <BYTES>            Memory for waiting jobs, in bytes, also with KiB, MiB or GiB
+                                            behind the number: over it, workloads that are on disk leave
+                                            memory and are read back before their turn; 0: no limit
+                                            [default: 1GiB]
+          --dead-letters-max <N>            Most dead letters of all functions together, and as many
+                                            finished jobs that are kept: the oldest make room [default:
+                                            2000000]
+          --dead-letters-bytes-max <BYTES>  Most bytes of these, also with KiB, MiB, GiB or TiB behind
+                                            the number [default: 16GiB]
+      -t, --threads <N>                     Threads that serve connections; 0: one for each core.
+                                            Default: half the cores, 1 to 4
+      -f, --file-descriptors <N>            File descriptors to allow the process; default: as many as
+                                            the system permits
+          --connections-max <N>             Connections open at once; default: what fits under the file
+                                            descriptors
+          --body-bytes-max <BYTES>          Largest packet body taken from a peer, in bytes [default:
+                                            67108864]
+          --output-bytes-max <BYTES>        Output that a peer may leave unread before it is closed, in
+                                            bytes [default: 67108864]
+          --hashtable-buckets <N>           Buckets of the reference server's tables; ours grow, so only
+                                            0 is refused [default: 991]
 
     Process:
       -d, --daemon                    Detach, and return once the port answers and the queue is loaded
