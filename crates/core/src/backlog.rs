@@ -11,6 +11,7 @@
 //! again, no attempt is counted, and the function starts nothing for a second. Does the store say that the
 //! job is not there, it is dead.
 
+use crate::chores::PORTION;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
@@ -113,14 +114,37 @@ impl Core {
     /// its queue is so short that it would be read back at once.
     pub(crate) fn spare_memory(&mut self, key: JobKey) {
         if !self.is_over_budget(0) {
+            self.spill_next = 0;
             return;
         }
+        self.note_memory();
         let job = self.jobs.get(key);
         let (number, function, priority) = (job.number(), job.function(), job.priority());
         self.keep_ahead(function, priority);
         // Two reads of one job could not be told apart.
         if !self.writing.is_owed(number) && !self.reads.is_reading(number) {
             self.jobs.leave(key);
+        }
+    }
+
+    /// The budget is used up, or by another eighth of it: workloads that came before leave memory too.
+    pub(crate) fn note_memory(&mut self) {
+        if self.jobs.memory_bytes() >= self.spill_next && self.chores.spills.at().is_none() {
+            self.chores.spills.ask();
+        }
+    }
+
+    /// Lets workloads leave memory, of a portion of all jobs, while the budget is used up.
+    pub(crate) fn spill(&mut self) {
+        let Some(from) = self.chores.spills.at() else { return };
+        let (keys, next) = self.jobs.portion(from, PORTION);
+        for key in keys {
+            self.spare_memory(key);
+        }
+        let next = next.filter(|_| self.is_over_budget(0));
+        self.chores.spills.go_on(next);
+        if next.is_none() {
+            self.spill_next = self.jobs.memory_bytes() + self.settings.queue_memory_bytes / 8 + 1;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Chores: work on very many entries, done in portions, so that no input holds the queue for long.
 //!
-//! From: a rule that changed, shelves that are over their limits, a function that is dropped with its jobs.
+//! From: a rule that changed, shelves or memory that are over their limits, a function that is dropped with its jobs.
 //! To: the file that knows what becomes of an entry. The first portion is done at once, the others by
 //! [`Core::handle_timeout`], which is due at once while a chore is left.
 //! Never: remembers what an entry was to become. Each portion looks at the rules of that moment, so what comes,
@@ -28,6 +28,8 @@ pub(crate) struct Chores {
     pub(crate) expiries: Sweep<u64>,
     /// Letters are kept for as long as their policies say.
     pub(crate) keeping: Sweep<KeepingAt>,
+    /// Workloads leave memory that came before the budget was used up.
+    pub(crate) spills: Sweep<u64>,
     /// Functions are dropped with their jobs, one after the other.
     pub(crate) drops: VecDeque<Drop>,
 }
@@ -90,8 +92,12 @@ pub(crate) struct Drop {
 
 impl Chores {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { policies, expiries, keeping, drops } = self;
-        policies.at.is_none() && expiries.at.is_none() && keeping.at.is_none() && drops.is_empty()
+        let Self { policies, expiries, keeping, spills, drops } = self;
+        policies.at.is_none()
+            && expiries.at.is_none()
+            && keeping.at.is_none()
+            && spills.at.is_none()
+            && drops.is_empty()
     }
 }
 
@@ -101,6 +107,7 @@ impl Core {
         self.apply_policies(out);
         self.time_expiries();
         self.enforce_keeping(out);
+        self.spill();
         self.answer_passed(out);
         if let Some(mut chore) = self.chores.drops.pop_front() {
             match self.drop_jobs(&mut chore, out) {

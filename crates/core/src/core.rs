@@ -46,6 +46,8 @@ pub struct Core {
     pub(crate) conns: Conns,
     pub(crate) timers: Timers,
     pub(crate) chores: Chores,
+    /// At so many bytes of jobs the workloads that came before are let go; see `backlog.rs`.
+    pub(crate) spill_next: u64,
     pub(crate) writing: Writing,
     pub(crate) archive: Archive,
     pub(crate) campaigns: Campaigns,
@@ -72,6 +74,7 @@ impl Core {
             conns: Conns::default(),
             timers: Timers::default(),
             chores: Chores::default(),
+            spill_next: 0,
             writing: Writing::new(settings.next_number.max(1)),
             archive: Archive::default(),
             campaigns: Campaigns::default(),

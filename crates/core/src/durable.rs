@@ -197,6 +197,7 @@ impl Core {
             kept: Kept::Stored,
         };
         let key = if self.is_over_budget(record.workload.len()) {
+            self.note_memory();
             self.jobs.insert_away(&new)
         } else {
             self.jobs.insert(&new)

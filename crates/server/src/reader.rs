@@ -56,7 +56,7 @@ pub(crate) fn run(shared: &Arc<Shared>, mut reader: Box<dyn Reader>) {
     while let Some((ticket, wanted, numbers)) = take(shared) {
         let mut piece = Piece::default();
         let outcome = reader.read(wanted, &numbers, &mut |found| {
-            piece.push(&found);
+            piece.push(found);
             if piece.bytes >= READ_PIECE_BYTES {
                 piece.hand_over(shared, ticket);
             }
@@ -93,25 +93,41 @@ fn take(shared: &Shared) -> Option<Read> {
 #[derive(Debug, Default)]
 struct Piece {
     found: Vec<OwnedFound>,
+    /// Numbers of jobs, and where their workloads end in `content`: one buffer for all.
+    workloads: Vec<(u64, usize)>,
+    content: Vec<u8>,
     bytes: usize,
 }
 
 impl Piece {
-    fn push(&mut self, found: &Found<'_>) {
-        let found = OwnedFound::from(*found);
-        self.bytes += found.bytes();
-        self.found.push(found);
+    fn push(&mut self, found: Found<'_>) {
+        if let Found::Workload { number, workload } = found {
+            self.content.extend_from_slice(workload);
+            self.workloads.push((number, self.content.len()));
+            self.bytes += workload.len() + size_of::<(u64, usize)>();
+        } else {
+            let found = OwnedFound::from(found);
+            self.bytes += found.bytes();
+            self.found.push(found);
+        }
     }
 
     fn hand_over(&mut self, shared: &Shared, ticket: Ticket) {
-        if self.found.is_empty() {
+        if self.bytes == 0 {
             return;
         }
         shared.run(|_, hub| {
             for found in self.found.drain(..) {
                 hub.core.handle_read(ticket, found.as_found());
             }
+            let mut start = 0;
+            for (number, end) in self.workloads.drain(..) {
+                let workload = self.content.get(start..end).unwrap_or_default();
+                hub.core.handle_read(ticket, Found::Workload { number, workload });
+                start = end;
+            }
         });
+        self.content.clear();
         self.bytes = 0;
     }
 }

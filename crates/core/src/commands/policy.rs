@@ -108,17 +108,18 @@ impl Core {
     ///
     /// Those that are not among the first follow in portions; see `chores.rs`.
     pub(crate) fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
-        let was_idle = self.chores.is_empty();
         let changed = if rules::is_pattern(pattern) {
+            let is_first = self.chores.policies.at().is_none();
             self.chores.policies.ask();
-            if was_idle { self.apply_policies(out) } else { 0 }
+            if is_first { self.apply_policies(out) } else { 0 }
         } else {
             let function = self.functions.find(Function::new(pattern));
             function.map_or(0, |function| u64::from(self.follow_rules(function, out)))
         };
         // Letters outlive their functions.
+        let is_first = self.chores.keeping.at().is_none();
         self.chores.keeping.ask();
-        if was_idle {
+        if is_first {
             self.time_expiries();
             self.enforce_keeping(out);
         }

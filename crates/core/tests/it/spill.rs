@@ -12,24 +12,26 @@ const NONE: [&str; 0] = [];
 
 /// A queue that is over its budget with any job, and keeps one workload of eight bytes for its turn.
 fn tight() -> World {
-    tight_with(Settings::default())
+    tight_with(Settings { queue_memory_bytes: 128, ..Settings::default() })
 }
 
 fn tight_with(settings: Settings) -> World {
-    let mut world =
-        World::new(Settings { durability: Durability::Stored, queue_memory_bytes: 128, ..settings });
+    let mut world = World::new(Settings { durability: Durability::Stored, ..settings });
     world.loaded();
     world.committed(1);
     world
 }
 
-/// Submits these jobs of the function `f`, and makes them durable.
+/// Submits these jobs of the function `f`, makes them durable, and waits until what is to leave memory has left.
 fn fill(world: &mut World, client: ConnId, uniques: &[&str]) {
     for unique in uniques {
         world.submit(client, "f", unique, Background);
     }
     let last = world.take_persisted().last().unwrap().0;
     world.committed(last);
+    while world.next_timeout() == Some(Duration::ZERO) {
+        world.advance(Duration::ZERO);
+    }
 }
 
 fn worker(world: &mut World) -> ConnId {
@@ -54,6 +56,18 @@ fn a_long_backlog_of_one_function_costs_another_nothing() {
     world.can_do(worker, "g");
     assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:5 g"], "it did not leave memory");
     assert!(world.out.reads.is_empty());
+}
+
+#[test]
+fn workloads_that_came_before_the_budget_was_used_up_leave_too() {
+    // Nine jobs fit, and then it is full of jobs alone. A sixteenth of it is seven workloads.
+    let mut world = tight_with(Settings { queue_memory_bytes: 1000, ..Settings::default() });
+    let client = world.connect();
+    let uniques: Vec<String> = (10..50).map(|n| n.to_string()).collect();
+    fill(&mut world, client, &uniques.iter().map(String::as_str).collect::<Vec<_>>());
+    let worker = worker(&mut world);
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"]);
+    assert_eq!(asked(&world), (8..=40).collect::<Vec<_>>());
 }
 
 #[test]
@@ -101,7 +115,7 @@ fn a_job_is_not_its_workers_before_it_got_it() {
 
 #[test]
 fn a_worker_that_leaves_while_its_job_is_read_costs_no_attempt() {
-    let mut world = tight_with(Settings { job_retries: 1, ..Settings::default() });
+    let mut world = tight_with(Settings { job_retries: 1, queue_memory_bytes: 128, ..Settings::default() });
     let client = world.connect();
     fill(&mut world, client, &["a", "b", "c", "d"]);
     let (first, second) = (worker(&mut world), worker(&mut world));
