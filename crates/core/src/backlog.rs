@@ -112,19 +112,23 @@ impl Core {
 
     /// Lets the workload of a waiting job leave memory, where the budget is used up and the store has it; unless
     /// its queue is so short that it would be read back at once.
-    pub(crate) fn spare_memory(&mut self, key: JobKey) {
+    ///
+    /// What is returned is to be dropped. Whoever lets go of many drops it when all have left: what stays of them is
+    /// small, and would else be put one by one into the holes, which then stay holes.
+    pub(crate) fn spare_memory(&mut self, key: JobKey) -> Option<Box<[u8]>> {
         if !self.is_over_budget(0) {
             self.spill_next = 0;
-            return;
+            return None;
         }
         self.note_memory();
         let job = self.jobs.get(key);
         let (number, function, priority) = (job.number(), job.function(), job.priority());
         self.keep_ahead(function, priority);
         // Two reads of one job could not be told apart.
-        if !self.writing.is_owed(number) && !self.reads.is_reading(number) {
-            self.jobs.leave(key);
+        if self.writing.is_owed(number) || self.reads.is_reading(number) {
+            return None;
         }
+        self.jobs.leave(key)
     }
 
     /// The budget is used up, or by another eighth of it: workloads that came before leave memory too.
@@ -138,9 +142,8 @@ impl Core {
     pub(crate) fn spill(&mut self) {
         let Some(from) = self.chores.spills.at() else { return };
         let (keys, next) = self.jobs.portion(from, PORTION);
-        for key in keys {
-            self.spare_memory(key);
-        }
+        let left: Vec<_> = keys.into_iter().filter_map(|key| self.spare_memory(key)).collect();
+        drop(left);
         let next = next.filter(|_| self.is_over_budget(0));
         self.chores.spills.go_on(next);
         if next.is_none() {
@@ -169,7 +172,7 @@ impl Core {
     pub(crate) fn settle(&mut self, upto: Ticket) {
         for number in self.writing.take_settled(upto) {
             if let Some(key) = self.jobs.find(number) {
-                self.spare_memory(key);
+                drop(self.spare_memory(key));
             }
         }
     }

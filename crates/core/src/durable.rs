@@ -234,15 +234,17 @@ impl Core {
     pub fn handle_committed(&mut self, now: Now, upto: Ticket, out: &mut dyn Outbox) {
         self.now = now;
         self.writing.committed = self.writing.committed.max(upto);
+        let mut left = Vec::new();
         while let Some(Pending { ticket, number, conn }) = self.writing.pop_pending(upto) {
             if self.conns.get(conn).is_some() {
                 out.release(conn, ticket);
             }
             if let Some(Unwritten { key, .. }) = self.writing.by_number.remove(&number) {
                 self.jobs.set_kept(key, Kept::Stored);
-                self.spare_memory(key);
+                left.extend(self.spare_memory(key));
             }
         }
+        drop(left);
         self.settle(upto);
         self.release_replies(upto, out);
     }

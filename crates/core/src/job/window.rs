@@ -65,18 +65,20 @@ impl Jobs {
         self.insert_as(new, away.unwrap_or(Presence::HERE))
     }
 
-    /// Lets the workload of a waiting job leave memory, where it may.
-    pub(crate) fn leave(&mut self, key: JobKey) {
+    /// Lets the workload of a waiting job leave memory, where it may; returns what is to be dropped.
+    pub(crate) fn leave(&mut self, key: JobKey) -> Option<Box<[u8]>> {
         let job = self.get(key);
         let len = usize::try_from(job.workload_len()).unwrap_or(usize::MAX);
-        let Some(away) = Presence::away(len).filter(|_| len > 0 && job.may_leave()) else { return };
+        let away = Presence::away(len).filter(|_| len > 0 && job.may_leave())?;
         // Copied, not cut: what is left behind in place would be a hole too small for the next job.
         let head: Box<[u8]> = job.head().into();
+        let mut content = head;
         self.alter(key, |job| {
-            job.content = head;
+            std::mem::swap(&mut job.content, &mut content);
             job.set_presence(away);
         });
         self.count_away(key, 1);
+        Some(content)
     }
 
     /// Puts the workload of a job back that was read, where the job needs it.

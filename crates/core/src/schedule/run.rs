@@ -99,9 +99,6 @@ impl Core {
     }
 
     fn run_if_allowed(&mut self, key: ScheduleKey, due: UnixTime, out: &mut dyn Outbox) {
-        if self.is_draining(key) {
-            return self.leave_run_out(key, due);
-        }
         let schedule = self.schedules.get_mut(key);
         let before = schedule.memory.last.as_ref().and_then(|last| last.number);
         if schedule.given.overlap == Overlap::Skip
@@ -109,6 +106,9 @@ impl Core {
         {
             schedule.memory.skipped += 1;
             return;
+        }
+        if self.is_draining(key) {
+            return self.leave_run_out(key, due);
         }
         self.run_schedule(key, Some(due), out);
     }
