@@ -139,7 +139,7 @@ impl Core {
     }
 
     /// Lets workloads leave memory, of a portion of all jobs, while the budget is used up.
-    pub(crate) fn spill(&mut self) {
+    pub(crate) fn spill(&mut self, out: &mut dyn Outbox) {
         let Some(from) = self.chores.spills.at() else { return };
         let (keys, next) = self.jobs.portion(from, PORTION);
         let left: Vec<_> = keys.into_iter().filter_map(|key| self.spare_memory(key)).collect();
@@ -148,6 +148,7 @@ impl Core {
         self.chores.spills.go_on(next);
         if next.is_none() {
             self.spill_next = self.jobs.memory_bytes() + self.settings.queue_memory_bytes / 8 + 1;
+            out.note(Event::Spilled);
         }
     }
 

@@ -107,7 +107,7 @@ impl Core {
         self.apply_policies(out);
         self.time_expiries();
         self.enforce_keeping(out);
-        self.spill();
+        self.spill(out);
         self.answer_passed(out);
         if let Some(mut chore) = self.chores.drops.pop_front() {
             match self.drop_jobs(&mut chore, out) {

@@ -241,6 +241,7 @@ impl Outbox for Output {
         } else {
             None
         };
+        self.reads.gives_back |= event == Event::Spilled;
         events::note(&self.log, &event, who);
     }
 }

@@ -9,6 +9,7 @@ use crate::log::Level;
 use crate::shared::Shared;
 use geartrain_core::{Found, OwnedFound, Ticket, Wanted};
 use geartrain_store::Reader;
+use parking_lot::MutexGuard;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) struct Reads {
     others: VecDeque<Read>,
     /// Workloads that were read since one of the others.
     in_a_row: u32,
+    /// Much memory was let go, which the system can have back.
+    pub(crate) gives_back: bool,
 }
 
 impl Reads {
@@ -46,8 +49,9 @@ impl Reads {
         self.workloads.pop_front()
     }
 
+    /// Whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.workloads.is_empty() && self.others.is_empty()
+        self.workloads.is_empty() && self.others.is_empty() && !self.gives_back
     }
 }
 
@@ -83,9 +87,27 @@ fn take(shared: &Shared) -> Option<Read> {
         if let Some(read) = hub.out.reads.pop() {
             return Some(read);
         }
+        if std::mem::take(&mut hub.out.reads.gives_back) {
+            MutexGuard::unlocked(&mut hub, give_memory_back);
+            continue;
+        }
         hub.reader_waits = true;
         shared.reader_wake.wait(&mut hub);
         hub.reader_waits = false;
+    }
+}
+
+/// Gives the system what the allocator holds and nobody uses. It would keep the place of some million workloads, for
+/// jobs of their size that now never are in memory together.
+fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        #[expect(unsafe_code, reason = "the C library's allocator has no other way to be told")]
+        // SAFETY: `malloc_trim` may be called by any thread at any time; it takes the allocator's own locks, and
+        // touches only memory that is free.
+        unsafe {
+            libc::malloc_trim(0);
+        }
     }
 }
 
