@@ -1,0 +1,8 @@
+//! A supervisor for Gearman workers in any language.
+//!
+//! The way of a process: a [`Program`] of the [`Config`] says how many there are and how each is started, watched
+//! and ended.
+
+pub mod config;
+
+pub use config::{Config, Program, ProgramName};
