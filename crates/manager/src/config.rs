@@ -3,14 +3,27 @@
 //! From: one TOML file. To: the planner, which starts and ends processes by it.
 //! Never: holds a value that is out of its range; paths in it are absolute.
 
+pub mod keys;
+
 mod diff;
+mod environment;
+mod given;
+mod problem;
 mod program;
+mod read;
+mod watch;
+pub(crate) mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use diff::{Change, Diff};
+pub use problem::{ConfigError, Mistake, Problem};
 pub use program::{
     Autoscale, Backoff, Command, CrashLoop, LogTarget, Processes, Program, ProgramName, Ready, Restart,
     Rotation, Stop,
 };
+pub use watch::WatchPattern;
 
 use geartrain_client::ServerAddress;
 use std::collections::BTreeMap;

@@ -5,4 +5,4 @@
 
 pub mod config;
 
-pub use config::{Config, Program, ProgramName};
+pub use config::{Config, ConfigError, Program, ProgramName};

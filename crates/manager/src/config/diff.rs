@@ -2,6 +2,7 @@
 //!
 //! Never: calls a program changed that is written in another way but means the same.
 
+use super::keys::{Effect, Key, MANAGER, PROGRAM};
 use super::{Config, Program, ProgramName};
 use std::collections::BTreeMap;
 
@@ -48,15 +49,11 @@ impl Config {
     /// What `new` changes in `self`.
     #[must_use]
     pub fn diff(&self, new: &Self) -> Diff {
-        let mut diff = Diff::default();
-        let mut note = |key, differs: bool| diff.manager.extend(differs.then_some(key));
-        note("servers", self.servers != new.servers);
-        note("socket", self.socket != new.socket);
-        note("socket-mode", self.socket_mode != new.socket_mode);
-        note("state-folder", self.state_folder != new.state_folder);
-        note("orphans", self.orphans != new.orphans);
-        diff.removed =
-            self.programs.keys().filter(|name| !new.programs.contains_key(*name)).cloned().collect();
+        let mut diff = Diff {
+            manager: changed(MANAGER, self, new).map(|key| key.name).collect(),
+            removed: self.programs.keys().filter(|name| !new.programs.contains_key(*name)).cloned().collect(),
+            ..Diff::default()
+        };
         for (name, program) in &new.programs {
             match self.programs.get(name) {
                 None => diff.added.push(name.clone()),
@@ -72,38 +69,22 @@ impl Config {
 
 fn change(old: &Program, new: &Program) -> Change {
     let mut change = Change::default();
-    let mut restart = |key, differs: bool| change.restart.extend(differs.then_some(key));
-    restart("command", old.command.words != new.command.words);
-    restart("shell", old.command.shell != new.command.shell);
-    restart("user", old.user != new.user);
-    restart("group", old.group != new.group);
-    restart("directory", old.directory != new.directory);
-    restart("umask", old.umask != new.umask);
-    restart("environment", old.environment != new.environment);
-    let of_file = |program: &Program| (program.environment_file.clone(), program.environment_of_file.clone());
-    restart("environment-file", of_file(old) != of_file(new));
-    let mut live = |key, differs: bool| change.live.extend(differs.then_some(key));
-    live("functions", old.functions != new.functions);
-    live("processes", old.processes != new.processes);
-    live("autostart", old.autostart != new.autostart);
-    live("after", old.after != new.after);
-    live("ready-after", old.ready.after != new.ready.after);
-    live("ready-within", old.ready.within != new.ready.within);
-    live("stop-signal", old.stop.signal != new.stop.signal);
-    live("stop-group", old.stop.group != new.stop.group);
-    live("stop-patience", old.stop.patience != new.stop.patience);
-    live("lifetime", old.lifetime != new.lifetime);
-    live("lifetime-jitter", old.lifetime_jitter.to_bits() != new.lifetime_jitter.to_bits());
-    live("restart", old.restart != new.restart);
-    live("exit-codes", old.exit_codes != new.exit_codes);
-    live("backoff", old.backoff != new.backoff);
-    live("crash-loop", old.crash_loop != new.crash_loop);
-    live("memory-max", old.memory_bytes_max != new.memory_bytes_max);
-    live("watch", old.watch != new.watch);
-    live("watch-settle", old.watch_settle != new.watch_settle);
-    live("stdout", old.stdout != new.stdout);
-    live("stderr", old.stderr != new.stderr);
-    live("log", old.rotation != new.rotation);
-    live("autoscale", old.autoscale != new.autoscale);
+    for key in changed(PROGRAM, old, new) {
+        match key.effect {
+            Effect::Restart => change.restart.push(key.name),
+            Effect::Live | Effect::Manager => change.live.push(key.name),
+        }
+    }
+    let file = "environment-file";
+    if old.environment_of_file != new.environment_of_file && !change.restart.contains(&file) {
+        change.restart.push(file);
+    }
+    if old.autoscale != new.autoscale {
+        change.live.push("autoscale");
+    }
     change
+}
+
+fn changed<T>(keys: &'static [Key<T>], old: &T, new: &T) -> impl Iterator<Item = &'static Key<T>> {
+    keys.iter().filter(|key| key.value(old) != key.value(new))
 }

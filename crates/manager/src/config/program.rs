@@ -2,6 +2,7 @@
 //!
 //! Never: depends on another program, but for the names in [`Program::after`].
 
+use super::WatchPattern;
 use nix::sys::signal::Signal;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -93,14 +94,13 @@ pub struct Program {
     pub exit_codes: Vec<u8>,
     /// The pauses between restarts in a row.
     pub backoff: Backoff,
-    /// When restarts are given up. Keys `crash-loop-exits` (0: never) and `crash-loop-within`.
+    /// When restarts are given up; `None`: never. Keys `crash-loop-exits` and `crash-loop-within`.
     pub crash_loop: Option<CrashLoop>,
     /// Resident memory of a process and all others of its process group, in bytes, over which it is ended and
     /// replaced, with `stop`'s patience. Key `memory-max`, default none.
     pub memory_bytes_max: Option<u64>,
-    /// Patterns of paths, absolute, with `*`, `?`, `**`, `[a-z]` and `{a,b}`: when such a file changes, the
-    /// processes are restarted, one after the other. Key `watch`, default none.
-    pub watch: Vec<String>,
+    /// When such a file changes, the processes are restarted, one after the other. Key `watch`, default none.
+    pub watch: Vec<WatchPattern>,
     /// How long nothing more must have changed there before that. Key `watch-settle`, 0s to 1h, default 1s.
     pub watch_settle: Duration,
     /// Where standard output goes. Key `stdout`, default `manager`.
@@ -115,6 +115,84 @@ pub struct Program {
     pub autoscale: Option<Autoscale>,
 }
 
+impl Program {
+    /// A program without a command, all else at its default.
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self {
+            command: Command { words: Vec::new(), shell: false },
+            functions: Vec::new(),
+            processes: Processes { min: 1, max: 1 },
+            autostart: true,
+            after: Vec::new(),
+            user: None,
+            group: None,
+            directory,
+            umask: None,
+            environment: BTreeMap::new(),
+            environment_file: None,
+            environment_of_file: BTreeMap::new(),
+            ready: Ready::default(),
+            stop: Stop::default(),
+            lifetime: None,
+            lifetime_jitter: 0.1,
+            restart: Restart::Always,
+            exit_codes: vec![0],
+            backoff: Backoff::default(),
+            crash_loop: Some(CrashLoop::default()),
+            memory_bytes_max: None,
+            watch: Vec::new(),
+            watch_settle: Duration::from_secs(1),
+            stdout: LogTarget::Manager,
+            stderr: LogTarget::Stdout,
+            rotation: Rotation::default(),
+            autoscale: None,
+        }
+    }
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self { after: Duration::from_secs(1), within: Some(Duration::from_secs(30)) }
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { signal: Signal::SIGTERM, group: false, patience: Some(Duration::from_secs(60)) }
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), factor: 2.0, max: Duration::from_secs(60), jitter: 0.1 }
+    }
+}
+
+impl Default for CrashLoop {
+    fn default() -> Self {
+        Self { exits: 5, within: Duration::from_secs(60) }
+    }
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self { bytes_max: Some(50 << 20), files: 10 }
+    }
+}
+
+impl Default for Autoscale {
+    fn default() -> Self {
+        Self {
+            target_wait: Duration::from_secs(5),
+            up_per_minute: 10,
+            down_per_minute: 2,
+            idle: Duration::from_secs(60),
+            load_max: Some(1.5),
+            memory_max: Some(0.9),
+        }
+    }
+}
+
 /// What is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
@@ -126,7 +204,7 @@ pub struct Command {
     pub shell: bool,
 }
 
-/// How many processes run: from `min` to `max`, both 0 to 1000, `max` at least 1.
+/// How many processes run: from `min` to `max`, both 0 to 1000.
 ///
 /// `processes = 4` is exactly four; `processes = "2..8"` is two at the start and up to eight, by hand or by
 /// [`Autoscale`].
@@ -193,8 +271,8 @@ pub struct Backoff {
 /// its configuration or a watched path changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CrashLoop {
-    /// Failures, of one process after the other in the same place. Key `crash-loop-exits`, 0 to 1000, default 5;
-    /// 0: never.
+    /// Failures, of one process after the other in the same place. Key `crash-loop-exits`, 1 to 1000 or `none`,
+    /// default 5.
     pub exits: u32,
     /// Key `crash-loop-within`, 1s to 1d, default 60s.
     pub within: Duration,
