@@ -1,8 +1,10 @@
 //! A supervisor for Gearman workers in any language.
 //!
 //! The way of a process: a [`Program`] of the [`Config`] says how many there are and how each is started, watched
-//! and ended.
+//! and ended; the [`planner`] decides what is due.
 
 pub mod config;
+pub mod limits;
+pub mod planner;
 
 pub use config::{Config, ConfigError, Program, ProgramName};

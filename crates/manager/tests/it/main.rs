@@ -1,0 +1,13 @@
+//! The planner without processes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    reason = "a test that meets the unexpected is to fail there and then"
+)]
+
+mod planner;
+mod simulation;
+mod world;
