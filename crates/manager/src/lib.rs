@@ -4,6 +4,7 @@
 //! and ended; the [`planner`] decides what is due.
 
 pub mod config;
+pub mod import;
 pub mod limits;
 pub mod planner;
 

@@ -1,4 +1,4 @@
-//! The planner without processes.
+//! The planner without processes, and importing with real files.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
     reason = "a test that meets the unexpected is to fail there and then"
 )]
 
+mod import;
 mod planner;
 mod simulation;
 mod world;
