@@ -17,6 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("bins/gearmand", &["proto", "core", "store", "server"]),
     ("bins/gearman", &["proto", "client"]),
     ("bins/gearadmin", &["proto", "client"]),
+    ("bins/gearman-manager", &["manager"]),
 ];
 
 /// Most lines of a source file, its tests not counted.

@@ -1,7 +1,8 @@
 //! A supervisor for Gearman workers in any language.
 //!
 //! The way of a process: a [`Program`] of the [`Config`] says how many there are and how each is started, watched
-//! and ended; the [`planner`] decides what is due.
+//! and ended; the [`planner`] decides what is due. A [`Config`] is read from a file ([`config`]), by rows that know all
+//! about a key ([`config::keys`]); another supervisor's file becomes such a file ([`import`](mod@import)).
 
 pub mod config;
 pub mod import;

@@ -32,7 +32,14 @@ impl Config {
     /// When it cannot be read, or is wrong: then all its mistakes, each with its line.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-        let text = read_file(path).map_err(unreadable)?;
+        let bytes = read_bytes(path).map_err(unreadable)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+            let mistake = Mistake::Syntax { message: "it is not UTF-8".to_owned() };
+            ConfigError::Wrong {
+                problems: vec![Problem { file: path.to_owned(), line, program: None, mistake }],
+            }
+        })?;
         let folder = std::path::absolute(path).map_err(unreadable)?;
         let folder = folder.parent().unwrap_or(Path::new("/"));
         Self::parse(&text, path, folder, &read_file)
@@ -74,14 +81,24 @@ impl Default for Config {
     }
 }
 
-fn read_file(path: &Path) -> io::Result<String> {
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let file = std::fs::File::open(path)?;
-    let mut text = String::new();
-    io::Read::read_to_string(&mut io::Read::take(file, FILE_BYTES_MAX + 1), &mut text)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, FILE_BYTES_MAX + 1), &mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is over 16 MiB"));
     }
-    Ok(text)
+    Ok(bytes)
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+    String::from_utf8(read_bytes(path)?).map_err(not_text)
+}
+
+/// The line of what stands at this offset.
+fn line_of(text: &[u8], at: usize) -> usize {
+    text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Where the keys of a table stand: the offset of each, and of the value behind it.
@@ -243,7 +260,7 @@ impl Reader<'_> {
     }
 
     fn note(&mut self, at: usize, mistake: Mistake) {
-        let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        let line = line_of(self.text.as_bytes(), at);
         let (file, program) = (self.path.to_owned(), self.program.clone());
         self.problems.push(Problem { file, line, program, mistake });
     }
