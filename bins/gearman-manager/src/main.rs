@@ -1,17 +1,19 @@
 //! A supervisor for Gearman workers in any language.
 //!
-//! From: the command line and the configuration file. To: the file as it is understood, or made from another
-//! supervisor's.
-//! Never: exits 0 when a file is wrong.
+//! From: the command line and the configuration file. To: the manager, or one that runs already; the file as it is
+//! understood, or made from another supervisor's.
+//! Never: exits 0 when a file is wrong, or starts anything by it.
 
 mod arguments;
 mod check;
+mod ctl;
 mod generate;
 mod import;
 mod output;
 mod reference;
+mod run;
 
-use arguments::{Action, Arguments};
+use arguments::{Action, Arguments, Run};
 use clap::Parser;
 use clap::error::ErrorKind;
 use output::say;
@@ -24,6 +26,8 @@ enum Exit {
     Done,
     /// It could not: a file cannot be read or written.
     Failed,
+    /// The manager said no.
+    Refused,
     /// The command line or a configuration is wrong.
     Wrong,
 }
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     ExitCode::from(match exit {
         Exit::Done => 0,
         Exit::Failed => 1,
+        Exit::Refused => 2,
         Exit::Wrong => 64,
     })
 }
@@ -61,9 +66,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     match &arguments.action {
         Some(Action::Check(options)) => check::run(options),
         Some(Action::Import(options)) => import::run(options),
-        None => {
-            say("gearman-manager: no command is given (hint: gearman-manager check FILE; --help lists all)");
-            Ok(Exit::Wrong)
-        }
+        Some(Action::Run(options)) => run::run(options),
+        Some(Action::Ctl(options)) => ctl::ctl(options),
+        None => run::run(&Run::default()),
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use diff::change;
 pub use diff::{Change, Diff};
 pub use problem::{ConfigError, Mistake, Problem};
 pub use program::{

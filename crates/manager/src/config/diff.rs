@@ -67,7 +67,8 @@ impl Config {
     }
 }
 
-fn change(old: &Program, new: &Program) -> Change {
+/// What `new` changes in `old`.
+pub(crate) fn change(old: &Program, new: &Program) -> Change {
     let mut change = Change::default();
     for key in changed(PROGRAM, old, new) {
         match key.effect {

@@ -6,10 +6,10 @@ use super::autoscale::Scaling;
 use super::event::Event;
 use super::floor::Floor;
 use super::moment::Moment;
-use super::rollout::{Rollout, needs_restart};
+use super::rollout::Rollout;
 use super::slot::{Beside, Context, Ended, Fate, Slot};
 use super::state::{End, ProcessId, State, Up};
-use crate::config::{Processes, Program, ProgramName};
+use crate::config::{Processes, Program, ProgramName, change};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -328,7 +328,7 @@ impl Pool {
             self.is_by_hand = false;
             self.count = self.count.clamp(min, max);
         }
-        if needs_restart(&old, program) {
+        if change(&old, program).needs_restart() {
             self.begin_rollout(now, floor, "its configuration changed");
         }
     }

@@ -204,15 +204,3 @@ fn worth(slot: &Slot, proven_version: u64) -> u8 {
         State::Running(_) => 4,
     }
 }
-
-/// Whether processes of one are not those of the other: what differs needs new processes.
-pub(crate) fn needs_restart(old: &Program, new: &Program) -> bool {
-    old.command != new.command
-        || old.functions != new.functions
-        || old.user != new.user
-        || old.group != new.group
-        || old.directory != new.directory
-        || old.umask != new.umask
-        || old.environment != new.environment
-        || old.environment_of_file != new.environment_of_file
-}

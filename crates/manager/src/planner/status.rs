@@ -70,12 +70,24 @@ impl Planner {
         self.place(process).map(|(pool, slot)| (pool.name.to_string(), slot))
     }
 
+    /// Whether a process that does functions was told to leave and is still there.
+    #[must_use]
+    pub fn has_leaving(&self) -> bool {
+        let mut pools = self.pools.values().filter(|pool| !pool.program.functions.is_empty());
+        pools.any(|pool| pool.slots.values().any(is_leaving))
+    }
+
     /// Processes that are not ready yet and wait for a job server to list them.
     #[must_use]
     pub fn unready(&self) -> Vec<ProcessId> {
         let pools = self.pools.values().filter(|pool| !pool.program.functions.is_empty());
         pools.flat_map(|pool| pool.slots.values()).filter_map(unready).collect()
     }
+}
+
+fn is_leaving(slot: &Slot) -> bool {
+    matches!(&slot.state, State::Stopping(_) | State::Draining(_))
+        || matches!(&slot.beside, Beside::Leaving(_))
 }
 
 fn unready(slot: &Slot) -> Option<ProcessId> {

@@ -1,0 +1,22 @@
+//! `gearman-manager run`: the manager itself.
+//!
+//! From: the configuration file. To: [`geartrain_manager::runner`]. Never: begins with a wrong file.
+
+use crate::Exit;
+use crate::arguments::Run;
+use crate::output::say;
+use geartrain_manager::{Config, runner};
+
+pub(crate) fn run(options: &Run) -> anyhow::Result<Exit> {
+    let config = match Config::read(&options.config) {
+        Ok(config) => config,
+        Err(error) => {
+            say(&error.to_string());
+            return Ok(Exit::Wrong);
+        }
+    };
+    let path = options.config.clone();
+    let reread = Box::new(move || Config::read(&path).map_err(|error| error.to_string()));
+    runner::run(config, reread)?;
+    Ok(Exit::Done)
+}
