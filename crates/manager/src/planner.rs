@@ -73,9 +73,9 @@ impl Planner {
 
     /// When [`Planner::handle_time`] is due.
     #[must_use]
-    pub fn poll_timeout(&self, now: Moment) -> Option<Moment> {
-        let pools = self.pools.values().filter_map(|pool| pool.deadline(now, &self.floor));
-        let remains = self.floor.remains.values().filter_map(|remains| remains.leave.deadline(now, false));
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        let pools = self.pools.values().filter_map(|pool| pool.deadline(&self.floor));
+        let remains = self.floor.remains.values().filter_map(|remains| remains.leave.deadline(false));
         pools.chain(remains).min()
     }
 

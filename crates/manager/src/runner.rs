@@ -19,6 +19,7 @@ mod ready;
 mod spawn;
 mod state_file;
 mod tail;
+mod watch;
 
 mod answer;
 mod life;
@@ -47,6 +48,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
+use watch::Watches;
 
 /// Why the manager cannot run.
 #[derive(Debug, Error)]
@@ -110,6 +112,7 @@ struct Runner {
     control: Control,
     observers: Observers,
     matching: Matching,
+    watches: Watches,
     systemd: Systemd,
     outputs: Outputs,
     processes: BTreeMap<ProcessId, Process>,
@@ -165,6 +168,7 @@ impl Runner {
             signals,
             observers: Observers::new(Arc::clone(&wake)),
             matching: Matching::default(),
+            watches: Watches::default(),
             wake,
             state,
             left,
@@ -188,6 +192,7 @@ impl Runner {
         let servers = if has_functions { self.config.servers.as_slice() } else { &[] };
         self.observers.set_servers(servers);
         self.matching.retain_servers(servers);
+        self.watches.set(&self.config.programs, &self.wake, &self.log);
     }
 
     fn begin(&mut self) {
@@ -219,7 +224,7 @@ impl Runner {
             self.carry_out(now);
         }
         self.handle_recurring(now);
-        if self.planner.poll_timeout(now).is_some_and(|due| due <= now) {
+        if self.planner.poll_timeout().is_some_and(|due| due <= now) {
             self.planner.handle_time(now);
         }
         self.carry_out(now);
@@ -231,8 +236,11 @@ impl Runner {
 
     fn next_due(&self) -> Option<Moment> {
         let groups = self.planner.remains().next().map(|_| self.due.groups);
-        let planner = self.planner.poll_timeout(clock::now());
-        [Some(self.due.sample), groups, self.due.watchdog, planner].into_iter().flatten().min()
+        let planner = self.planner.poll_timeout();
+        [Some(self.due.sample), groups, self.due.watchdog, self.watches.due(), planner]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle_signals(&mut self, now: Moment) {
@@ -262,6 +270,7 @@ impl Runner {
         // Only emptied: what there is stands in the channels.
         let _count = self.wake.read();
         self.handle_reports(now);
+        self.handle_watched(now);
     }
 
     fn handle_recurring(&mut self, now: Moment) {
@@ -273,6 +282,7 @@ impl Runner {
             self.due.groups = now + crate::limits::GROUPS_EVERY;
             self.check_groups(now);
         }
+        self.handle_settled(now);
         if let (Some(due), Some(every)) = (self.due.watchdog, self.systemd.watchdog)
             && now >= due
         {

@@ -46,9 +46,9 @@ impl Leave {
     }
 
     /// When to look again.
-    pub(crate) fn deadline(&self, now: Moment, has_job: bool) -> Option<Moment> {
+    pub(crate) fn deadline(&self, has_job: bool) -> Option<Moment> {
         match self.kill {
-            Kill::Due { at, hard } if now >= at && has_job => Some(hard),
+            Kill::Due { hard, .. } if has_job => Some(hard),
             Kill::Due { at, .. } => Some(at),
             Kill::Done => None,
         }
@@ -78,17 +78,17 @@ mod tests {
     fn the_kill_comes_once_and_not_before_patience_is_over() {
         let mut leave = leave();
         assert!(!leave.is_kill_due(at(109), false));
-        assert_eq!(leave.deadline(at(100), false), Some(at(110)));
+        assert_eq!(leave.deadline(false), Some(at(110)));
         assert!(leave.is_kill_due(at(110), false));
         assert!(!leave.is_kill_due(at(111), false));
-        assert_eq!(leave.deadline(at(111), false), None);
+        assert_eq!(leave.deadline(false), None);
     }
 
     #[test]
     fn a_job_puts_the_kill_off_to_the_hard_limit() {
         let mut leave = leave();
         assert!(!leave.is_kill_due(at(110), true));
-        assert_eq!(leave.deadline(at(110), true), Some(at(100) + JOB_PATIENCE));
+        assert_eq!(leave.deadline(true), Some(at(100) + JOB_PATIENCE));
         assert!(!leave.is_kill_due(at(3699), true));
         assert!(leave.is_kill_due(at(100) + JOB_PATIENCE, true));
     }

@@ -241,7 +241,8 @@ impl Pool {
             // Only the first start has an order: what ran once does not wait for others.
             match may_start {
                 Err(before) if slot.last_end.is_none() => {
-                    slot.why = format!("waits for {before} to be ready")
+                    slot.waits_for_others = true;
+                    slot.why = format!("waits for {before} to be ready");
                 }
                 Ok(()) | Err(_) => slot.spawn(&mut cx, &program, version),
             }
@@ -348,10 +349,10 @@ impl Pool {
         self.slots.values().any(|slot| slot.fate == Fate::Keep && is_unsteady(slot))
     }
 
-    pub(crate) fn deadline(&self, now: Moment, floor: &Floor) -> Option<Moment> {
-        let slots = self.slots.values().filter_map(|slot| slot.deadline(now, &self.program, floor));
-        let expired_waits = self.has_beside();
-        slots.filter(|at| !expired_waits || *at > now).min()
+    pub(crate) fn deadline(&self, floor: &Floor) -> Option<Moment> {
+        // A lifetime that is over waits for the successor of another place; its end is what wakes us then.
+        let may_expire = self.is_up && (self.replace() == Replace::StopFirst || !self.has_beside());
+        self.slots.values().filter_map(|slot| slot.deadline(&self.program, floor, may_expire)).min()
     }
 
     pub(crate) fn note_rollout(&self, floor: &mut Floor, step: impl Into<String>) {

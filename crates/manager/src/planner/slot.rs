@@ -71,6 +71,8 @@ pub(crate) struct Slot {
     pub(crate) beside: Beside,
     pub(crate) restarts: u64,
     pub(crate) last_end: Option<End>,
+    /// Its first process has to wait until the programs before it are ready.
+    pub(crate) waits_for_others: bool,
     /// When a successor that failed is tried again.
     pub(crate) retry: Option<Moment>,
     next: Next,
@@ -93,6 +95,7 @@ impl Slot {
             beside: Beside::None,
             restarts: 0,
             last_end: None,
+            waits_for_others: false,
             retry: None,
             next: Next::AtOnce,
             failures: 0,
@@ -151,6 +154,7 @@ impl Slot {
             None => "first start".to_owned(),
             Some(_) => self.why.clone(),
         };
+        self.waits_for_others = false;
         let up = self.spawn_process(cx, program, version);
         self.restarts += u64::from(self.last_end.is_some());
         self.set(cx, State::Starting(up), why);
@@ -430,9 +434,9 @@ impl Slot {
         }
     }
 
-    /// When to look at it again.
-    pub(crate) fn deadline(&self, now: Moment, program: &Program, floor: &Floor) -> Option<Moment> {
-        let of_leave = |leave: &Leave| leave.deadline(now, floor.has_job(leave.process));
+    /// When to look at it again. `may_expire`: its process can give way to another one now.
+    pub(crate) fn deadline(&self, program: &Program, floor: &Floor, may_expire: bool) -> Option<Moment> {
+        let of_leave = |leave: &Leave| leave.deadline(floor.has_job(leave.process));
         let of_start = |up: &Up| {
             if program.functions.is_empty() {
                 return Some(up.spawned + program.ready.after);
@@ -441,12 +445,11 @@ impl Slot {
         };
         let main = match &self.state {
             State::Starting(up) => of_start(up),
-            // A successor that is there, or that is still to come, does not need the clock.
-            State::Running(up) if self.beside == Beside::None => {
+            State::Running(up) if may_expire => {
                 up.expires.map(|expires| self.retry.map_or(expires, |retry| retry.max(expires)))
             }
             State::Running(_) | State::Exited | State::CrashLooping => None,
-            State::Backoff { until } => Some(*until).filter(|until| *until > now),
+            State::Backoff { until } => Some(*until).filter(|_| !self.waits_for_others),
             State::Stopping(leave) | State::Draining(leave) => of_leave(leave),
         };
         let beside = match &self.beside {

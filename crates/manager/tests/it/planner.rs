@@ -317,7 +317,7 @@ fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() 
         actions.iter().any(|it| it.starts_with("Spawn")),
         "the place does not wait for them: {actions:?}"
     );
-    let kill_at = world.planner.poll_timeout(world.now).unwrap();
+    let kill_at = world.planner.poll_timeout().unwrap();
     world.planner.handle_time(world.now + secs(60));
     assert!(kill_at <= world.now + secs(60));
     let killed = std::iter::from_fn(|| world.planner.poll_action())

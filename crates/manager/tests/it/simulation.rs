@@ -151,7 +151,7 @@ fn shut_down(world: &mut World) {
         if world.has_ended {
             return;
         }
-        let Some(wait) = world.planner.poll_timeout(world.now) else { break };
+        let Some(wait) = world.planner.poll_timeout() else { break };
         world.pass(wait.since(world.now).min(JOB_PATIENCE));
         let killed: Vec<ProcessId> = world.killed.iter().copied().collect();
         killed.into_iter().for_each(|process| world.exit(process, &End::Signal("SIGKILL")));

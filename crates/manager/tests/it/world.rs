@@ -244,7 +244,7 @@ impl World {
                 );
             }
         }
-        if let Some(timeout) = self.planner.poll_timeout(self.now) {
+        if let Some(timeout) = self.planner.poll_timeout() {
             assert!(
                 timeout > self.now,
                 "the planner wants to be woken at once, for ever: {:?}",
@@ -256,7 +256,7 @@ impl World {
     /// Lets the clock run, with all that is due on the way.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.planner.poll_timeout(self.now).filter(|at| *at <= end) {
+        while let Some(at) = self.planner.poll_timeout().filter(|at| *at <= end) {
             self.now = at;
             self.planner.handle_time(self.now);
             self.act();
