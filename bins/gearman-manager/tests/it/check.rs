@@ -134,15 +134,10 @@ fn a_file_that_cannot_be_read_is_a_failure() {
 #[test]
 fn wrong_usage_is_said_and_ends_with_64() {
     let folder = tempfile::tempdir().unwrap();
-    let calls: [&[&str]; 5] = [&[], &["check"], &["chekc", "x"], &["check", "--yaml", "x"], &["import"]];
+    let calls: [&[&str]; 4] = [&["check"], &["chekc", "x"], &["check", "--yaml", "x"], &["import"]];
     let all: String =
         calls.iter().map(|call| format!("$ {}\n{}", call.join(" "), run(folder.path(), call))).collect();
     insta::assert_snapshot!(all, @r"
-    $ 
-    exit 64
-    -- stdout
-    -- stderr
-    gearman-manager: no command is given (hint: gearman-manager check FILE; --help lists all)
     $ check
     exit 64
     -- stdout
@@ -200,11 +195,14 @@ fn help_says_what_there_is() {
     -- stdout
     Keeps Gearman workers running, in any language.
 
-    Exit status: 0 done; 1 a file cannot be read or written; 64 wrong usage, or a wrong configuration.
+    Without a command: run, with /etc/gearman-manager.toml. Exit status: 0 done; 1 a file cannot be read
+    or written, or no manager answers; 2 the manager refused; 64 wrong usage, or a wrong configuration.
 
     Usage: gearman-manager [COMMAND]
 
     Commands:
+      run     Run the programs of a configuration file until told to stop
+      ctl     Ask or steer the manager that runs
       check   Look at a configuration file: print it as it is understood, or all that is wrong with it
       import  Make a configuration file from that of GearmanManager or supervisord, and say what each
               key became
