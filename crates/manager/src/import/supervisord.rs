@@ -16,7 +16,7 @@ use super::report::{Row, Rows};
 use super::{Around, ImportError};
 use order::Order;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MAIN: &str = "supervisord";
 const INCLUDE: &str = "include";
@@ -31,6 +31,8 @@ struct Importer<'a> {
     around: &'a Around<'a>,
     folder: &'a Path,
     sections: Vec<Section>,
+    /// The file in which a section stands, for errors; the last one where it stands in several.
+    files: BTreeMap<String, PathBuf>,
     /// Variables of all programs: `environment` of `[supervisord]`.
     environment: BTreeMap<String, String>,
     rows: Vec<Row>,
@@ -47,6 +49,7 @@ pub(super) fn import(
         around,
         folder,
         sections: Vec::new(),
+        files: BTreeMap::new(),
         environment: BTreeMap::new(),
         rows: Vec::new(),
     };
@@ -66,6 +69,7 @@ impl Importer<'_> {
     fn load(&mut self, path: &Path, folder: &Path, text: &str) -> Result<(), ImportError> {
         let here = folder.display().to_string().replace('%', "%%");
         for section in sections(text, path, Dialect::Python)? {
+            self.files.insert(section.name.clone(), path.to_owned());
             let keys = section.keys.into_iter().map(|(key, value)| (key, value.replace("%(here)s", &here)));
             match self.sections.iter_mut().find(|known| known.name == section.name) {
                 Some(known) => {
@@ -197,7 +201,8 @@ impl Importer<'_> {
     }
 
     fn wrong(&self, section: &str, key: &str, reason: String) -> ImportError {
-        let (path, section, key) = (self.path.to_owned(), section.to_owned(), key.to_owned());
+        let path = self.files.get(section).map_or(self.path, PathBuf::as_path).to_owned();
+        let (section, key) = (section.to_owned(), key.to_owned());
         ImportError::Wrong { path, section, key, reason }
     }
 }

@@ -133,6 +133,16 @@ fn a_file_that_is_wrong_there_is_refused_with_section_and_key() {
 }
 
 #[test]
+fn a_mistake_of_an_included_file_is_said_with_that_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("main.conf");
+    std::fs::write(&main, "[supervisord]\n[include]\nfiles = *.inc\n").unwrap();
+    std::fs::write(folder.path().join("a.inc"), "[program:a]\ncommand = a\numask = 9\n").unwrap();
+    let error = imported(&main).unwrap_err().to_string();
+    assert!(error.ends_with("/a.inc: [program:a] umask: '9' is no permission"), "{error}");
+}
+
+#[test]
 fn what_cannot_stand_in_our_file_is_refused_with_what_can() {
     assert_eq!(
         refused("[program:p]\ncommand = a\nstopsignal = STOP\n"),
