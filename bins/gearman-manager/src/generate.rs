@@ -42,12 +42,9 @@ fn manual(command: Command, out: &mut Vec<u8>) -> io::Result<()> {
     page.render_version_section(out)
 }
 
-/// A command, or those below it.
+/// A command with its options, then those below it.
 fn commands(command: &Command, before: &str, out: &mut Vec<u8>) -> io::Result<()> {
     let name = format!("{before} {}", command.get_name());
-    if command.has_subcommands() {
-        return command.get_subcommands().try_for_each(|command| commands(command, &name, out));
-    }
     let usage = command.clone().bin_name(name.trim_start()).render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").replace('-', "\\-");
     writeln!(out, ".SS \"{}\"", usage.replace('"', ""))?;
@@ -57,5 +54,6 @@ fn commands(command: &Command, before: &str, out: &mut Vec<u8>) -> io::Result<()
     // Its help is that of all commands.
     Man::new(command.clone().disable_help_flag(true)).render_options_section(&mut options)?;
     let options = String::from_utf8_lossy(&options).replace(".SH OPTIONS\n", "");
-    out.write_all(options.as_bytes())
+    out.write_all(options.as_bytes())?;
+    command.get_subcommands().try_for_each(|command| commands(command, &name, out))
 }

@@ -4,17 +4,11 @@
 
 use crate::Exit;
 use crate::arguments::Run;
-use crate::output::say;
+use crate::check;
 use geartrain_manager::{Config, runner};
 
 pub(crate) fn run(options: &Run) -> anyhow::Result<Exit> {
-    let config = match Config::read(&options.config) {
-        Ok(config) => config,
-        Err(error) => {
-            say(&error.to_string());
-            return Ok(Exit::Wrong);
-        }
-    };
+    let Some(config) = check::read(&options.config)? else { return Ok(Exit::Wrong) };
     let path = options.config.clone();
     let reread = Box::new(move || Config::read(&path).map_err(|error| error.to_string()));
     runner::run(config, reread)?;

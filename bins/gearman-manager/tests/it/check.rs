@@ -253,3 +253,23 @@ fn help_says_what_there_is() {
     -- stderr
     "#);
 }
+
+#[test]
+fn run_says_what_is_wrong_as_check_does_and_starts_nothing() {
+    let folder =
+        folder_with("m.toml", "[program.p]\ncommand = \"touch started\"\nlifetime = 1\n[program.q]\n");
+    insta::assert_snapshot!(run(folder.path(), &["run", "--config", "m.toml"]), @r#"
+    exit 64
+    -- stdout
+    -- stderr
+    m.toml:3: program 'p': lifetime cannot be 1: it takes a time from 1s to 3650d, or "none"
+    m.toml:4: program 'q': it has no command (hint: command = ["php", "worker.php"])
+    "#);
+    assert!(!folder.path().join("started").exists());
+    insta::assert_snapshot!(run(folder.path(), &["run", "--config", "missing.toml"]), @r"
+    exit 1
+    -- stdout
+    -- stderr
+    gearman-manager: cannot read missing.toml: No such file or directory (os error 2)
+    ");
+}
