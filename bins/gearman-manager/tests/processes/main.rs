@@ -7,10 +7,13 @@
 )]
 
 mod manager;
+#[path = "../../../gearman/tests/it/support.rs"]
+mod support;
 
 mod crashes;
 mod leaving;
 mod orphans;
 mod output;
 mod restarts;
+mod servers;
 mod steering;

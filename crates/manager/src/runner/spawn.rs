@@ -107,13 +107,7 @@ struct Credentials {
 }
 
 fn credentials(program: &Program) -> io::Result<Option<Credentials>> {
-    let group = match &program.group {
-        None => None,
-        Some(name) => {
-            let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no group {name}"));
-            Some(Group::from_name(name)?.ok_or_else(missing)?.gid)
-        }
-    };
+    let group = program.group.as_deref().map(group_of).transpose()?;
     let Some(name) = &program.user else {
         let with_group = group.map(|group| Credentials {
             user: Uid::effective(),
@@ -123,12 +117,35 @@ fn credentials(program: &Program) -> io::Result<Option<Credentials>> {
         });
         return Ok(with_group);
     };
-    let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}"));
-    let account = User::from_name(name)?.ok_or_else(missing)?;
-    let group = group.unwrap_or(account.gid);
-    let c_name = CString::new(name.as_bytes())?;
-    let groups = getgrouplist(&c_name, group)?;
-    Ok(Some(Credentials { user: account.uid, group, groups, account: Some(account) }))
+    let (user, account) = user_of(name)?;
+    let own_group = account.as_ref().map(|account| account.gid);
+    let missing = || missing(format!("user {name} has no group of its own (hint: key group)"));
+    let group = group.or(own_group).ok_or_else(missing)?;
+    let groups = match &account {
+        Some(account) => getgrouplist(&CString::new(account.name.as_bytes())?, group)?,
+        None => vec![group],
+    };
+    Ok(Some(Credentials { user, group, groups, account }))
+}
+
+/// A user by name or number; a number needs no account.
+fn user_of(name: &str) -> io::Result<(Uid, Option<User>)> {
+    if let Some(account) = User::from_name(name)? {
+        return Ok((account.uid, Some(account)));
+    }
+    let uid = name.parse().map_err(|_| missing(format!("there is no user {name}")))?;
+    Ok((Uid::from_raw(uid), User::from_uid(Uid::from_raw(uid))?))
+}
+
+fn group_of(name: &str) -> io::Result<Gid> {
+    if let Some(group) = Group::from_name(name)? {
+        return Ok(group.gid);
+    }
+    name.parse().map(Gid::from_raw).map_err(|_| missing(format!("there is no group {name}")))
+}
+
+fn missing(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, text)
 }
 
 fn set_environment(command: &mut Command, program: &Program, credentials: Option<&Credentials>) {
