@@ -33,6 +33,7 @@ use crate::planner::{Moment, Planner, ProcessId};
 use control::Control;
 use life::Process;
 use log::{Level, Log};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -91,6 +92,7 @@ pub type Reread = Box<dyn FnMut() -> Result<Config, String>>;
 /// # Errors
 /// Before anything is started, when folder, socket or kernel do not play along.
 pub fn run(config: Config, reread: Reread) -> Result<(), RunError> {
+    close_on_exec();
     let mut runner = Runner::new(config, reread)?;
     runner.begin();
     while !runner.has_ended {
@@ -98,6 +100,20 @@ pub fn run(config: Config, reread: Reread) -> Result<(), RunError> {
     }
     runner.log.say(Level::Info, "all processes have ended");
     Ok(())
+}
+
+/// Whatever the manager was started with stays its own: what we open ourselves is closed on exec anyway.
+#[expect(unsafe_code, reason = "a descriptor that somebody else opened is known by its number alone")]
+fn close_on_exec() {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<i32> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|it| *it > 2).collect();
+    for number in numbers {
+        // SAFETY: the number is only used for this call, which reads and writes a flag of the descriptor and
+        // nothing else. One that was closed meanwhile, as that of the listing itself, is refused with EBADF.
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        let _closed = fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    }
 }
 
 struct Runner {

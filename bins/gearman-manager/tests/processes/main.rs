@@ -17,3 +17,4 @@ mod output;
 mod restarts;
 mod servers;
 mod steering;
+mod systemd;

@@ -55,16 +55,30 @@ impl Manager {
         manager
     }
 
+    /// The same, with variables in the manager's environment.
+    pub(crate) fn start_in(variables: &[(&str, &str)], programs: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        manager.configure("", programs);
+        manager.spawn(variables);
+        manager
+    }
+
     pub(crate) fn configure(&self, keys: &str, programs: &str) {
         let top = format!("socket = \"socket\"\nstate-folder = \"state\"\n{keys}\n");
         fs::write(self.path("manager.toml"), top + programs).unwrap();
     }
 
     pub(crate) fn start_again(&mut self) {
+        self.spawn(&[]);
+    }
+
+    fn spawn(&mut self, variables: &[(&str, &str)]) {
         let mut process = Command::new(PROGRAM)
             .arg("run")
             .arg("--config")
             .arg(self.path("manager.toml"))
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -28,13 +28,21 @@ use std::time::Duration;
 pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) name: ProgramName,
-    pub(crate) program: Arc<Program>,
+    /// What it was spawned from; without, it is an orphan of a program that is no more.
+    pub(crate) program: Option<Arc<Program>>,
     pub(crate) spawned: Moment,
     /// How it is heard of its end, where it is not our child.
     pub(crate) adopted: Option<OwnedFd>,
     /// It ended; others of its group are there.
     pub(crate) has_ended: bool,
     pub(crate) sample: Option<Sample>,
+}
+
+impl Process {
+    /// The functions it is a worker of.
+    pub(crate) fn functions(&self) -> &[String] {
+        self.program.as_ref().map_or(&[], |program| &program.functions)
+    }
 }
 
 /// What a process group used.
@@ -108,7 +116,7 @@ impl Runner {
         let facts = Process {
             pid: spawned.pid,
             name,
-            program,
+            program: Some(program),
             spawned: now,
             adopted: None,
             has_ended: false,
@@ -127,16 +135,17 @@ impl Runner {
     }
 
     /// The program as the configuration has it now; for one that is gone from it, as it was.
-    pub(crate) fn program_now(&self, process: &Process) -> Arc<Program> {
-        match self.config.programs.get(&process.name) {
-            Some(program) if *program != *process.program => Arc::new(program.clone()),
-            Some(_) | None => Arc::clone(&process.program),
+    pub(crate) fn program_now(&self, process: &Process) -> Option<Arc<Program>> {
+        match (self.config.programs.get(&process.name), &process.program) {
+            (Some(now), Some(then)) if *now == **then => Some(Arc::clone(then)),
+            (Some(now), _) => Some(Arc::new(now.clone())),
+            (None, then) => then.clone(),
         }
     }
 
     fn stop(&mut self, process: ProcessId, group: bool) {
         let Some(facts) = self.processes.get(&process) else { return };
-        let signal = self.program_now(facts).stop.signal;
+        let signal = self.program_now(facts).map_or(Signal::SIGTERM, |program| program.stop.signal);
         let pid = Pid::from_raw(facts.pid);
         let sent = if group || facts.has_ended { killpg(pid, signal) } else { kill(pid, signal) };
         self.check_sent(process, signal, sent);
@@ -231,7 +240,7 @@ impl Runner {
             let (lines, has_ended) = pipe.read(&mut self.buffer);
             let place = place.clone();
             let program = match self.processes.get(&process) {
-                Some(facts) => Some(self.program_now(facts)),
+                Some(facts) => self.program_now(facts),
                 None => self.config.programs.get(place.0.as_str()).map(|it| Arc::new(it.clone())),
             };
             if let Some(program) = program {
@@ -310,11 +319,6 @@ impl Runner {
         let what = if is_kept { "goes on" } else { "is told to leave" };
         let text = format!("{}:{} pid {}, left by the last manager, {what}", name, record.number, record.pid);
         self.log.say(Level::Warn, &text);
-        let Some(program) = program.or_else(|| self.config.programs.values().next().cloned()) else {
-            // Without any program there is no stop signal to go by: the default one.
-            let _ended = killpg(Pid::from_raw(record.pid), Signal::SIGTERM);
-            return;
-        };
         if let Some(pidfd) = &pidfd
             && let Err(error) = self.poll.add(pidfd, Token::Adopted(process))
         {
@@ -329,7 +333,7 @@ impl Runner {
         let facts = Process {
             pid: record.pid,
             name,
-            program: Arc::new(program),
+            program: program.map(Arc::new),
             spawned,
             has_ended: pidfd.is_none(),
             adopted: pidfd,
@@ -388,9 +392,13 @@ fn pipe_key(stream: Stream) -> u8 {
     }
 }
 
-/// Whether a process group has a member; a group whose leader was reaped keeps its number until then.
+/// Whether a process group has a member that lives.
 fn is_group_alive(group: i32) -> bool {
-    !matches!(killpg(Pid::from_raw(group), None), Err(Errno::ESRCH))
+    // The kernel's quick no is common; its yes also counts the dead whom nobody has taken the exit status of.
+    if killpg(Pid::from_raw(group), None) == Err(Errno::ESRCH) {
+        return false;
+    }
+    proc::all().any(|stat| stat.group == group && !stat.is_zombie())
 }
 
 /// A descriptor that becomes readable when a process that is not our child ends.

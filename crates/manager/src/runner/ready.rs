@@ -169,7 +169,7 @@ impl Server {
     ) -> BTreeSet<ProcessId> {
         let mut owners: BTreeSet<ProcessId> = self.rows.values().filter_map(|row| row.owner).collect();
         let waiting = processes.iter().filter(|(process, facts)| {
-            !facts.has_ended && !facts.program.functions.is_empty() && !owners.contains(*process)
+            !facts.has_ended && !facts.functions().is_empty() && !owners.contains(*process)
         });
         let waiting: Vec<(ProcessId, &Process)> = waiting
             .filter(|(process, facts)| self.has_candidate(**process, facts, asked))
@@ -214,7 +214,7 @@ fn is_candidate(key: &RowKey, row: &Row, facts: &Process, asked: Moment) -> bool
     let is_new = row.first_seen >= facts.spawned;
     // The number of its socket was given again, and the server was never asked in between.
     let is_reused = row.freed.is_some_and(|freed| asked.since(freed) > STALE);
-    let is_able = facts.program.functions.iter().all(|function| key.3.contains(function));
+    let is_able = facts.functions().iter().all(|function| key.3.contains(function));
     row.owner.is_none() && (is_new || is_reused) && is_able
 }
 

@@ -24,7 +24,7 @@ impl Runner {
         let jobs: Vec<(ProcessId, bool)> = self
             .processes
             .iter()
-            .map(|(process, facts)| (*process, self.matching.has_job(*process, &facts.program.functions)))
+            .map(|(process, facts)| (*process, self.matching.has_job(*process, facts.functions())))
             .collect();
         for (process, has_job) in jobs {
             self.planner.handle_job(now, process, has_job);
