@@ -55,7 +55,7 @@ pub enum Orphans {
     /// They are ended as their program says: stop signal, patience, kill.
     #[default]
     Stop,
-    /// They go on as processes of their program where it is still there unchanged; others are ended. Their output
-    /// is lost, since their pipes ended with the manager.
+    /// They go on as processes of their program where it is still there unchanged; others are ended. What they write
+    /// meanwhile waits in their pipes.
     Adopt,
 }

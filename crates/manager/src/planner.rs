@@ -4,8 +4,8 @@
 //! servers, changed files, commands. To: [`Action`]s, in order, with [`Planner::poll_action`].
 //! Never: does IO, reads a clock or draws unseeded chance; the same inputs give the same actions.
 //!
-//! The way of a process: a [`pool`] wants a place filled, [`slot`] spawns into it, [`rollout`] and lifetimes let it
-//! give way to a successor, [`leave`] gives it time to finish its job.
+//! The way of a process: a `pool` wants a place filled, `slot` spawns into it, `rollout` and lifetimes let it
+//! give way to a successor, `leave` gives it time to finish its job.
 
 mod autoscale;
 mod command;

@@ -3,7 +3,7 @@
 //! From: signals, processes, files, the control socket, job servers. To: the planner, and from it to the kernel.
 //! Never: decides. One thread does all that touches processes; the others only watch and tell it.
 //!
-//! The way of a process: [`spawn`] makes it, [`state_file`] remembers it, [`output`] reads what it writes, [`proc`]
+//! The way of a process: `spawn` makes it, `state_file` remembers it, `output` reads what it writes, `proc`
 //! looks at it, and the loop here takes its exit status.
 
 mod clock;

@@ -14,8 +14,7 @@ use std::sync::Arc;
 /// What the runner is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Spawn a process; answered with [`super::Planner::handle_spawned`] or
-    /// [`super::Planner::handle_exited`] with [`super::End::NotSpawned`].
+    /// Spawn a process; where that fails, [`super::Planner::handle_exited`] is told [`super::End::NotSpawned`].
     Spawn {
         /// Its number.
         process: ProcessId,

@@ -18,6 +18,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+/// Functions that a row of `workers list` has at most.
+const ROW_FUNCTIONS_MAX: usize = 100;
+
 /// What one server said, or why it did not.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -250,7 +253,23 @@ impl Observer {
     fn typed_workers(&mut self) -> Result<Vec<WorkerSeen>, ClientError> {
         let command = Command::WorkersList(Box::default());
         let rows = self.connection()?.ask_pages(command, reply_limits())?;
-        rows.typed::<WorkerRow>().map(|row| row.map(of_row)).collect()
+        let workers: Result<Vec<WorkerSeen>, ClientError> =
+            rows.typed::<WorkerRow>().map(|row| row.map(of_row)).collect();
+        let mut workers = workers?;
+        if workers.iter().any(|worker| worker.functions.len() >= ROW_FUNCTIONS_MAX) {
+            // The typed row has no more of them; the line of text has all.
+            let mut whole: BTreeMap<i64, Vec<String>> = self
+                .text_workers()?
+                .into_iter()
+                .map(|worker| (worker.descriptor, worker.functions))
+                .collect();
+            for worker in &mut workers {
+                if let Some(functions) = whole.remove(&worker.descriptor) {
+                    worker.functions = functions;
+                }
+            }
+        }
+        Ok(workers)
     }
 
     fn text_workers(&mut self) -> Result<Vec<WorkerSeen>, ClientError> {

@@ -185,7 +185,7 @@ impl World {
         self.log.push(event.to_string());
     }
 
-    /// Never SIGKILL before patience is over, nor in the middle of a job before the hard limit is.
+    /// I20: never SIGKILL before patience is over, nor in the middle of a job before the hard limit is.
     fn check_kill(&mut self, process: ProcessId) {
         let Some(facts) = self.processes.get(&process) else { return };
         let told = facts.told.expect("a kill without a stop signal before");
@@ -196,7 +196,7 @@ impl World {
         assert!(self.killed.insert(process), "killed twice");
     }
 
-    /// While a command has never been ready, and another one of its program is at work, only one process has it.
+    /// I22: while a command has never been ready, and another one of its program is at work, only one process has it.
     fn check_canary(&self, new: &Process) {
         let is_proven = self.proven.contains(&(new.program.clone(), new.command.clone()));
         let mut others = self.processes.values().filter(|it| it.program == new.program && it.told.is_none());
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// What holds after each step.
+    /// What holds after each step; I21: never too many processes.
     pub(crate) fn check(&self) {
         for (name, program) in &self.config.programs {
             let of_it = self.processes.values().filter(|it| it.program == name.as_str());

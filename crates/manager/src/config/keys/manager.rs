@@ -63,7 +63,7 @@ pub const MANAGER: &[Key<Config>] = &[
     },
     Key {
         name: "orphans",
-        help: "What becomes of processes that a killed manager left: ended, or taken on where their program is unchanged (their output is lost)",
+        help: "What becomes of processes that a killed manager left: ended, or taken on, with their output, where their program is unchanged",
         takes: "\"stop\" or \"adopt\"",
         default: "\"stop\"",
         example: "\"adopt\"",
