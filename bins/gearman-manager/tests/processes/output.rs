@@ -13,9 +13,11 @@ fn logs_are_rotated_by_size() {
          shell = true\nstdout = 'loud.log'\nlog-bytes = '4KiB'\nlog-files = 2\n",
     );
     manager.wait_for("loud:0 starting");
-    let path = |name: &str| manager.path(name);
+    let folder = manager.folder.path().to_owned();
+    let path = |name: &str| folder.join(name);
     wait_until("two files were put aside", || path("loud.log.2").exists());
     assert_eq!(manager.ctl(&["stop", "loud"]).code, 0);
+    manager.wait_for("loud:0 stopping -> exited");
     for name in ["loud.log.1", "loud.log.2"] {
         let text = fs::read_to_string(path(name)).unwrap();
         // What is read at once is written at once, so that a file is over its size by one read at most.
