@@ -1,6 +1,6 @@
 //! Processes that die.
 
-use crate::manager::{Manager, is_there, number_in, wait_until};
+use crate::manager::{Manager, is_there, number_in, parent_of, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -57,10 +57,13 @@ fn the_next_process_is_there_within_50_ms() {
 #[test]
 fn the_children_of_a_process_are_reaped_when_it_leaves_them_alone() {
     let mut manager = Manager::start(
-        "[program.parent]\ncommand = '(sh -c \"echo \\$\\$ > orphan; exec sleep 0.2\" &) ; exec sleep 1000'\nshell = true\n",
+        "[program.parent]\ncommand = '''(sh -c \"echo \\$\\$ > orphan; while [ ! -e go ]; do sleep 0.05; done\" &) ; exec sleep 1000'''\n\
+         shell = true\n",
     );
     manager.wait_for("parent:0 starting");
     let orphan = number_in(&manager.path("orphan"));
+    wait_until("the orphan is the manager's", || parent_of(orphan) == Some(manager.pid()));
+    std::fs::write(manager.path("go"), "").unwrap();
     // A child that nobody waits for would stay as a zombie as long as the manager lives.
     wait_until("the orphan is gone without a trace", || !is_there(orphan));
     assert_eq!(manager.process("parent:0")["restarts"], 0);

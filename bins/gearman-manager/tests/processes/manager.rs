@@ -229,6 +229,12 @@ pub(crate) fn is_there(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
+/// The process that would hear of its end.
+pub(crate) fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// The number that a process wrote into a file, once it is there.
 pub(crate) fn number_in(path: &Path) -> i32 {
     let mut number = None;
