@@ -13,9 +13,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("crates/store", &["proto", "core"]),
     ("crates/server", &["proto", "core", "store"]),
     ("crates/client", &["proto"]),
+    ("crates/manager", &["proto", "client"]),
     ("bins/gearmand", &["proto", "core", "store", "server"]),
     ("bins/gearman", &["proto", "client"]),
     ("bins/gearadmin", &["proto", "client"]),
+    ("bins/gearman-manager", &["manager"]),
 ];
 
 /// Most lines of a source file, its tests not counted.

@@ -10,7 +10,8 @@ use address::ListenAt;
 
 use crate::raw::Raw;
 use anyhow::{Result, anyhow, bail};
-use geartrain_core::{FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, Wakeup, parse_bytes};
+use geartrain_core::{FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, Wakeup};
+use geartrain_proto::units::parse_bytes;
 use geartrain_server::{Config, HttpListen, Keepalive, Level, LogTarget, StoreWhen};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;

@@ -25,6 +25,8 @@ mod address;
 mod connection;
 mod error;
 mod inbox;
+#[cfg(feature = "async")]
+mod net;
 mod text;
 mod typed;
 

@@ -103,7 +103,7 @@ pub use persist::{
 };
 pub use policy::{Backoff, Keep, OnDuplicate, Policy, Rate, RetryOn};
 pub use reload::{ReloadError, Reloaded};
-pub use rules::{FileRule, PolicyError, PolicyKey, check_rules, parse_bytes};
+pub use rules::{FileRule, PolicyError, PolicyKey, check_rules};
 pub use schedule::{SCHEDULE_NAME_BYTES_MAX, SCHEDULE_WORKLOAD_BYTES_MAX, check_schedule};
 pub use settings::{
     Durability, FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, SettingsError, Wakeup,

@@ -13,7 +13,6 @@ mod error;
 mod glob;
 mod key;
 mod outcome;
-mod units;
 mod value;
 
 #[cfg(test)]
@@ -23,7 +22,6 @@ pub use error::PolicyError;
 pub(crate) use error::shown;
 pub(crate) use glob::{is_pattern, matches};
 pub use key::PolicyKey;
-pub use units::parse_bytes;
 
 use crate::policy::Policy;
 use geartrain_proto::limits::FUNCTION_BYTES_MAX;

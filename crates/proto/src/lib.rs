@@ -22,6 +22,7 @@
 
 pub mod command;
 pub mod limits;
+pub mod units;
 
 mod admin;
 mod body;

@@ -6,9 +6,9 @@
 
 use super::error::PolicyError;
 use super::key::PolicyKey;
-use super::units::format_time;
 use super::{Rules, Source};
 use crate::policy::RetryOn;
+use geartrain_proto::units::format_time;
 
 const NEVER: RetryOn = RetryOn { disconnect: false, timeout: false, fail: false, exception: false };
 

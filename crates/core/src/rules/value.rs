@@ -4,8 +4,8 @@
 
 use super::error::{PolicyError, excerpt};
 use super::key::PolicyKey;
-use super::units::{format_bytes, format_time, parse_bytes, parse_number, parse_time};
 use crate::policy::{Keep, OnDuplicate, Policy, Rate, RetryOn};
+use geartrain_proto::units::{format_bytes, format_time, parse_bytes, parse_number, parse_time};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 

@@ -4,18 +4,22 @@
 
 use std::time::Duration;
 
-/// Longest time in a policy: ten years.
-pub(super) const TIME_MAX: Duration = Duration::from_secs(3650 * 86_400);
+/// Longest time that is read: ten years.
+pub const TIME_MAX: Duration = Duration::from_secs(3650 * 86_400);
 
-/// A time such as `90s`, `1h30m`, `7d` or `250ms`, up to [`TIME_MAX`]. Milliseconds are the finest: policies
-/// know nothing shorter.
-pub(super) fn parse_time(text: &str) -> Option<Duration> {
+/// A time such as `90s`, `1h30m`, `7d` or `250ms`, up to [`TIME_MAX`]. Milliseconds are the finest: nothing
+/// that is configured knows anything shorter.
+///
+/// `None` when it is none of that.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<Duration> {
     let time = humantime::parse_duration(text).ok()?;
     (time <= TIME_MAX && time.subsec_nanos().is_multiple_of(1_000_000)).then_some(time)
 }
 
 /// The time without spaces, in days at most.
-pub(super) fn format_time(time: Duration) -> String {
+#[must_use]
+pub fn format_time(time: Duration) -> String {
     let seconds = time.as_secs();
     let parts = [
         (seconds / 86_400, "d"),
@@ -44,7 +48,8 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
 }
 
 /// The number with the largest unit in which it is whole.
-pub(super) fn format_bytes(bytes: u64) -> String {
+#[must_use]
+pub fn format_bytes(bytes: u64) -> String {
     let whole = |shift: u32| bytes > 0 && bytes.is_multiple_of(1 << shift);
     match SIZES.iter().find(|(_, shift)| whole(*shift)) {
         Some((unit, shift)) => format!("{}{unit}", bytes >> shift),
@@ -53,7 +58,8 @@ pub(super) fn format_bytes(bytes: u64) -> String {
 }
 
 /// Digits and nothing else: no sign, no spaces.
-pub(super) fn parse_number(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse_number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 

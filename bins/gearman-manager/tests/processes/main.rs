@@ -1,0 +1,20 @@
+//! The manager with real processes: each test has a manager of its own, and ends all that it started.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected is to fail there and then"
+)]
+
+mod manager;
+#[path = "../../../gearman/tests/it/support.rs"]
+mod support;
+
+mod crashes;
+mod leaving;
+mod orphans;
+mod output;
+mod restarts;
+mod servers;
+mod steering;
+mod systemd;

@@ -1,0 +1,307 @@
+//! What is to be done so that the processes are as they should be.
+//!
+//! From: the configuration, and what the runner sees: processes that ended or are ready, memory, counts of the job
+//! servers, changed files, commands. To: [`Action`]s, in order, with [`Planner::poll_action`].
+//! Never: does IO, reads a clock or draws unseeded chance; the same inputs give the same actions.
+//!
+//! The way of a process: a `pool` wants a place filled, `slot` spawns into it, `rollout` and lifetimes let it
+//! give way to a successor, `leave` gives it time to finish its job.
+
+mod autoscale;
+mod command;
+mod event;
+mod floor;
+mod leave;
+mod moment;
+mod pool;
+mod random;
+mod rollout;
+mod slot;
+mod state;
+mod status;
+
+pub use autoscale::{MachineLoad, Work};
+pub use command::{Command, CommandError, Pick, Scale};
+pub use event::{Event, for_people};
+pub use floor::Action;
+pub use leave::Leave;
+pub use moment::Moment;
+pub use state::{End, ProcessId, State, Up};
+pub use status::{PlaceStatus, PoolStatus, ProcessRole};
+
+use crate::config::{Config, Program, ProgramName};
+use autoscale::{Decision, Range};
+use floor::{Floor, Remains};
+use pool::Pool;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Decides what is started, replaced and ended.
+///
+/// Inputs go in with `handle_*`; after each of them, or a few, [`Planner::poll_action`] is called until it has
+/// nothing more, and [`Planner::poll_timeout`] says when to call [`Planner::handle_time`].
+#[derive(Debug)]
+pub struct Planner {
+    floor: Floor,
+    pools: BTreeMap<ProgramName, Pool>,
+    load: MachineLoad,
+    has_ended: bool,
+}
+
+impl Planner {
+    /// A planner for these programs; `seed` decides all jitter.
+    ///
+    /// Nothing is started before [`Planner::handle_time`], so that orphans can take their places first.
+    #[must_use]
+    pub fn new(seed: u64, config: &Config) -> Self {
+        let pool = |(name, program): (&ProgramName, &Program)| {
+            (name.clone(), Pool::new(name.clone(), Arc::new(program.clone())))
+        };
+        Self {
+            floor: Floor::new(seed),
+            pools: config.programs.iter().map(pool).collect(),
+            load: MachineLoad::default(),
+            has_ended: false,
+        }
+    }
+
+    /// The next thing to do, if any.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.floor.poll_action()
+    }
+
+    /// When [`Planner::handle_time`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        let pools = self.pools.values().filter_map(|pool| pool.deadline(&self.floor));
+        let remains = self.floor.remains.values().filter_map(|remains| remains.leave.deadline(false));
+        pools.chain(remains).min()
+    }
+
+    /// Time has passed.
+    pub fn handle_time(&mut self, now: Moment) {
+        self.advance(now);
+    }
+
+    /// A new configuration: only what changed is restarted.
+    pub fn handle_config(&mut self, now: Moment, config: &Config) {
+        for (name, pool) in &mut self.pools {
+            if !config.programs.contains_key(name) {
+                pool.is_removed = true;
+                pool.is_up = false;
+            }
+        }
+        for (name, program) in &config.programs {
+            match self.pools.get_mut(name) {
+                Some(pool) => pool.handle_program(now, &mut self.floor, program),
+                None => {
+                    self.pools.insert(name.clone(), Pool::new(name.clone(), Arc::new(program.clone())));
+                }
+            }
+        }
+        self.advance(now);
+    }
+
+    /// A process that another manager left behind, before the first configuration takes effect on its place.
+    ///
+    /// `is_kept`: it goes on in its place; otherwise it is told to leave, and its place waits for that.
+    /// `None` when there is no such program, or the place has a process already.
+    pub fn handle_orphan(
+        &mut self,
+        now: Moment,
+        program: &str,
+        slot: u32,
+        spawned: Moment,
+        is_kept: bool,
+    ) -> Option<ProcessId> {
+        let pool = self.pools.get_mut(program)?;
+        pool.handle_orphan(now, &mut self.floor, slot, spawned, is_kept)
+    }
+
+    /// A process that another manager left behind and that has no place: it is told to leave.
+    pub fn handle_stray(
+        &mut self,
+        now: Moment,
+        program: &ProgramName,
+        patience: Option<Duration>,
+    ) -> ProcessId {
+        let process = self.floor.admit(program, 0);
+        self.floor.live.remove(&process);
+        self.floor.act(Action::Stop { process, group: true });
+        let leave = Leave::new(now, process, patience);
+        self.floor.remains.insert(process, Remains { program: program.clone(), leave });
+        process
+    }
+
+    /// A process ended. `has_remains`: others of its process group are still there.
+    pub fn handle_exited(&mut self, now: Moment, process: ProcessId, end: &End, has_remains: bool) {
+        if let Some(live) = self.floor.live.remove(&process) {
+            if let Some(pool) = self.pools.get_mut(&live.program) {
+                if has_remains {
+                    // They get the signal that their leader got or did not get, and the same time.
+                    self.floor.act(Action::Stop { process, group: true });
+                    let leave = Leave::new(now, process, pool.program.stop.patience);
+                    self.floor.remains.insert(process, Remains { program: live.program.clone(), leave });
+                }
+                pool.handle_ended(now, &mut self.floor, live.slot, process, end);
+            }
+        } else if !has_remains {
+            self.floor.remains.remove(&process);
+        }
+        self.advance(now);
+    }
+
+    /// Nothing is left of the process group of a process that ended before.
+    pub fn handle_group_gone(&mut self, now: Moment, process: ProcessId) {
+        self.floor.remains.remove(&process);
+        self.advance(now);
+    }
+
+    /// The processes that ended and of whose process groups something is left.
+    pub fn remains(&self) -> impl Iterator<Item = ProcessId> {
+        self.floor.remains.keys().copied()
+    }
+
+    /// A job server lists the process as able to do all of its functions.
+    pub fn handle_ready(&mut self, now: Moment, process: ProcessId) {
+        if let Some((pool, slot)) = self.place(process) {
+            let name = pool.name.clone();
+            if let Some(pool) = self.pools.get_mut(&name) {
+                pool.handle_ready(now, &mut self.floor, slot, process);
+            }
+            self.advance(now);
+        }
+    }
+
+    /// Whether a process is in the middle of a job, as far as is known.
+    pub fn handle_job(&mut self, now: Moment, process: ProcessId, has_job: bool) {
+        let Some(live) = self.floor.live.get_mut(&process) else { return };
+        let ended = live.has_job && !has_job;
+        live.has_job = has_job;
+        let (program, slot) = (live.program.clone(), live.slot);
+        if ended && let Some(pool) = self.pools.get_mut(&program) {
+            pool.handle_job_ended(now, slot, process);
+        }
+    }
+
+    /// The memory of a process with all of its group, in bytes.
+    pub fn handle_memory(&mut self, now: Moment, process: ProcessId, bytes: u64) {
+        if let Some((pool, slot)) = self.place(process)
+            && pool.program.memory_bytes_max.is_some_and(|max| bytes > max)
+        {
+            let name = pool.name.clone();
+            if let Some(pool) = self.pools.get_mut(&name) {
+                pool.handle_memory(now, &mut self.floor, slot, process, bytes);
+            }
+            self.advance(now);
+        }
+    }
+
+    /// Whether any job server answers.
+    pub fn handle_servers(&mut self, now: Moment, do_answer: bool) {
+        match (do_answer, self.floor.servers_since) {
+            (true, None) => self.floor.servers_since = Some(now),
+            (false, Some(_)) => self.floor.servers_since = None,
+            (true, Some(_)) | (false, None) => return,
+        }
+        self.advance(now);
+    }
+
+    /// How busy the machine is.
+    pub fn handle_load(&mut self, load: MachineLoad) {
+        self.load = load;
+    }
+
+    /// What the job servers count for the functions of a program.
+    pub fn handle_work(&mut self, now: Moment, program: &str, work: &Work) {
+        let Some(pool) = self.pools.get_mut(program) else { return };
+        let Some(rule) = pool.program.autoscale else { return };
+        if !pool.is_up || pool.is_by_hand || pool.is_unsteady() {
+            pool.scaling.forget();
+            return;
+        }
+        let processes = pool.program.processes;
+        let range = Range { count: pool.count, min: processes.min, max: processes.max };
+        let program = pool.name.to_string();
+        match pool.scaling.decide(now, &rule, work, &self.load, range) {
+            Decision::Stay => {}
+            Decision::Refused(why) => self.floor.note(Event::NotScaled { program, why }),
+            Decision::To(to, why) => {
+                let from = std::mem::replace(&mut pool.count, to);
+                self.floor.note(Event::Scaled { program, from, to, why });
+                self.advance(now);
+            }
+        }
+    }
+
+    /// A watched path of a program changed.
+    pub fn handle_changed(&mut self, now: Moment, program: &str, what: &str) {
+        if let Some(pool) = self.pools.get_mut(program).filter(|pool| pool.is_up) {
+            pool.begin_rollout(now, &mut self.floor, what);
+            self.advance(now);
+        }
+    }
+
+    /// All processes are to end, those of the programs that others come after last.
+    pub fn handle_shutdown(&mut self, now: Moment, why: &str) {
+        if !self.floor.is_ending {
+            self.floor.note(Event::ShuttingDown { why: why.to_owned() });
+            self.floor.is_ending = true;
+            for pool in self.pools.values_mut() {
+                pool.is_up = false;
+            }
+        }
+        self.advance(now);
+    }
+
+    /// Whether a shutdown is under way.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.floor.is_ending
+    }
+
+    fn place(&self, process: ProcessId) -> Option<(&Pool, u32)> {
+        let live = self.floor.live.get(&process)?;
+        Some((self.pools.get(&live.program)?, live.slot))
+    }
+
+    /// Does all that is due, program by program, until nothing more follows from it.
+    fn advance(&mut self, now: Moment) {
+        loop {
+            let needed = self.needed_by_others();
+            let in_the_way = self.in_the_way();
+            for (name, pool) in &mut self.pools {
+                let before = in_the_way.iter().find(|before| pool.program.after.contains(before));
+                let may_start = before.map_or(Ok(()), |before| Err(before.as_str()));
+                let may_stop = !self.floor.is_ending || !needed.contains(name);
+                pool.advance(now, &mut self.floor, may_start, may_stop);
+            }
+            self.pools.retain(|_, pool| !pool.is_removed || !pool.slots.is_empty());
+            if in_the_way == self.in_the_way() && needed == self.needed_by_others() {
+                break;
+            }
+        }
+        let mut remains = std::mem::take(&mut self.floor.remains);
+        for rest in remains.values_mut() {
+            self.floor.kill_if_due(now, &rest.program, &mut rest.leave);
+        }
+        self.floor.remains = remains;
+        let is_done = self.floor.is_ending && self.floor.live.is_empty() && self.floor.remains.is_empty();
+        if is_done && !self.has_ended {
+            self.has_ended = true;
+            self.floor.act(Action::End);
+        }
+    }
+
+    /// Programs that were not ready yet.
+    fn in_the_way(&self) -> BTreeSet<ProgramName> {
+        self.pools.values().filter(|pool| pool.is_in_the_way()).map(|pool| pool.name.clone()).collect()
+    }
+
+    /// Programs that come before one which still has processes.
+    fn needed_by_others(&self) -> BTreeSet<ProgramName> {
+        let live = self.pools.values().filter(|pool| pool.processes() > 0);
+        live.flat_map(|pool| pool.program.after.iter().cloned()).collect()
+    }
+}

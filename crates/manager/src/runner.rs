@@ -1,0 +1,309 @@
+//! Carrying out what the planner decides, on Linux.
+//!
+//! From: signals, processes, files, the control socket, job servers. To: the planner, and from it to the kernel.
+//! Never: decides. One thread does all that touches processes; the others only watch and tell it.
+//!
+//! The way of a process: `spawn` makes it, `state_file` remembers it, `output` reads what it writes, `proc`
+//! looks at it, and the loop here takes its exit status.
+
+mod clock;
+mod control;
+mod log;
+mod logfile;
+mod notify;
+mod observe;
+mod output;
+mod poll;
+mod proc;
+mod ready;
+mod spawn;
+mod state_file;
+mod tail;
+mod watch;
+
+mod answer;
+mod life;
+mod servers;
+
+pub use spawn::PLACE_VARIABLE;
+pub use tail::Stream;
+
+use crate::config::Config;
+use crate::planner::{Moment, Planner, ProcessId};
+use control::Control;
+use life::Process;
+use log::{Level, Log};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use notify::Systemd;
+use observe::Observers;
+use output::{Outputs, Pipe};
+use poll::{Poll, Token};
+use ready::Matching;
+use state_file::StateFile;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use watch::Watches;
+
+/// Why the manager cannot run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The state folder cannot be used.
+    #[error("cannot use the state folder {}: {cause} (hint: key state-folder)", folder.display())]
+    State {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The control socket cannot be made.
+    #[error("cannot listen on the control socket {}: {cause} (hint: key socket)", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The kernel refused what no manager can do without.
+    #[error("cannot {doing}: {cause}")]
+    Kernel {
+        /// The step.
+        doing: &'static str,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+/// Reads the configuration file again; an error is a sentence with line and key.
+pub type Reread = Box<dyn FnMut() -> Result<Config, String>>;
+
+/// Runs the programs of a configuration until a shutdown has ended all of them.
+///
+/// Takes the process over: it becomes a subreaper and blocks the signals it waits for, so that no other thread
+/// may be running yet.
+///
+/// # Errors
+/// Before anything is started, when folder, socket or kernel do not play along.
+pub fn run(config: Config, reread: Reread) -> Result<(), RunError> {
+    close_on_exec();
+    let mut runner = Runner::new(config, reread)?;
+    runner.begin();
+    while !runner.has_ended {
+        runner.turn()?;
+    }
+    runner.log.say(Level::Info, "all processes have ended");
+    Ok(())
+}
+
+/// Whatever the manager was started with stays its own: what we open ourselves is closed on exec anyway.
+#[expect(unsafe_code, reason = "a descriptor that somebody else opened is known by its number alone")]
+fn close_on_exec() {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<i32> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|it| *it > 2).collect();
+    for number in numbers {
+        // SAFETY: the number is only used for this call, which reads and writes a flag of the descriptor and
+        // nothing else. One that was closed meanwhile, as that of the listing itself, is refused with EBADF.
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        let _closed = fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    }
+}
+
+struct Runner {
+    config: Config,
+    reread: Reread,
+    planner: Planner,
+    poll: Poll,
+    signals: SignalFd,
+    wake: Arc<EventFd>,
+    state: StateFile,
+    left: Vec<state_file::Record>,
+    control: Control,
+    observers: Observers,
+    matching: Matching,
+    watches: Watches,
+    systemd: Systemd,
+    outputs: Outputs,
+    processes: BTreeMap<ProcessId, Process>,
+    by_pid: HashMap<i32, ProcessId>,
+    pipes: BTreeMap<(ProcessId, u8), (Pipe, output::Place)>,
+    due: Due,
+    buffer: Vec<u8>,
+    has_ended: bool,
+    // Last, so that what the others say in their end is written.
+    log: Log,
+}
+
+/// When what recurs is due.
+struct Due {
+    sample: Moment,
+    groups: Moment,
+    watchdog: Option<Moment>,
+}
+
+const SIGNALS: [Signal; 6] =
+    [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1];
+
+impl Runner {
+    fn new(config: Config, reread: Reread) -> Result<Self, RunError> {
+        let kernel = |doing| move |cause: io::Error| RunError::Kernel { doing, cause };
+        let poll = Poll::new().map_err(kernel("wait for events"))?;
+        let signals: SigSet = SIGNALS.into_iter().collect();
+        signals.thread_block().map_err(io::Error::from).map_err(kernel("block signals"))?;
+        let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
+        let signals = signals.map_err(io::Error::from).map_err(kernel("wait for signals"))?;
+        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let wake = wake.map_err(io::Error::from).map_err(kernel("wait for threads"))?;
+        nix::sys::prctl::set_child_subreaper(true)
+            .map_err(io::Error::from)
+            .map_err(kernel("take over the children of processes"))?;
+        let wake = Arc::new(wake);
+        poll.add(&signals, Token::Signals).map_err(kernel("wait for signals"))?;
+        poll.add(&*wake, Token::Wake).map_err(kernel("wait for threads"))?;
+        let (state, left) = StateFile::open(&config.state_folder)
+            .map_err(|cause| RunError::State { folder: config.state_folder.clone(), cause })?;
+        let control = Control::open(&config.socket, config.socket_mode, &poll)
+            .map_err(|cause| RunError::Socket { path: config.socket.clone(), cause })?;
+        let systemd = Systemd::from_environment();
+        let now = clock::now();
+        let due = Due { sample: now, groups: now, watchdog: systemd.watchdog.map(|_| now) };
+        // The time since the start of the machine is another one for each start of the manager.
+        let seed = u64::try_from(now.since(Moment::default()).as_nanos()).unwrap_or_default();
+        Ok(Self {
+            planner: Planner::new(seed, &config),
+            config,
+            reread,
+            poll,
+            signals,
+            observers: Observers::new(Arc::clone(&wake)),
+            matching: Matching::default(),
+            watches: Watches::default(),
+            wake,
+            state,
+            left,
+            control,
+            systemd,
+            outputs: Outputs::default(),
+            processes: BTreeMap::new(),
+            by_pid: HashMap::new(),
+            pipes: BTreeMap::new(),
+            due,
+            buffer: Vec::new(),
+            has_ended: false,
+            log: Log::new(),
+        })
+    }
+
+    /// Takes the things of the configuration that are not the planner's over.
+    fn configure(&mut self) {
+        let has_functions = self.config.programs.values().any(|program| !program.functions.is_empty());
+        // Nobody asks job servers for programs that have nothing to do with them.
+        let servers = if has_functions { self.config.servers.as_slice() } else { &[] };
+        self.observers.set_servers(servers);
+        self.matching.retain_servers(servers);
+        self.watches.set(&self.config.programs, &self.wake, &self.log);
+    }
+
+    fn begin(&mut self) {
+        self.configure();
+        let count = self.config.programs.len();
+        self.log.say(Level::Info, &format!("pid {}, {count} programs", std::process::id()));
+        let now = clock::now();
+        self.take_over_orphans(now);
+        self.planner.handle_time(now);
+        self.carry_out(now);
+        self.systemd.tell(&format!("READY=1\nMAINPID={}\nSTATUS={count} programs", std::process::id()));
+    }
+
+    /// Waits for something, and deals with it.
+    fn turn(&mut self) -> Result<(), RunError> {
+        let limit = self.next_due().map(|due| due.since(clock::now()));
+        let tokens =
+            self.poll.wait(limit).map_err(|cause| RunError::Kernel { doing: "wait for events", cause })?;
+        let now = clock::now();
+        for token in tokens {
+            match token {
+                Token::Signals => self.handle_signals(now),
+                Token::Wake => self.handle_wake(now),
+                Token::Listener => self.control.accept(&self.poll),
+                Token::Client(client) => self.handle_client(now, client),
+                Token::Output(process, stream) => self.handle_output(process, stream),
+                Token::Adopted(process) => self.handle_adopted_end(now, process),
+            }
+            self.carry_out(now);
+        }
+        self.handle_recurring(now);
+        if self.planner.poll_timeout().is_some_and(|due| due <= now) {
+            self.planner.handle_time(now);
+        }
+        self.carry_out(now);
+        self.steer_observers();
+        self.tell_followers();
+        self.control.flush(&self.poll);
+        Ok(())
+    }
+
+    fn next_due(&self) -> Option<Moment> {
+        let groups = self.planner.remains().next().map(|_| self.due.groups);
+        let planner = self.planner.poll_timeout();
+        [Some(self.due.sample), groups, self.due.watchdog, self.watches.due(), planner]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn handle_signals(&mut self, now: Moment) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let signal = i32::try_from(info.ssi_signo).ok().and_then(|it| Signal::try_from(it).ok());
+            match signal {
+                Some(Signal::SIGCHLD) => self.reap(now),
+                Some(Signal::SIGHUP) => match self.update(now) {
+                    Ok(text) => self.log.say(Level::Info, &format!("SIGHUP: {text}")),
+                    Err(error) => self.log.say(Level::Error, &format!("SIGHUP: nothing is changed: {error}")),
+                },
+                Some(Signal::SIGUSR1) => {
+                    self.outputs.reopen(&self.log);
+                    self.log.say(Level::Info, "SIGUSR1: log files are opened anew");
+                }
+                Some(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT)) => {
+                    self.systemd.tell("STOPPING=1");
+                    self.planner.handle_shutdown(now, signal.as_str());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Threads have something to say.
+    fn handle_wake(&mut self, now: Moment) {
+        // Only emptied: what there is stands in the channels.
+        let _count = self.wake.read();
+        self.handle_reports(now);
+        self.handle_watched(now);
+    }
+
+    fn handle_recurring(&mut self, now: Moment) {
+        if now >= self.due.sample {
+            self.due.sample = now + crate::limits::SAMPLE_EVERY;
+            self.sample(now);
+        }
+        if now >= self.due.groups {
+            self.due.groups = now + crate::limits::GROUPS_EVERY;
+            self.check_groups(now);
+        }
+        self.handle_settled(now);
+        if let (Some(due), Some(every)) = (self.due.watchdog, self.systemd.watchdog)
+            && now >= due
+        {
+            self.due.watchdog = Some(now + every.max(Duration::from_millis(1)));
+            self.systemd.tell("WATCHDOG=1");
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! What the job servers say: who is able to do what, and how much waits.
+//!
+//! From: one connection to each server, asked again and again by a thread of its own. To: [`Report`]s.
+//! Never: keeps the event loop waiting for a server, or asks without a limit on time and bytes.
+
+use super::clock;
+use crate::limits::{
+    OBSERVE_BYTES_MAX, OBSERVE_EAGERLY_EVERY, OBSERVE_EVERY, OBSERVE_LIMIT, OBSERVE_PAUSE_MAX,
+};
+use crate::planner::Moment;
+use geartrain_client::{ClientError, Connection, Limits, ReplyLimits, ServerAddress, TextCommand};
+use geartrain_proto::command::{Command, Explain, Explanation, WorkerRow};
+use nix::sys::eventfd::EventFd;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Functions that a row of `workers list` has at most.
+const ROW_FUNCTIONS_MAX: usize = 100;
+
+/// What one server said, or why it did not.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) server: ServerAddress,
+    /// When it was asked.
+    pub(crate) asked: Moment,
+    pub(crate) seen: Result<Seen, String>,
+}
+
+/// What one server said.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    /// Addresses of its host; none for a Unix socket.
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) functions: BTreeMap<String, Counts>,
+    pub(crate) workers: Vec<WorkerSeen>,
+}
+
+/// The counts of one function.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Counts {
+    pub(crate) waiting: u64,
+    pub(crate) running: u64,
+    pub(crate) workers: u64,
+    /// Jobs that ended in a second, where it was asked for and the server knows.
+    pub(crate) served_per_second: Option<f64>,
+}
+
+/// A connection that is able to do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WorkerSeen {
+    pub(crate) descriptor: i64,
+    pub(crate) address: String,
+    pub(crate) client_id: String,
+    pub(crate) functions: Vec<String>,
+    /// Jobs it runs; the reference server does not say.
+    pub(crate) running: Option<u64>,
+}
+
+/// How the threads are steered.
+#[derive(Debug, Default)]
+struct Pace {
+    wish: Mutex<Wish>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Wish {
+    /// Something depends on the next answer.
+    is_eager: bool,
+    is_over: bool,
+    /// Functions whose service rate is wanted.
+    rates: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Observers {
+    servers: Vec<(ServerAddress, Arc<Pace>)>,
+    reports: Receiver<Report>,
+    report: Sender<Report>,
+    wake: Arc<EventFd>,
+}
+
+impl Observers {
+    pub(crate) fn new(wake: Arc<EventFd>) -> Self {
+        let (report, reports) = channel();
+        Self { servers: Vec::new(), reports, report, wake }
+    }
+
+    /// Watches these servers, and no others.
+    pub(crate) fn set_servers(&mut self, wanted: &[ServerAddress]) {
+        self.servers.retain(|(server, pace)| {
+            let is_wanted = wanted.contains(server);
+            if !is_wanted {
+                pace.set(|wish| wish.is_over = true);
+            }
+            is_wanted
+        });
+        for server in wanted {
+            if self.servers.iter().any(|(known, _)| known == server) {
+                continue;
+            }
+            let pace = Arc::new(Pace::default());
+            self.servers.push((server.clone(), Arc::clone(&pace)));
+            let observer = Observer {
+                server: server.clone(),
+                pace,
+                report: self.report.clone(),
+                wake: Arc::clone(&self.wake),
+                connection: None,
+                is_typed: true,
+            };
+            thread::spawn(move || observer.run());
+        }
+    }
+
+    /// How often is asked, and the rates of which functions.
+    pub(crate) fn steer(&self, is_eager: bool, rates: &[String]) {
+        for (_, pace) in &self.servers {
+            pace.set(|wish| {
+                wish.is_eager = is_eager;
+                if wish.rates != rates {
+                    wish.rates = rates.to_vec();
+                }
+            });
+        }
+    }
+
+    /// What came since.
+    pub(crate) fn reports(&self) -> Vec<Report> {
+        let is_known = |report: &Report| self.servers.iter().any(|(server, _)| *server == report.server);
+        self.reports.try_iter().filter(is_known).collect()
+    }
+}
+
+impl Drop for Observers {
+    fn drop(&mut self) {
+        self.set_servers(&[]);
+    }
+}
+
+impl Pace {
+    fn set(&self, change: impl FnOnce(&mut Wish)) {
+        let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = wish.clone();
+        change(&mut wish);
+        if *wish != before {
+            self.changed.notify_all();
+        }
+    }
+
+    fn wish(&self) -> Wish {
+        self.wish.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits this long, or until somebody is in more of a hurry.
+    fn wait(&self, limit: Duration, is_eager: bool) {
+        let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_patient = |wish: &mut Wish| !wish.is_over && (is_eager || !wish.is_eager);
+        drop(self.changed.wait_timeout_while(wish, limit, is_patient));
+    }
+}
+
+/// The thread that asks one server.
+struct Observer {
+    server: ServerAddress,
+    pace: Arc<Pace>,
+    report: Sender<Report>,
+    wake: Arc<EventFd>,
+    connection: Option<Connection>,
+    /// Whether the server may know typed commands.
+    is_typed: bool,
+}
+
+impl Observer {
+    fn run(mut self) {
+        let mut pause = OBSERVE_EAGERLY_EVERY;
+        loop {
+            let wish = self.pace.wish();
+            if wish.is_over {
+                return;
+            }
+            let asked = clock::now();
+            let seen = self.ask(&wish).map_err(|error| error.to_string());
+            let is_seen = seen.is_ok();
+            let report = Report { server: self.server.clone(), asked, seen };
+            if self.report.send(report).is_err() {
+                return;
+            }
+            // A counter that is full wakes as well.
+            let _full = self.wake.write(1);
+            if is_seen {
+                pause = OBSERVE_EAGERLY_EVERY;
+                let every = if wish.is_eager { OBSERVE_EAGERLY_EVERY } else { OBSERVE_EVERY };
+                self.pace.wait(every, wish.is_eager);
+            } else {
+                self.connection = None;
+                // Hurry does not bring a server back.
+                self.pace.wait(pause, true);
+                pause = (pause * 2).min(OBSERVE_PAUSE_MAX);
+            }
+        }
+    }
+
+    fn ask(&mut self, wish: &Wish) -> Result<Seen, ClientError> {
+        let mut seen = Seen { addresses: addresses(&self.server), ..Seen::default() };
+        let workers = match self.is_typed {
+            true => self.typed_workers(),
+            false => self.text_workers(),
+        };
+        seen.workers = match workers {
+            Ok(workers) => workers,
+            Err(
+                ClientError::NoTypedCommands { .. }
+                | ClientError::NotRows { .. }
+                | ClientError::Row { .. }
+                | ClientError::Refused { .. },
+            ) if self.is_typed => {
+                // The reference's server: what is left of its reply is on that connection.
+                self.is_typed = false;
+                self.connection = None;
+                self.text_workers()?
+            }
+            Err(error) => {
+                self.is_typed = true;
+                return Err(error);
+            }
+        };
+        seen.functions = self.status()?;
+        if self.is_typed {
+            for function in &wish.rates {
+                let rate = self.rate(function)?;
+                if let Some(counts) = seen.functions.get_mut(function) {
+                    counts.served_per_second = rate;
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, ClientError> {
+        if self.connection.is_none() {
+            let limits = Limits { connect: OBSERVE_LIMIT, write: OBSERVE_LIMIT, ..Limits::default() };
+            self.connection = Some(Connection::open(&self.server, &limits)?);
+        }
+        let closed = ClientError::Closed { server: self.server.clone(), doing: "connecting" };
+        self.connection.as_mut().ok_or(closed)
+    }
+
+    fn typed_workers(&mut self) -> Result<Vec<WorkerSeen>, ClientError> {
+        let command = Command::WorkersList(Box::default());
+        let rows = self.connection()?.ask_pages(command, reply_limits())?;
+        let workers: Result<Vec<WorkerSeen>, ClientError> =
+            rows.typed::<WorkerRow>().map(|row| row.map(of_row)).collect();
+        let mut workers = workers?;
+        if workers.iter().any(|worker| worker.functions.len() >= ROW_FUNCTIONS_MAX) {
+            // The typed row has no more of them; the line of text has all.
+            let mut whole: BTreeMap<i64, Vec<String>> = self
+                .text_workers()?
+                .into_iter()
+                .map(|worker| (worker.descriptor, worker.functions))
+                .collect();
+            for worker in &mut workers {
+                if let Some(functions) = whole.remove(&worker.descriptor) {
+                    worker.functions = functions;
+                }
+            }
+        }
+        Ok(workers)
+    }
+
+    fn text_workers(&mut self) -> Result<Vec<WorkerSeen>, ClientError> {
+        let mut reply = self.connection()?.ask(&TextCommand::Workers, reply_limits())?;
+        let mut workers = Vec::new();
+        while let Some(row) = reply.next_line()? {
+            workers.extend(parse_worker(&String::from_utf8_lossy(row)));
+        }
+        Ok(workers)
+    }
+
+    fn status(&mut self) -> Result<BTreeMap<String, Counts>, ClientError> {
+        let mut reply = self.connection()?.ask(&TextCommand::Status, reply_limits())?;
+        let mut functions = BTreeMap::new();
+        while let Some(row) = reply.next_line()? {
+            functions.extend(parse_status(&String::from_utf8_lossy(row)));
+        }
+        Ok(functions)
+    }
+
+    fn rate(&mut self, function: &str) -> Result<Option<f64>, ClientError> {
+        let explain = Explain { function: Some(function.into()), ..Explain::default() };
+        let mut rows = self.connection()?.ask_typed(&Command::Explain(Box::new(explain)), reply_limits())?;
+        let mut rate = None;
+        loop {
+            match rows.next_typed::<Explanation>() {
+                Ok(Some(row)) => {
+                    let of_minute = u32::try_from(row.served_per_minute).unwrap_or(u32::MAX);
+                    rate = Some(f64::from(of_minute) / 60.0);
+                }
+                Ok(None) => return Ok(rate),
+                // It does not know the function yet.
+                Err(ClientError::Command { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn reply_limits() -> ReplyLimits {
+    ReplyLimits { silence: OBSERVE_LIMIT, reply_bytes_max: OBSERVE_BYTES_MAX }
+}
+
+fn addresses(server: &ServerAddress) -> Vec<IpAddr> {
+    match server {
+        ServerAddress::Tcp { host, port } => {
+            let found = (host.as_str(), *port).to_socket_addrs();
+            found.map(|found| found.map(|it| it.ip().to_canonical()).collect()).unwrap_or_default()
+        }
+        ServerAddress::Unix(_) => Vec::new(),
+    }
+}
+
+fn of_row(row: WorkerRow) -> WorkerSeen {
+    WorkerSeen {
+        descriptor: i64::from(row.descriptor),
+        address: row.address,
+        client_id: String::from_utf8_lossy(row.client_id.as_bytes()).into_owned(),
+        functions: row.functions.iter().map(ToString::to_string).collect(),
+        running: Some(u64::try_from(row.running.len()).unwrap_or(u64::MAX)),
+    }
+}
+
+/// A row of `workers`: `33 127.0.0.1 some id : f g`; none for a connection that is able to do nothing.
+fn parse_worker(row: &str) -> Option<WorkerSeen> {
+    // A client id may have spaces and colons; functions cannot be told from it but by the last colon.
+    let (head, functions) = row.rsplit_once(" :")?;
+    let (descriptor, head) = head.split_once(' ')?;
+    let (address, client_id) = head.split_once(' ').unwrap_or((head, "-"));
+    let functions: Vec<String> =
+        functions.split(' ').filter(|it| !it.is_empty()).map(str::to_owned).collect();
+    if functions.is_empty() {
+        return None;
+    }
+    Some(WorkerSeen {
+        descriptor: descriptor.parse().ok()?,
+        address: address.to_owned(),
+        client_id: client_id.to_owned(),
+        functions,
+        running: None,
+    })
+}
+
+/// A row of `status`: function, jobs, running jobs, workers.
+fn parse_status(row: &str) -> Option<(String, Counts)> {
+    let mut fields = row.rsplitn(4, '\t');
+    let mut number = || fields.next()?.parse::<u64>().ok();
+    let (workers, running, jobs) = (number()?, number()?, number()?);
+    let function = fields.next()?.to_owned();
+    let waiting = jobs.saturating_sub(running);
+    Some((function, Counts { waiting, running, workers, served_per_second: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_as_servers_write_them() {
+        let worker = parse_worker("33 127.0.0.1 my : id : resize mail").unwrap();
+        assert_eq!((worker.descriptor, worker.address.as_str()), (33, "127.0.0.1"));
+        assert_eq!(
+            (worker.client_id.as_str(), worker.functions),
+            ("my : id", vec!["resize".into(), "mail".into()])
+        );
+        assert_eq!(parse_worker("34 127.0.0.1 - :"), None);
+        let (function, counts) = parse_status("resize\t7\t2\t3").unwrap();
+        let expected = Counts { waiting: 5, running: 2, workers: 3, served_per_second: None };
+        assert_eq!((function.as_str(), counts), ("resize", expected));
+        assert_eq!(parse_status("."), None);
+    }
+}

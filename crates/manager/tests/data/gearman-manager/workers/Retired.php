@@ -1,0 +1,2 @@
+<?php
+// A function of the example; nothing runs it.

@@ -1,0 +1,14 @@
+//! The planner without processes, and importing with real files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    reason = "a test that meets the unexpected is to fail there and then"
+)]
+
+mod import;
+mod planner;
+mod simulation;
+mod world;

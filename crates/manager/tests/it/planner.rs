@@ -1,0 +1,354 @@
+//! What the planner does, case by case.
+
+use crate::world::{World, config, name, program, secs, worker};
+use geartrain_manager::config::{Config, Program, Restart};
+use geartrain_manager::limits::JOB_PATIENCE;
+use geartrain_manager::planner::{Command, End, Moment, Pick, ProcessRole, Scale};
+use std::time::Duration;
+
+fn command(world: &mut World, command: &Command) -> Result<String, String> {
+    if let Command::Start(_) | Command::Restart(_) = command {
+        world.held.clear();
+    }
+    let done = world.planner.handle_command(world.now, command).map_err(|error| error.to_string());
+    world.act();
+    done
+}
+
+fn pick(text: &str) -> Pick {
+    Pick::parse(text)
+}
+
+#[test]
+fn a_process_that_ran_and_died_is_replaced_at_once() {
+    let mut world = World::new(1, config([("a", program("v1", 1, 1))]));
+    world.pass(secs(2));
+    assert_eq!(world.place("a", 0).state, "running");
+    let first = world.staying("a")[0];
+    let died = world.now;
+    world.exit(first, &End::Signal("SIGSEGV"));
+    let second = world.staying("a")[0];
+    assert_ne!(first, second);
+    assert_eq!(world.processes[&second].spawned, died);
+    let place = world.place("a", 0);
+    assert_eq!((place.restarts, place.last_end.as_deref()), (1, Some("SIGSEGV")));
+}
+
+#[test]
+fn a_crash_loop_is_held_behind_growing_pauses_until_somebody_starts_it() {
+    let mut world = World::new(1, config([("a", program("v1", 1, 1))]));
+    let mut pauses = Vec::new();
+    for _ in 0..5 {
+        let process = world.staying("a")[0];
+        world.exit(process, &End::Code(1));
+        let until = world.place("a", 0).until;
+        pauses.push(until.map_or(0, |until| until.since(world.now).as_millis()));
+        world.pass(until.map_or(Duration::ZERO, |until| until.since(world.now)));
+    }
+    assert_eq!(pauses[0], 0);
+    assert!((900..=1100).contains(&pauses[1]), "{pauses:?}");
+    assert!((1800..=2200).contains(&pauses[2]) && (3600..=4400).contains(&pauses[3]), "{pauses:?}");
+    let place = world.place("a", 0);
+    assert_eq!((place.state, place.processes.len()), ("crash-looping", 0));
+    assert_eq!(place.why, "the last one ended: exit code 1, failure 5 in a row (hint: ctl start a)");
+    world.pass(secs(3600));
+    assert!(world.processes.is_empty());
+    assert_eq!(command(&mut world, &Command::Start(pick("a"))), Ok("a is started".to_owned()));
+    assert_eq!(world.place("a", 0).state, "starting");
+}
+
+#[test]
+fn a_worker_that_leaves_after_its_last_job_is_no_failure() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    for _ in 0..20 {
+        let process = world.staying("a")[0];
+        world.ready(process);
+        world.exit(process, &End::Code(0));
+    }
+    assert_eq!(world.place("a", 0).state, "starting");
+}
+
+#[test]
+fn restart_says_what_is_replaced() {
+    let done = |restart, code| {
+        let once = Program { restart, ..program("v1", 1, 1) };
+        let mut world = World::new(1, config([("a", once)]));
+        world.pass(secs(2));
+        world.exit(world.staying("a")[0], &End::Code(code));
+        world.place("a", 0).state
+    };
+    assert_eq!(done(Restart::Always, 0), "starting");
+    assert_eq!(done(Restart::OnFailure, 0), "exited");
+    assert_eq!(done(Restart::OnFailure, 1), "starting");
+    assert_eq!(done(Restart::Never, 1), "exited");
+}
+
+#[test]
+fn a_worker_in_the_middle_of_a_job_is_killed_at_the_hard_limit_alone() {
+    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
+    world.ready_all();
+    let (busy, idle) = (world.staying("a")[0], world.staying("a")[1]);
+    world.job(busy, true);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    assert_eq!(world.place("a", 0).state, "stopping");
+    world.pass(secs(59));
+    assert!(world.killed.is_empty());
+    world.pass(secs(1));
+    assert!(world.killed.contains(&idle) && !world.killed.contains(&busy));
+    world.pass(JOB_PATIENCE - secs(61));
+    assert!(!world.killed.contains(&busy));
+    world.pass(secs(1));
+    assert!(world.killed.contains(&busy));
+}
+
+#[test]
+fn a_lifetime_ends_in_draining_and_never_in_a_surprise() {
+    let lifetime = Some(secs(100));
+    let mut world = World::new(1, config([("a", Program { lifetime, ..program("v1", 1, 1) })]));
+    world.pass(secs(89));
+    let old = world.staying("a")[0];
+    world.job(old, true);
+    world.pass(secs(12));
+    assert_eq!(world.place("a", 0).state, "draining");
+    assert!(world.place("a", 0).why.contains("lifetime"));
+    world.pass(secs(1000));
+    assert!(world.killed.is_empty() && world.staying("a").is_empty());
+    world.job(old, false);
+    world.exit(old, &End::Code(0));
+    assert_eq!(world.place("a", 0).state, "starting");
+}
+
+#[test]
+fn a_worker_leaves_when_its_successor_is_ready() {
+    let lifetime = Some(secs(100));
+    let mut world = World::new(1, config([("a", Program { lifetime, ..worker("v1", 1, 1) })]));
+    world.ready_all();
+    world.pass(secs(101));
+    let (old, new) = (world.staying("a")[0], world.staying("a")[1]);
+    let roles: Vec<_> = world.place("a", 0).processes;
+    assert_eq!(roles, [(old, ProcessRole::Main), (new, ProcessRole::Successor)]);
+    world.ready(new);
+    assert_eq!(world.leaving("a"), [old]);
+    world.exit(old, &End::Code(0));
+    assert_eq!(world.place("a", 0).processes, [(new, ProcessRole::Main)]);
+}
+
+#[test]
+fn too_much_memory_is_a_reason_to_leave() {
+    let mut world =
+        World::new(1, config([("a", Program { memory_bytes_max: Some(100 << 20), ..program("v1", 1, 1) })]));
+    world.pass(secs(2));
+    let process = world.staying("a")[0];
+    world.planner.handle_memory(world.now, process, 100 << 20);
+    world.act();
+    assert_eq!(world.place("a", 0).state, "running");
+    world.planner.handle_memory(world.now, process, 101 << 20);
+    world.act();
+    let place = world.place("a", 0);
+    assert_eq!(
+        (place.state, place.why.as_str()),
+        ("draining", "its memory of 101 MiB is over the limit of 100 MiB")
+    );
+}
+
+#[test]
+fn a_change_replaces_one_process_first_and_then_the_others_one_by_one() {
+    let mut world = World::new(1, config([("a", worker("v1", 3, 3))]));
+    world.ready_all();
+    let old = world.staying("a");
+    world.change("a");
+    for (turn, gone) in old.iter().enumerate() {
+        let staying = world.staying("a");
+        assert_eq!(staying.len(), 4, "turn {turn}");
+        world.pass(secs(10));
+        assert_eq!(world.staying("a"), staying, "nothing more happens before the new one is ready");
+        world.ready_all();
+        assert_eq!(world.leaving("a"), [*gone]);
+        assert_eq!(world.staying("a").len(), 3);
+        world.exit(*gone, &End::Code(0));
+    }
+    assert_eq!(world.rollout("a"), None);
+    assert!(world.log.iter().any(|line| line == "a restart: done: all processes are new"), "{:?}", world.log);
+}
+
+#[test]
+fn a_canary_that_fails_leaves_the_others_as_they_are() {
+    let mut world = World::new(1, config([("a", worker("v1", 3, 3))]));
+    world.ready_all();
+    let old = world.staying("a");
+    world.reconfigure(config([("a", worker("v2", 3, 3))]));
+    let canary = world.staying("a")[3];
+    assert_eq!(world.processes[&canary].command, "v2");
+    world.exit(canary, &End::Code(255));
+    world.pass(secs(3600));
+    assert_eq!(world.staying("a"), old);
+    assert_eq!(
+        world.rollout("a").as_deref(),
+        Some(
+            "restart held: the new process of a:0 ended before it was ready: exit code 255 \
+             (its configuration changed); the others stay as they are"
+        )
+    );
+    // What dies meanwhile comes back as it was.
+    world.exit(old[1], &End::Signal("SIGKILL"));
+    let back = *world.staying("a").last().unwrap();
+    assert_eq!(world.processes[&back].command, "v1");
+    world.ready(back);
+    // The next change begins anew.
+    world.reconfigure(config([("a", worker("v3", 3, 3))]));
+    let canary = *world.staying("a").last().unwrap();
+    assert_eq!(world.processes[&canary].command, "v3");
+    world.ready(canary);
+    assert_eq!(world.leaving("a").len(), 1);
+}
+
+#[test]
+fn a_canary_that_is_never_listed_is_taken_back() {
+    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
+    world.ready_all();
+    let old = world.staying("a");
+    world.change("a");
+    let canary = world.staying("a")[2];
+    world.pass(secs(29));
+    assert!(world.leaving("a").is_empty());
+    world.pass(secs(1));
+    assert_eq!((world.leaving("a"), world.staying("a")), (vec![canary], old));
+    assert!(world.rollout("a").unwrap().contains("was not ready in time"));
+}
+
+#[test]
+fn without_a_job_server_nobody_is_given_up() {
+    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
+    world.planner.handle_servers(world.now, false);
+    world.pass(secs(600));
+    assert_eq!(world.staying("a").len(), 2);
+    assert_eq!(world.place("a", 0).restarts, 0);
+    world.planner.handle_servers(world.now, true);
+    world.pass(secs(29));
+    assert_eq!(world.staying("a").len(), 2);
+    world.pass(secs(1));
+    assert_eq!(world.leaving("a").len(), 2);
+}
+
+#[test]
+fn one_of_its_own_kind_is_stopped_before_the_next_is_started() {
+    let mut world = World::new(1, config([("a", program("v1", 2, 2))]));
+    world.pass(secs(2));
+    let old = world.staying("a");
+    world.change("a");
+    assert_eq!((world.leaving("a"), world.staying("a")), (vec![old[0]], vec![old[1]]));
+    world.exit(old[0], &End::Code(0));
+    assert_eq!(world.staying("a").len(), 2);
+    assert!(world.leaving("a").is_empty(), "the second waits until the first is ready");
+    world.pass(secs(1));
+    assert_eq!(world.leaving("a"), [old[1]]);
+}
+
+#[test]
+fn a_number_by_hand_keeps_to_the_range() {
+    let mut world = World::new(1, config([("a", program("v1", 2, 4)), ("b", program("v1", 1, 1))]));
+    let scale = |program: &str, to| Command::Scale { program: program.to_owned(), to };
+    let done = command(&mut world, &scale("a", Scale::By(2)));
+    assert_eq!(done, Ok("a is to have 4 processes; there were 2".to_owned()));
+    assert_eq!(world.staying("a").len(), 4);
+    let refused = command(&mut world, &scale("a", Scale::To(5)));
+    assert_eq!(refused, Err("a cannot have 5 processes: its configuration allows 2 to 4".to_owned()));
+    command(&mut world, &scale("a", Scale::By(-2))).unwrap();
+    assert_eq!((world.staying("a").len(), world.leaving("a").len()), (2, 2));
+    // Those that leave keep their places, so that there are never more processes than four.
+    command(&mut world, &scale("a", Scale::To(4))).unwrap();
+    assert_eq!(world.processes.len(), 5);
+    let leaving = world.leaving("a");
+    leaving.into_iter().for_each(|process| world.exit(process, &End::Code(0)));
+    assert_eq!(world.staying("a").len(), 4);
+    command(&mut world, &scale("b", Scale::To(3))).unwrap();
+    assert_eq!(world.staying("b").len(), 3);
+    let refused = command(&mut world, &scale("c", Scale::To(3)));
+    assert_eq!(refused, Err("there is no program \"c\" (hint: there are a, b)".to_owned()));
+}
+
+#[test]
+fn programs_start_after_those_they_need_and_end_before_them() {
+    let with = |after: &str| Program { after: vec![name(after)], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("a", with("b")), ("b", program("v1", 1, 1))]));
+    assert!(world.staying("a").is_empty());
+    assert_eq!(world.place("a", 0).why, "waits for b to be ready");
+    world.pass(secs(1));
+    assert_eq!(world.staying("a").len(), 1);
+    world.pass(secs(1));
+    // What ran once does not wait again.
+    world.exit(world.staying("b")[0], &End::Code(1));
+    world.exit(world.staying("a")[0], &End::Code(1));
+    assert_eq!(world.staying("a").len(), 1);
+    command(&mut world, &Command::Shutdown).unwrap();
+    assert_eq!((world.leaving("a").len(), world.leaving("b").len()), (1, 0));
+    world.exit(world.leaving("a")[0], &End::Code(0));
+    assert_eq!(world.leaving("b").len(), 1);
+    assert!(!world.has_ended);
+    world.exit(world.leaving("b")[0], &End::Code(0));
+    assert!(world.has_ended);
+}
+
+#[test]
+fn a_program_that_is_gone_from_the_configuration_ends_and_a_new_one_starts() {
+    let mut world = World::new(1, config([("a", program("v1", 2, 2)), ("b", program("v1", 1, 1))]));
+    world.pass(secs(2));
+    let kept = world.staying("b");
+    world.reconfigure(config([("b", program("v1", 1, 1)), ("c", program("v1", 1, 1))]));
+    assert_eq!((world.leaving("a").len(), world.staying("b"), world.staying("c").len()), (2, kept, 1));
+    world.leaving("a").into_iter().for_each(|process| world.exit(process, &End::Code(0)));
+    let names: Vec<String> = world.planner.status().into_iter().map(|it| it.program).collect();
+    assert_eq!(names, ["b", "c"]);
+}
+
+#[test]
+fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() {
+    let mut world = World::new(1, config([("a", program("v1", 1, 1))]));
+    world.pass(secs(2));
+    let leader = world.staying("a")[0];
+    world.processes.remove(&leader);
+    world.planner.handle_exited(world.now, leader, &End::Code(1), true);
+    let mut actions = Vec::new();
+    while let Some(action) = world.planner.poll_action() {
+        actions.push(format!("{action:?}"));
+    }
+    assert!(actions.contains(&format!("Stop {{ process: {leader:?}, group: true }}")), "{actions:?}");
+    assert!(
+        actions.iter().any(|it| it.starts_with("Spawn")),
+        "the place does not wait for them: {actions:?}"
+    );
+    let kill_at = world.planner.poll_timeout().unwrap();
+    world.planner.handle_time(world.now + secs(60));
+    assert!(kill_at <= world.now + secs(60));
+    let killed = std::iter::from_fn(|| world.planner.poll_action())
+        .any(|it| it == geartrain_manager::planner::Action::Kill { process: leader });
+    assert!(killed);
+}
+
+#[test]
+fn orphans_go_on_in_their_places_or_are_waited_for() {
+    let programs: Config = config([("a", program("v1", 2, 2))]);
+    let mut planner = geartrain_manager::planner::Planner::new(1, &programs);
+    let now = Moment::after_boot(secs(1000));
+    let spawned = Moment::after_boot(secs(500));
+    let kept = planner.handle_orphan(now, "a", 0, spawned, true).unwrap();
+    let stopped = planner.handle_orphan(now, "a", 1, spawned, false).unwrap();
+    let surplus = planner.handle_orphan(now, "a", 2, spawned, true).unwrap();
+    assert_eq!(planner.handle_orphan(now, "a", 0, spawned, true), None);
+    assert_eq!(planner.handle_orphan(now, "b", 0, spawned, true), None);
+    planner.handle_time(now);
+    let actions: Vec<String> =
+        std::iter::from_fn(|| planner.poll_action()).map(|action| format!("{action:?}")).collect();
+    assert!(!actions.iter().any(|it| it.starts_with("Spawn")), "{actions:?}");
+    for process in [stopped, surplus] {
+        assert!(actions.contains(&format!("Stop {{ process: {process:?}, group: false }}")), "{actions:?}");
+    }
+    let states = |planner: &geartrain_manager::planner::Planner| -> Vec<&str> {
+        planner.status()[0].places.iter().map(|place| place.state).collect()
+    };
+    assert_eq!(states(&planner), ["running", "draining", "draining"]);
+    planner.handle_exited(now, stopped, &End::Unknown, false);
+    planner.handle_exited(now, surplus, &End::Unknown, false);
+    assert_eq!(states(&planner), ["running", "starting"]);
+    assert_eq!(planner.place_of(kept), Some(("a".to_owned(), 0)));
+}
