@@ -31,6 +31,8 @@ mod inbox;
 mod net;
 mod text;
 mod typed;
+#[cfg(feature = "async")]
+pub mod worker;
 
 pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
 pub use connection::{Connection, Limits};
@@ -38,3 +40,5 @@ pub use error::ClientError;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};
 pub use typed::TypedRows;
+#[cfg(feature = "async")]
+pub use worker::Worker;
