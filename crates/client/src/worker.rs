@@ -236,7 +236,8 @@ impl Worker {
         }
         poll_fn(|context| {
             self.watcher.listen(context);
-            if self.shared.slots.is_idle() { Poll::Ready(()) } else { Poll::Pending }
+            let is_over = self.shared.slots.is_idle() && self.shared.tasks.are_over();
+            if is_over { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }

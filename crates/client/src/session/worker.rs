@@ -416,13 +416,17 @@ impl WorkerSession {
     }
 
     fn handle_assign(&mut self, packet: &Bytes) -> Result<WorkerEvent, SessionError> {
-        self.answered("JOB_ASSIGN")?;
-        self.streak = self.streak.saturating_add(1);
-        self.empty_wakes = 0;
+        if self.asked == 0 {
+            return Err(SessionError::Unasked { answer: "JOB_ASSIGN" });
+        }
         let (function, mut job) = assigned(packet)?;
         let Some(name) = self.abilities.take_on(function.as_bytes()) else {
             return Err(SessionError::UnknownFunction { function: function.to_string() });
         };
+        // Only now: a grab that brought nothing but an error stays unanswered.
+        self.answered("JOB_ASSIGN")?;
+        self.streak = self.streak.saturating_add(1);
+        self.empty_wakes = 0;
         job.function = Arc::clone(&name);
         job.key.assignment = self.next_assignment;
         self.next_assignment += 1;

@@ -7,7 +7,7 @@ use super::handler::{BlockingHandler, Handler, blocking};
 use super::job::Job;
 use super::limits::WorkerLimits;
 use super::report::JobReport;
-use super::shared::{AfterJob, BeforeJob, Begin, Erased, Function, Shared};
+use super::shared::{AfterJob, BeforeJob, Begin, Erased, Function, Shared, Tasks};
 use super::shutdown::ShutdownHandle;
 use super::slots::Slots;
 use super::{Group, Lifetime, Worker};
@@ -233,7 +233,7 @@ impl WorkerBuilder {
             client_id: self.client_id,
             before_job: self.before_job,
             after_job: self.after_job,
-            tasks: Default::default(),
+            tasks: Tasks::new(Arc::clone(&watcher)),
             jobs_begun: Default::default(),
             jobs_abandoned: Default::default(),
         };

@@ -179,9 +179,7 @@ fn poll_serve(
 ) -> Poll<Result<Served, LinkError>> {
     loop {
         lane.bell.listen(context);
-        let turn = link.turn(context, jobs);
-        // Jobs that came with the last bytes of a connection are lost with it; the server knows.
-        match turn? {
+        match link.turn(context, jobs)? {
             Turn::Finished => return Poll::Ready(Ok(Served::Finished)),
             Turn::Idle { hold: Some(pause) } if !holding => return Poll::Ready(Ok(Served::Hold(pause))),
             Turn::Idle { .. } => return Poll::Pending,

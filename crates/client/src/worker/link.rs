@@ -123,13 +123,17 @@ impl Link {
     ) -> Result<Turn, LinkError> {
         let mut state = self.lock();
         let read = state.read(context)?;
-        let no_jobs = state.take_events(jobs)?;
+        let mut no_jobs = 0;
+        let taken = state.take_events(jobs, &mut no_jobs);
+        if taken.is_err() {
+            // They are lost with the connection, and the server gives them to others.
+            no_jobs += jobs.drain(..).count();
+        }
+        self.worker.slots.give_back_unused(self.lane, no_jobs);
+        taken?;
         let wanted = state.session.grabs_wanted();
-        if no_jobs > 0 {
-            self.worker.slots.give_back_unused(self.lane, no_jobs);
-            if wanted == 0 {
-                self.worker.slots.decline(self.lane);
-            }
+        if no_jobs > 0 && wanted == 0 {
+            self.worker.slots.decline(self.lane);
         }
         if wanted > 0 {
             let granted = self.worker.slots.take(self.lane, wanted);
@@ -295,12 +299,11 @@ impl State {
     }
 
     /// Takes what the server said: jobs, and how many grabs brought none.
-    fn take_events(&mut self, jobs: &mut Vec<AssignedJob>) -> Result<usize, LinkError> {
-        let mut no_jobs = 0;
+    fn take_events(&mut self, jobs: &mut Vec<AssignedJob>, no_jobs: &mut usize) -> Result<(), LinkError> {
         while let Some(event) = self.session.poll() {
             match event? {
                 WorkerEvent::Assigned(job) => jobs.push(job),
-                WorkerEvent::NoJob => no_jobs += 1,
+                WorkerEvent::NoJob => *no_jobs += 1,
                 WorkerEvent::Refused { code, text } => {
                     tracing::warn!(
                         code,
@@ -310,7 +313,7 @@ impl State {
                 }
             }
         }
-        Ok(no_jobs)
+        Ok(())
     }
 
     /// Writes what the socket takes, and says whether that was all.

@@ -81,12 +81,9 @@ impl Run {
     }
 
     fn end(&mut self, end: End) {
-        let flush = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Inline => Flush::Later,
-            Stage::Task(id) => {
-                self.job.link().worker().tasks.leave(id);
-                Flush::Now
-            }
+        let (flush, task) = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Inline => (Flush::Later, None),
+            Stage::Task(id) => (Flush::Now, Some(id)),
             Stage::Over => return,
         };
         let told = self.job.link().end_job(&self.job, &end, flush);
@@ -103,6 +100,10 @@ impl Run {
             End::Panicked(text) => Outcome::Panicked(text),
         };
         self.report(&outcome, result_bytes);
+        // Last, so that no hook is called once the worker has left.
+        if let Some(id) = task {
+            self.job.link().worker().tasks.leave(id);
+        }
     }
 
     fn report(&self, outcome: &Outcome, result_bytes: usize) {
@@ -153,14 +154,17 @@ impl Future for Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let stage = std::mem::replace(&mut self.stage, Stage::Over);
-        match stage {
+        let task = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => return,
-            Stage::Inline => {}
-            Stage::Task(id) => self.job.link().worker().tasks.leave(id),
-        }
-        self.job.link().abandon_job();
-        self.job.link().worker().jobs_abandoned.fetch_add(1, Ordering::Relaxed);
+            Stage::Inline => None,
+            Stage::Task(id) => Some(id),
+        };
+        let link = self.job.link();
+        link.worker().jobs_abandoned.fetch_add(1, Ordering::Relaxed);
         self.report(&Outcome::Abandoned, 0);
+        link.abandon_job();
+        if let Some(id) = task {
+            link.worker().tasks.leave(id);
+        }
     }
 }

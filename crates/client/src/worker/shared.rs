@@ -1,5 +1,6 @@
 //! What all connections and jobs of one worker share.
 
+use super::bell::Bell;
 use super::handler::{Handler, HandlerFuture};
 use super::job::Job;
 use super::limits::WorkerLimits;
@@ -10,7 +11,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
@@ -89,9 +90,11 @@ impl fmt::Debug for Function {
 }
 
 /// The tasks of jobs that run, so that a worker that leaves at once can end them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tasks {
     inner: Mutex<RunningTasks>,
+    /// Rung when the last task ends after the worker was asked to leave.
+    watcher: Arc<Bell>,
 }
 
 /// Names a task.
@@ -101,11 +104,26 @@ pub(super) struct TaskId(u64);
 #[derive(Debug, Default)]
 struct RunningTasks {
     next: u64,
+    stage: TasksStage,
     /// `None` until the task was started.
     handles: HashMap<TaskId, Option<AbortHandle>>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum TasksStage {
+    #[default]
+    Working,
+    /// The worker waits for the last of them.
+    Awaited,
+    /// All are ended, those to come too.
+    Aborted,
+}
+
 impl Tasks {
+    pub(super) fn new(watcher: Arc<Bell>) -> Self {
+        Self { inner: Mutex::default(), watcher }
+    }
+
     /// Counts a task that is about to start.
     pub(super) fn enter(&self) -> TaskId {
         let mut inner = self.lock();
@@ -117,19 +135,41 @@ impl Tasks {
 
     /// Says how to end a task; it may have ended already.
     pub(super) fn set(&self, id: TaskId, handle: AbortHandle) {
-        if let Some(entry) = self.lock().handles.get_mut(&id) {
+        let mut inner = self.lock();
+        if inner.stage == TasksStage::Aborted {
+            drop(inner);
+            handle.abort();
+        } else if let Some(entry) = inner.handles.get_mut(&id) {
             *entry = Some(handle);
         }
     }
 
     pub(super) fn leave(&self, id: TaskId) {
-        self.lock().handles.remove(&id);
+        let mut inner = self.lock();
+        inner.handles.remove(&id);
+        let was_last = inner.handles.is_empty() && inner.stage != TasksStage::Working;
+        drop(inner);
+        if was_last {
+            self.watcher.ring();
+        }
     }
 
-    /// Ends all tasks, at the next point where each of them waits.
+    /// Whether none runs; from now on the watcher is told of the last.
+    pub(super) fn are_over(&self) -> bool {
+        let mut inner = self.lock();
+        if inner.stage == TasksStage::Working {
+            inner.stage = TasksStage::Awaited;
+        }
+        inner.handles.is_empty()
+    }
+
+    /// Ends all tasks, at the next point where each of them waits, and those that are about to start.
     pub(super) fn abort_all(&self) {
-        // Dropped outside the lock: the end of a task takes it.
-        let handles: Vec<AbortHandle> = self.lock().handles.values().flatten().cloned().collect();
+        let mut inner = self.lock();
+        inner.stage = TasksStage::Aborted;
+        let handles: Vec<AbortHandle> = inner.handles.values().flatten().cloned().collect();
+        // The end of a task takes the lock.
+        drop(inner);
         for handle in handles {
             handle.abort();
         }

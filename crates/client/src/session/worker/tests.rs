@@ -405,7 +405,9 @@ fn what_breaks_the_protocol_is_an_error() {
         session.register("f", None);
         session.grab(usize::from(asked));
         session.feed(bytes);
-        match session.poll() {
+        let polled = session.poll();
+        assert_eq!(session.grabs_unanswered(), usize::from(asked), "an error answers no grab");
+        match polled {
             Some(Err(error)) => error.to_string(),
             other => panic!("{bytes:?} was taken: {other:?}"),
         }
