@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("crates/store", &["proto", "core"]),
     ("crates/server", &["proto", "core", "store"]),
     ("crates/client", &["proto"]),
+    ("crates/testserver", &["server"]),
     ("bins/gearmand", &["proto", "core", "store", "server"]),
     ("bins/gearman", &["proto", "client"]),
     ("bins/gearadmin", &["proto", "client"]),
