@@ -144,6 +144,12 @@ impl Worker {
         self.shutdown.clone()
     }
 
+    /// How many jobs may be in hand at once.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn jobs_at_once(&self) -> usize {
+        self.at_once
+    }
+
     /// Works until asked to stop, or until its jobs or its lifetime are over; on a tokio runtime with IO and time.
     ///
     /// A server that cannot be reached is tried again and again, with growing pauses, while the others are served.
@@ -160,7 +166,6 @@ impl Worker {
         let reason = self.until_stop(&mut signals).await;
         tracing::info!(?reason, "stopping: no more jobs are grabbed");
         self.shutdown.shutdown();
-        self.shared.slots.close();
         if let Leave::OutOfPatience = self.until_over(&mut drivers, &mut signals).await {
             self.shutdown.shutdown_now();
             self.shared.tasks.abort_all();

@@ -237,8 +237,10 @@ impl WorkerBuilder {
             jobs_begun: Default::default(),
             jobs_abandoned: Default::default(),
         };
+        let shared = Arc::new(shared);
         Ok(Worker {
-            shared: Arc::new(shared),
+            shutdown: ShutdownHandle::new(Arc::clone(&shared)),
+            shared,
             servers,
             groups,
             at_once: self.at_once,
@@ -246,7 +248,6 @@ impl WorkerBuilder {
             lifetime: self.lifetime.map(|length| Lifetime { length, jitter: self.lifetime_jitter }),
             patience: self.patience,
             stop_on_signals: self.stop_on_signals,
-            shutdown: ShutdownHandle::new(),
         })
     }
 }

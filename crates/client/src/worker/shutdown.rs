@@ -1,6 +1,8 @@
 //! The end of a worker: asked for by a call or a signal, gracefully or at once.
 
+use super::shared::Shared;
 use std::io;
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -20,17 +22,18 @@ pub(super) enum Stage {
 #[derive(Debug, Clone)]
 pub struct ShutdownHandle {
     stage: watch::Sender<Stage>,
+    worker: Arc<Shared>,
 }
 
 impl ShutdownHandle {
-    pub(super) fn new() -> Self {
-        Self { stage: watch::Sender::new(Stage::Working) }
+    pub(super) fn new(worker: Arc<Shared>) -> Self {
+        Self { stage: watch::Sender::new(Stage::Working), worker }
     }
 
     /// Asks the worker to grab no more jobs, finish those it has in hand, and leave.
     ///
-    /// A job that a server is assigning at this moment is still done. [`Worker::run`](super::Worker::run) returns
-    /// when all is over.
+    /// When this returns, no grab is sent any more; a job that a server assigns for one that was sent before is still
+    /// done. [`Worker::run`](super::Worker::run) returns when all is over.
     pub fn shutdown(&self) {
         self.advance(Stage::Stopping);
     }
@@ -46,6 +49,7 @@ impl ShutdownHandle {
     }
 
     fn advance(&self, to: Stage) {
+        self.worker.slots.close();
         self.stage.send_if_modified(|stage| {
             let further = to > *stage;
             *stage = to.max(*stage);

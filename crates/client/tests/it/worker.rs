@@ -6,4 +6,5 @@ mod limits;
 mod misbehaving;
 mod outcomes;
 mod servers;
+mod signals;
 mod support;
