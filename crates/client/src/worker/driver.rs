@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 /// One connection's place in a worker.
 #[derive(Debug)]
@@ -138,10 +138,10 @@ async fn serve(
             served = poll_fn(|context| poll_serve(lane, link, &mut jobs, hold.is_some(), context)) => {
                 match served? {
                     Served::Finished => return Ok(()),
-                    Served::Hold(pause) => hold = Some(pause),
+                    Served::Hold(pause) => hold = Some(Instant::now() + pause),
                 }
             }
-            () = pause(hold) => {
+            () = until(hold) => {
                 hold = None;
                 link.nudge();
             }
@@ -157,9 +157,9 @@ async fn serve(
     }
 }
 
-async fn pause(hold: Option<Duration>) {
-    match hold {
-        Some(hold) => sleep(hold).await,
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
         None => pending().await,
     }
 }

@@ -151,6 +151,34 @@ fn a_server_that_does_not_read_makes_handlers_wait_and_is_given_up() {
 }
 
 #[test]
+fn a_server_that_wakes_for_nothing_is_not_followed_as_fast_as_it_can() {
+    let (builder, listener) = hurried(|_| {});
+    let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
+    let mut stream = accept(&listener);
+    let ends = Instant::now() + Duration::from_secs(2);
+    let mut grabs = 0;
+    while Instant::now() < ends {
+        await_grab(&mut stream);
+        grabs += 1;
+        // NO_JOB, and NOOP for the PRE_SLEEP that follows it.
+        stream.write_all(b"\0RES\0\0\0\x0a\0\0\0\0").unwrap();
+        stream.read_exact(&mut [0; 12]).unwrap();
+        stream.write_all(b"\0RES\0\0\0\x06\0\0\0\0").unwrap();
+    }
+    assert!((700..2_000).contains(&grabs), "{grabs} grabs in two seconds");
+    assign_after_grab(&mut stream);
+    worker.shutdown_handle().shutdown_now();
+    assert_eq!(worker.await_departure().jobs, 1);
+}
+
+/// A job comes at last.
+fn assign_after_grab(stream: &mut TcpStream) {
+    await_grab(stream);
+    assign(stream, b"");
+    await_grab(stream);
+}
+
+#[test]
 fn a_job_that_comes_with_the_stop_is_done() {
     let (builder, listener) = hurried(|_| {});
     let worker = TestWorker::start(builder.register("f", |workload: Bytes| async { workload }));
