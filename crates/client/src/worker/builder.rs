@@ -128,8 +128,10 @@ impl WorkerBuilder {
 
     /// Registers a function with the async function or closure that does its jobs.
     ///
-    /// What the handler may take and return is said at [`Handler`]. Handlers must not block: for work that keeps
-    /// a core busy or waits in system calls use [`WorkerBuilder::register_blocking`].
+    /// What the handler may take and return is said at [`Handler`]. Handlers must not block: one that keeps its
+    /// thread holds up other jobs and the connections. For work that keeps a core busy or waits in system calls use
+    /// [`WorkerBuilder::register_blocking`].
+    ///
     /// Of several functions with waiting jobs, gearmand in its default order serves the one registered first.
     pub fn register<A: 'static>(mut self, ability: impl Into<Ability>, handler: impl Handler<A>) -> Self {
         self.abilities.push((ability.into(), Box::new(Erased::new(handler))));

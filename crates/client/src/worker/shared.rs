@@ -179,3 +179,35 @@ impl Tasks {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+
+    #[tokio::test]
+    async fn tasks_end_whether_they_began_before_or_after_all_were_ended() {
+        let tasks = Tasks::new(Arc::default());
+        let (before, after) = (tasks.enter(), tasks.enter());
+        let (first, second) = (tokio::spawn(pending::<()>()), tokio::spawn(pending::<()>()));
+        tasks.set(before, first.abort_handle());
+        tasks.abort_all();
+        tasks.set(after, second.abort_handle());
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert!(second.await.unwrap_err().is_cancelled());
+        tasks.leave(before);
+        assert!(!tasks.are_over());
+        tasks.leave(after);
+        assert!(tasks.are_over());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ended_before_it_was_known_is_not_kept() {
+        let tasks = Tasks::new(Arc::default());
+        let id = tasks.enter();
+        let task = tokio::spawn(async {});
+        tasks.leave(id);
+        tasks.set(id, task.abort_handle());
+        assert!(tasks.are_over());
+    }
+}

@@ -209,6 +209,19 @@ fn a_function_is_taken_back_only_when_no_job_of_it_can_be_lost() {
 }
 
 #[test]
+fn a_function_is_taken_back_only_when_no_job_of_it_is_on_its_way() {
+    let mut session = asleep();
+    noop(&mut session);
+    grab(&mut session);
+    session.unregister("f");
+    assert_eq!(sent(&mut session), ["GRAB_JOB_ALL"], "the server would give the job away that it assigns");
+    no_job(&mut session);
+    assert_eq!(sent(&mut session), ["CANT_DO f", "PRE_SLEEP"]);
+    session.nudge();
+    assert_eq!(session.grabs_wanted(), 0, "there is nothing left to grab");
+}
+
+#[test]
 fn a_job_assigned_after_the_stop_is_done_before_the_session_is_finished() {
     let mut session = asleep();
     noop(&mut session);
