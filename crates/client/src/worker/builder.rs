@@ -320,3 +320,50 @@ impl fmt::Debug for WorkerBuilder {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn nothing(_: Job) {}
+
+    fn refused(builder: WorkerBuilder) -> String {
+        builder.build().map(|_| ()).unwrap_err().to_string()
+    }
+
+    fn builder() -> WorkerBuilder {
+        Worker::builder().server("localhost")
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_before_it_connects() {
+        assert_eq!(refused(builder()), "the worker has no function (hint: register one)");
+        let one = || builder().register("one", nothing);
+        assert_eq!(refused(one().register("one", nothing)), "function \"one\" is registered twice");
+        assert_eq!(
+            refused(one().at_once(0)),
+            "the worker may have no job in hand (hint: at_once is 1 or more)"
+        );
+        assert_eq!(
+            refused(one().register(Ability::new("two").at_once(0), nothing)),
+            "function \"two\" may have no job in hand (hint: at_once is 1 or more)"
+        );
+        assert!(refused(one().server("host:none")).starts_with("port \"none\" is neither"));
+        for name in ["", "a\0b", &"x".repeat(FUNCTION_BYTES_MAX + 1)] {
+            assert!(refused(one().register(name, nothing)).starts_with("function name"), "{name:?}");
+        }
+        assert!(one().build().is_ok());
+    }
+
+    #[test]
+    fn functions_are_told_in_reverse_so_that_the_first_is_served_first() {
+        let worker = builder()
+            .register("first", nothing)
+            .register(Ability::new("narrow").at_once(1), nothing)
+            .register("second", nothing)
+            .build()
+            .unwrap();
+        let orders: Vec<&[String]> = worker.groups.iter().map(|group| &*group.functions.order).collect();
+        assert_eq!(orders, [&["narrow".to_owned()][..], &["second".to_owned(), "first".to_owned()]]);
+    }
+}

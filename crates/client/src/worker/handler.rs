@@ -6,7 +6,6 @@ use super::job::Job;
 use super::limits::{EXCEPTION_BYTES_MAX, EXCEPTION_CAUSES_MAX};
 use bytes::{Bytes, BytesMut};
 use std::error::Error;
-use std::fmt;
 use std::future::{Future, ready};
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
@@ -305,16 +304,6 @@ pub(super) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     };
     text.truncate(text.floor_char_boundary(EXCEPTION_BYTES_MAX));
     text
-}
-
-impl fmt::Display for JobEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Complete(result) => write!(f, "complete with {} bytes", result.len()),
-            Self::Fail => f.write_str("failed"),
-            Self::Exception(text) => f.write_str(text),
-        }
-    }
 }
 
 #[cfg(test)]
