@@ -257,7 +257,10 @@ impl Worker {
 
     async fn lifetime_over(&self) {
         match self.lifetime {
-            Some(Lifetime { length, jitter }) => sleep(length + jitter.mul_f64(fastrand::f64())).await,
+            Some(Lifetime { length, jitter }) => {
+                let extra = Duration::try_from_secs_f64(jitter.as_secs_f64() * fastrand::f64());
+                sleep(length.saturating_add(extra.unwrap_or(jitter))).await;
+            }
             None => pending().await,
         }
     }

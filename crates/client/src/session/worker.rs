@@ -56,6 +56,9 @@ const GRABS_MAX: usize = 64;
 /// only jobs for later: a worker that follows turns as fast as it can.
 const EMPTY_WAKES_MAX: u32 = 100;
 
+/// Longest time limit that a server is told, in milliseconds: gearmand 1.1.20 dies of one with twenty digits.
+const TIMEOUT_MILLIS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
+
 /// A worker's side of one connection; see the [module](self).
 #[derive(Debug)]
 pub struct WorkerSession {
@@ -127,15 +130,16 @@ impl WorkerSession {
 
     /// Says that this worker does a function (`CAN_DO`, with a time limit `CAN_DO_TIMEOUT`).
     ///
-    /// When the limit runs out the server gives the job to another worker; it counts in milliseconds, and
-    /// servers raise less than a second to one. A function that is registered already stays as it is.
+    /// When the limit runs out the server gives the job to another worker. It counts in milliseconds, at most
+    /// 24 days; servers raise less than a second to one. A function that is registered already stays as it is.
     /// Of several functions, gearmand 1.1.20 serves the one registered last first.
     pub fn register(&mut self, function: &str, timeout: Option<Duration>) {
         if !self.abilities.add(function, timeout.is_some()) {
             return;
         }
         let function = Function::from(function);
-        let timeout = timeout.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1));
+        let timeout = timeout
+            .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).clamp(1, TIMEOUT_MILLIS_MAX));
         self.outgoing.put(&match timeout {
             Some(timeout_ms) => Request::CanDoTimeout { function, timeout_ms },
             None => Request::CanDo { function },

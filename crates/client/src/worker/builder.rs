@@ -42,11 +42,11 @@ impl Ability {
         Self { function: function.into(), timeout: None, at_once: None }
     }
 
-    /// Sets the longest time a job may take (`CAN_DO_TIMEOUT`); default none.
+    /// Sets the longest time a job may take (`CAN_DO_TIMEOUT`); range 1 second to 24 days, default and zero none.
     ///
-    /// After that the server gives the job to another worker, and a second later this one drops the handler. Servers
-    /// raise less than a second to one. gearmand 1.1.20 has one timer for each connection: of several jobs at once it
-    /// watches only the last, and the others end with an exception when this worker drops their handlers.
+    /// After that the server gives the job to another worker, and a second later this one drops the handler.
+    /// gearmand 1.1.20 has one timer for each connection: of several jobs at once it watches only the last, and the
+    /// others end with an exception when this worker drops their handlers.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit).filter(|limit| !limit.is_zero());

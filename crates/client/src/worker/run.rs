@@ -60,7 +60,7 @@ impl Run {
             server = %job.server(),
         );
         let wait = if worker.after_job.is_some() { job.age() } else { None };
-        let limit = function.timeout.map(|limit| limit.max(TIMEOUT_MIN) + TIMEOUT_GRACE);
+        let limit = function.timeout.map(|limit| limit.max(TIMEOUT_MIN).saturating_add(TIMEOUT_GRACE));
         let future = span.in_scope(|| {
             worker.hook_before(&job);
             let begun = catch_unwind(AssertUnwindSafe(|| function.handler.begin(&job)));

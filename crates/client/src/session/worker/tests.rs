@@ -175,6 +175,8 @@ fn a_function_registered_while_asleep_is_looked_for_at_once() {
     assert_eq!(sent(&mut session), ["CAN_DO_TIMEOUT g 2500", "GRAB_JOB_ALL"]);
     session.register("g", None);
     assert!(sent(&mut session).is_empty(), "a second CAN_DO would count as a second worker");
+    session.register("h", Some(Duration::MAX));
+    assert_eq!(sent(&mut session), ["CAN_DO_TIMEOUT h 2147483647"]);
 }
 
 #[test]
