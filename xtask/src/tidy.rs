@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("crates/server", &["proto", "core", "store"]),
     ("crates/client", &["proto"]),
     ("crates/manager", &["proto", "client"]),
+    ("crates/testserver", &["server"]),
     ("bins/gearmand", &["proto", "core", "store", "server"]),
     ("bins/gearman", &["proto", "client"]),
     ("bins/gearadmin", &["proto", "client"]),

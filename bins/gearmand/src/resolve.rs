@@ -12,7 +12,7 @@ use crate::raw::Raw;
 use anyhow::{Result, anyhow, bail};
 use geartrain_core::{FunctionOrder, HANDLE_PREFIX_BYTES_MAX, Limits, Settings, Wakeup};
 use geartrain_proto::units::parse_bytes;
-use geartrain_server::{Config, HttpListen, Keepalive, Level, LogTarget, StoreWhen};
+use geartrain_server::{Clock, Config, HttpListen, Keepalive, Level, LogTarget, StoreWhen};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,7 @@ pub(crate) fn resolve(raw: Raw) -> Result<Resolved> {
         settings: settings(&raw, compat, level)?,
         store_when: if raw.store_queue_on_shutdown { StoreWhen::AtShutdown } else { StoreWhen::AtOnce },
         http: http(raw.http_listen.as_deref())?,
+        clock: Clock::default(),
     };
     Ok(Resolved {
         server,

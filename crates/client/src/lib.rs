@@ -19,7 +19,11 @@
 //! Nothing here waits without a limit unless its caller says so, and nothing a server sends makes it panic
 //! or take memory beyond the limits in [`limits`].
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod limits;
+#[cfg(feature = "async")]
+pub mod session;
 
 mod address;
 mod connection;
@@ -29,6 +33,8 @@ mod inbox;
 mod net;
 mod text;
 mod typed;
+#[cfg(feature = "async")]
+pub mod worker;
 
 pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
 pub use connection::{Connection, Limits};
@@ -36,3 +42,5 @@ pub use error::ClientError;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};
 pub use typed::TypedRows;
+#[cfg(feature = "async")]
+pub use worker::Worker;

@@ -1,5 +1,6 @@
 //! What a server is told, typed and checked.
 
+use crate::clock::Clock;
 use crate::limits::OUTPUT_BYTES_MAX_DEFAULT;
 use crate::persist::StoreWhen;
 use geartrain_core::Settings;
@@ -32,6 +33,8 @@ pub struct Config {
     pub store_when: StoreWhen,
     /// Where `/livez` and `/readyz` are served. Flag `--http-listen`.
     pub http: HttpListen,
+    /// What the queue goes by; default the machine's clock.
+    pub clock: Clock,
 }
 
 /// How peers are noticed that vanished without closing their connection.
@@ -81,6 +84,7 @@ impl Default for Config {
             settings: Settings::default(),
             store_when: StoreWhen::default(),
             http: HttpListen::Off,
+            clock: Clock::default(),
         }
     }
 }

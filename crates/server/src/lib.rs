@@ -41,6 +41,7 @@ mod server;
 mod shared;
 mod timer;
 
+pub use clock::{Clock, ClockHand};
 pub use config::{Config, HttpListen, Keepalive};
 pub use limits::{DESCRIPTORS_RESERVED, OUTPUT_BYTES_MAX_DEFAULT};
 pub use listen::{Address, BindError, Listeners};

@@ -4,7 +4,6 @@
 //! To: threads that serve until [`Server::stop`].
 //! Never: leaves a thread behind.
 
-use crate::clock::Clock;
 use crate::config::{Config, HttpListen};
 use crate::connection::{self, Accepted};
 use crate::hub::{Hub, Watch};
@@ -241,7 +240,7 @@ fn share(
     let health = if loading { Health::Loading } else { Health::Ready };
     Ok(Shared {
         hub: Mutex::new(Hub::new(core, output, loading)),
-        clock: Clock::new(),
+        clock: config.clock.clone(),
         log,
         body_bytes_max: config.body_bytes_max,
         connections: Connections::new(config.connections_max),

@@ -29,6 +29,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.timer_wake.notified() => {}
             () = tokio::time::sleep(pause) => {}
             () = jump(jumps.as_ref()) => {}
+            () = shared.clock.moved() => {}
         }
     }
 }

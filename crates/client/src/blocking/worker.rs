@@ -1,0 +1,71 @@
+//! A worker for programs that are not async.
+
+use crate::worker::{self, Departure, RunError, ShutdownHandle};
+use tokio::runtime::Builder;
+
+/// A worker that runs on the calling thread; handlers that block run on threads of their own.
+///
+/// It is put together as the [async one](worker::Worker), with
+/// [`register_blocking`](worker::WorkerBuilder::register_blocking).
+///
+/// ```no_run
+/// use bytes::Bytes;
+/// use geartrain_client::{blocking, worker};
+///
+/// fn reverse(workload: Bytes) -> Bytes {
+///     workload.iter().rev().copied().collect()
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let worker = worker::Worker::builder()
+///     .server("localhost:4730")
+///     .register_blocking("reverse", reverse)
+///     .at_once(4)
+///     .stop_on_signals()
+///     .build()?;
+/// let departure = blocking::Worker::new(worker).run()?;
+/// println!("left after {} jobs", departure.jobs);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a worker does nothing before it runs"]
+pub struct Worker {
+    worker: worker::Worker,
+}
+
+impl Worker {
+    /// Makes a worker one that runs on the calling thread.
+    pub fn new(worker: worker::Worker) -> Self {
+        Self { worker }
+    }
+
+    /// Something that asks this worker to stop, from another thread.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        self.worker.shutdown_handle()
+    }
+
+    /// Works until asked to stop, or until its jobs or its lifetime are over.
+    ///
+    /// # Errors
+    /// When no runtime can be had, or the process cannot be told of the signals it is to stop at.
+    ///
+    /// # Panics
+    /// On a thread that runs async code: there, use the async worker.
+    pub fn run(self) -> Result<Departure, RunError> {
+        let threads = self.worker.jobs_at_once();
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(threads).build();
+        let runtime = runtime.map_err(RunError::Runtime)?;
+        let departure = runtime.block_on(self.worker.run());
+        // A handler that was given up may block its thread for ever.
+        runtime.shutdown_background();
+        departure
+    }
+}
+
+impl From<worker::Worker> for Worker {
+    fn from(worker: worker::Worker) -> Self {
+        Self::new(worker)
+    }
+}
