@@ -20,6 +20,8 @@
 //! or take memory beyond the limits in [`limits`].
 
 pub mod limits;
+#[cfg(feature = "async")]
+pub mod session;
 
 mod address;
 mod connection;

@@ -87,10 +87,8 @@ async fn connect_tcp(server: &ServerAddress, host: &str, port: u16) -> Result<Tc
 /// No delay, since packets are waited for; keepalive, so that a vanished server is noticed.
 fn set_manners(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_IDLE / 3)
-        .with_retries(3);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_IDLE / 3).with_retries(3);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
 }
