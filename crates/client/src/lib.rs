@@ -24,6 +24,8 @@ pub mod limits;
 pub mod session;
 
 mod address;
+#[cfg(feature = "async")]
+mod client;
 mod connection;
 mod error;
 mod inbox;
@@ -33,8 +35,14 @@ mod text;
 mod typed;
 
 pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
+#[cfg(feature = "async")]
+pub use client::{
+    Client, ClientBuilder, HandleError, Job, JobBuilder, JobError, JobEvent, JobHandle, JobStatus, Resend,
+    Run, RunAll, ServerChoice,
+};
 pub use connection::{Connection, Limits};
 pub use error::ClientError;
+pub use geartrain_proto::Priority;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};
 pub use typed::TypedRows;

@@ -78,3 +78,13 @@ pub(crate) const EARLY_REPORTS_MAX: usize = 1024;
 
 /// Most bytes of such reports: 16 MiB.
 pub(crate) const EARLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How often a job or a question is sent again at most: 5 times.
+///
+/// A server may end a connection because of what it is sent.
+pub(crate) const RESENDS_MAX: u32 = 5;
+
+/// After how much silence a connection is looked at before it is used again: 500 us.
+///
+/// A runtime that was busy elsewhere, or that runs only now and then, has not noticed yet that the server hung up.
+pub(crate) const TRUSTED_SILENCE: Duration = Duration::from_micros(500);

@@ -47,6 +47,7 @@ mod validate;
 pub use error::{InvalidSubmit, SessionError, SubmitError};
 pub use event::{ClientEvent, Refusal, Report, Sent};
 pub use handle::OwnedHandle;
+pub(crate) use validate::check;
 
 use crate::limits::{
     BODY_BYTES_MAX_DEFAULT, EARLY_BYTES_MAX, EARLY_REPORTS_MAX, JOBS_IN_FLIGHT_MAX_DEFAULT,
@@ -349,7 +350,6 @@ impl<T: Copy> ClientSession<T> {
 }
 
 impl<T: Copy> Ledger<T> {
-    #[expect(clippy::too_many_lines, reason = "one arm per packet")]
     fn read(&mut self, response: &Response<'_>) -> Result<Meaning<T>, SessionError> {
         Ok(match *response {
             Response::JobCreated { handle } => {

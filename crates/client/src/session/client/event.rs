@@ -117,7 +117,7 @@ impl Report {
     }
 
     /// Bytes it carries.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Data(data) | Self::Warning(data) | Self::Complete(data) | Self::Exception(data) => {
                 data.len()

@@ -22,6 +22,13 @@ impl OwnedHandle {
     }
 }
 
+/// The empty handle, which no job has.
+impl Default for OwnedHandle {
+    fn default() -> Self {
+        Self { bytes: [0; HANDLE_BYTES_MAX], len: 0 }
+    }
+}
+
 impl TryFrom<Handle<'_>> for OwnedHandle {
     type Error = SessionError;
 

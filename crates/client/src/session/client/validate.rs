@@ -7,7 +7,7 @@ use geartrain_proto::{Handle, Priority, Submit, SubmitMode, Unique};
 /// Most bytes of what a request carries beside its names, whose limits leave far more than this difference.
 const DATA_BYTES_MAX: usize = u32::MAX as usize - 64 * 1024;
 
-pub(super) fn check(submit: &Submit<'_>) -> Result<(), InvalidSubmit> {
+pub(crate) fn check(submit: &Submit<'_>) -> Result<(), InvalidSubmit> {
     if submit.function.as_bytes().is_empty() {
         return Err(InvalidSubmit::NoFunction);
     }

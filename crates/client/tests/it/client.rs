@@ -1,0 +1,11 @@
+//! Clients against real servers, each test over this project's server and over the reference, and against
+//! servers that misbehave.
+
+mod background;
+mod cancelled;
+mod foreground;
+mod limits;
+mod misbehaving;
+mod servers;
+mod sets;
+mod support;
