@@ -19,6 +19,8 @@
 //! Nothing here waits without a limit unless its caller says so, and nothing a server sends makes it panic
 //! or take memory beyond the limits in [`limits`].
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod limits;
 #[cfg(feature = "async")]
 pub mod session;

@@ -2,6 +2,7 @@
 //! servers that misbehave.
 
 mod background;
+mod blocking;
 mod cancelled;
 mod foreground;
 mod limits;

@@ -1,0 +1,5 @@
+//! The library for programs without a runtime: thin layers over the async roles.
+
+mod client;
+
+pub use client::{BuildError, Client, ClientBuilder, Job, JobBuilder, RunAll};
