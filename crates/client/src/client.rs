@@ -26,6 +26,7 @@ pub use limits::Resend;
 pub use set::RunAll;
 
 use crate::address::{AddressError, ServerAddress};
+use crate::admin::Admin;
 use crate::limits::RESENDS_MAX;
 use bytes::Bytes;
 use geartrain_proto::Unique;
@@ -136,6 +137,12 @@ impl Client {
                 return Ok(data);
             }
         }
+    }
+
+    /// A connection of its own to a server, for steering and inspecting it. It comes about with the first command.
+    #[must_use]
+    pub fn admin(&self, server: &ServerAddress) -> Admin {
+        Admin::with_limits(server.clone(), self.pool.limits.connect, self.pool.limits.answer)
     }
 
     async fn status_from(

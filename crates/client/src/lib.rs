@@ -27,6 +27,8 @@ pub mod session;
 
 mod address;
 #[cfg(feature = "async")]
+mod admin;
+#[cfg(feature = "async")]
 mod client;
 mod connection;
 mod error;
@@ -37,6 +39,8 @@ mod text;
 mod typed;
 
 pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
+#[cfg(feature = "async")]
+pub use admin::{Admin, FunctionPriorities, FunctionStatus, JobLine, WorkerLine};
 #[cfg(feature = "async")]
 pub use client::{
     Client, ClientBuilder, HandleError, Job, JobBuilder, JobError, JobEvent, JobHandle, JobStatus, Resend,

@@ -88,3 +88,6 @@ pub(crate) const RESENDS_MAX: u32 = 5;
 ///
 /// A runtime that was busy elsewhere, or that runs only now and then, has not noticed yet that the server hung up.
 pub(crate) const TRUSTED_SILENCE: Duration = Duration::from_micros(500);
+
+/// Largest reply that is held as a whole, in bytes: 256 MiB, over 4 million jobs.
+pub const HELD_REPLY_BYTES_MAX: u64 = 256 * 1024 * 1024;

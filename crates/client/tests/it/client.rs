@@ -1,6 +1,7 @@
 //! Clients against real servers, each test over this project's server and over the reference, and against
 //! servers that misbehave.
 
+mod admin;
 mod background;
 mod blocking;
 mod cancelled;
