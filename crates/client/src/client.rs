@@ -16,6 +16,8 @@ mod set;
 mod slots;
 mod spec;
 mod submission;
+#[cfg(any(feature = "json", feature = "msgpack"))]
+mod typed;
 
 pub use builder::ClientBuilder;
 pub use choice::ServerChoice;

@@ -74,20 +74,20 @@ pub const WINDOW_DEFAULT: usize = 256;
 pub const TIME_LIMIT_STEP: Duration = Duration::from_millis(10);
 
 /// Most reports kept that came before the `JOB_CREATED` of their job: 1,024.
-pub(crate) const EARLY_REPORTS_MAX: usize = 1024;
+pub const EARLY_REPORTS_MAX: usize = 1024;
 
 /// Most bytes of such reports: 16 MiB.
-pub(crate) const EARLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const EARLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How often a job or a question is sent again at most: 5 times.
 ///
 /// A server may end a connection because of what it is sent.
-pub(crate) const RESENDS_MAX: u32 = 5;
+pub const RESENDS_MAX: u32 = 5;
 
 /// After how much silence a connection is looked at before it is used again: 500 us.
 ///
 /// A runtime that was busy elsewhere, or that runs only now and then, has not noticed yet that the server hung up.
-pub(crate) const TRUSTED_SILENCE: Duration = Duration::from_micros(500);
+pub const TRUSTED_SILENCE: Duration = Duration::from_micros(500);
 
 /// Largest reply that is held as a whole, in bytes: 256 MiB, over 4 million jobs.
 pub const HELD_REPLY_BYTES_MAX: u64 = 256 * 1024 * 1024;

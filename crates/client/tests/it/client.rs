@@ -5,6 +5,7 @@ mod admin;
 mod background;
 mod blocking;
 mod cancelled;
+mod examples;
 mod foreground;
 mod limits;
 mod misbehaving;

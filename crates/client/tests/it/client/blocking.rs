@@ -24,7 +24,7 @@ fn a_program_without_a_runtime_has_the_same_client(side: Side) {
     assert_eq!(client.echo(address, "e").unwrap(), "e");
 
     let jobs = (0..500).map(|number| client.job("reverse", number.to_string()));
-    let ended = client.run_all(jobs).window(50).map(|(_, result)| result.unwrap()).count();
+    let ended = client.run_all(jobs).window(50).filter(|(_, result)| result.is_ok()).count();
     assert_eq!(ended, 500);
     let late = client.job("nobody", "").with(|job| job.timeout(Duration::from_millis(50))).run();
     assert!(matches!(late, Err(JobError::TimedOut { .. })), "{late:?}");

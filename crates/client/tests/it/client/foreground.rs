@@ -13,6 +13,7 @@ on_both_servers![
     a_reducer_reaches_the_worker,
     a_refused_job_says_what_the_server_said,
     an_echo_comes_back,
+    values_go_and_come_as_json_and_messagepack,
     over_several_connections_many_tasks_share_a_client,
 ];
 
@@ -182,6 +183,35 @@ fn an_echo_comes_back(side: Side) {
         let elsewhere = geartrain_client::ServerAddress::parse("elsewhere.example", 4730).unwrap();
         let unknown = client.echo(&elsewhere, b"").await.unwrap_err();
         assert!(matches!(unknown, JobError::UnknownServer { .. }), "{unknown}");
+    });
+}
+
+#[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Resize {
+    photo: String,
+    widths: Vec<u32>,
+}
+
+fn values_go_and_come_as_json_and_messagepack(side: Side) {
+    let server = Server::start(side);
+    let _worker = TestWorker::start(&server);
+    let resize = Resize { photo: "p1".to_owned(), widths: vec![100, 70_000] };
+    within_limit(async {
+        let client = server.client();
+        let text = client.job_json("echo", &resize).unwrap().run().await.unwrap();
+        assert_eq!(text, r#"{"photo":"p1","widths":[100,70000]}"#);
+        let back: Resize = client.job_json("echo", &resize).unwrap().run_json().await.unwrap();
+        assert_eq!(back, resize);
+        let back: Resize = client.job_msgpack("echo", &resize).unwrap().run_msgpack().await.unwrap();
+        assert_eq!(back, resize);
+
+        let other = client.job_json("echo", &7).unwrap().run_json::<Resize>().await.unwrap_err();
+        assert_eq!(
+            other.to_string(),
+            "reading the result as JSON: invalid type: integer `7`, expected struct Resize at line 1 column 1"
+        );
+        let other = client.job("echo", "").run_msgpack::<Resize>().await.unwrap_err();
+        assert!(matches!(other, JobError::Codec { .. }), "{other}");
     });
 }
 

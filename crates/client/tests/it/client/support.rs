@@ -168,11 +168,13 @@ pub(crate) fn within_limit<T>(test: impl Future<Output = T>) -> T {
 /// A worker on a connection of its own, which does what the name of the function says:
 ///
 /// - `reverse`: the workload backwards.
+/// - `echo`: the workload.
 /// - `talk`: two pieces, a warning and progress, and then an end.
 /// - `data`: as many pieces of 64 KiB as the workload says.
 /// - `fail`, `throw`: no result; with and without a reason.
 /// - `hold`: nothing, until [`TestWorker::let_go`]; then `held:` and the workload.
 /// - `describe`: what the job is.
+/// - `count`, `sum`: the words of the workload, or the sum of the numbers in it.
 #[derive(Debug)]
 pub(crate) struct TestWorker {
     stopper: Arc<Mutex<Stopper>>,
@@ -187,7 +189,8 @@ struct Stopper {
     is_stopped: bool,
 }
 
-const FUNCTIONS: [&str; 7] = ["reverse", "talk", "data", "fail", "throw", "hold", "describe"];
+const FUNCTIONS: [&str; 10] =
+    ["reverse", "talk", "data", "fail", "throw", "hold", "describe", "count", "sum", "echo"];
 
 impl TestWorker {
     /// A worker that connects again whenever it loses its server.
@@ -279,6 +282,7 @@ fn work(connection: &mut Connection, gate: &Receiver<()>, holding: &Sender<Vec<u
                 let result: Vec<u8> = workload.into_iter().rev().collect();
                 send(Request::WorkComplete { handle, result: &result })?;
             }
+            "echo" => send(Request::WorkComplete { handle, result: &workload })?,
             "talk" => {
                 send(Request::WorkData { handle, data: b"one," })?;
                 send(Request::WorkWarning { handle, warning: b"careful" })?;
@@ -302,6 +306,15 @@ fn work(connection: &mut Connection, gate: &Receiver<()>, holding: &Sender<Vec<u
                 send(Request::WorkComplete { handle, result: &[b"held:", &workload[..]].concat() })?;
             }
             "describe" => send(Request::WorkComplete { handle, result: described.as_bytes() })?,
+            "count" => {
+                let words = std::str::from_utf8(&workload)?.split_whitespace().count().to_string();
+                send(Request::WorkComplete { handle, result: words.as_bytes() })?;
+            }
+            "sum" => {
+                let numbers = std::str::from_utf8(&workload)?.split_whitespace().map(str::parse::<u64>);
+                let sum = numbers.sum::<Result<u64, _>>()?.to_string();
+                send(Request::WorkComplete { handle, result: sum.as_bytes() })?;
+            }
             other => return Err(format!("a job of {other}").into()),
         }
     }
