@@ -45,6 +45,9 @@ use tokio::time::Instant;
 /// It is a handle: clones share its connections, and may be used from any number of tasks. A connection comes about
 /// with the first job that needs it, serves all tasks at once, and is kept. When a server ends it, the next job
 /// connects anew.
+///
+/// It is used within a tokio runtime, and its connections live in the runtime where they came about: when that shuts
+/// down, who waits is told, and the next job connects in the runtime where it is submitted.
 #[derive(Clone)]
 pub struct Client {
     pool: Arc<Pool>,

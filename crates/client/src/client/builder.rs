@@ -107,8 +107,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a server may owe an answer: to a submit its handle, to a question the answer; default 60 seconds.
-    /// Then the connection is given up.
+    /// How long a server may be silent while it owes an answer: to a submit its handle, to a question the answer;
+    /// default 60 seconds. Then the connection is given up.
     pub fn answer_timeout(mut self, limit: Duration) -> Self {
         self.limits.answer = limit;
         self

@@ -429,7 +429,8 @@ impl Link {
             self.room.notify_waiters();
             return;
         }
-        match state.slots.sweep(now, wakers) {
+        let silent_by = deadline(state.heard_at, self.limits.answer);
+        match state.slots.sweep(now, silent_by, wakers) {
             // The limits of many jobs that end one after the other are not looked at for each.
             Sweep::Next(next) => {
                 let next = [next, stalled].into_iter().flatten().min();

@@ -99,29 +99,26 @@ impl Pool {
             (ServerChoice::ByUnique, Some(key)) => key,
             (ServerChoice::ByUnique | ServerChoice::Random, _) => fastrand::u64(..),
         };
-        let mut best: Option<(u64, Found)> = None;
         let mut down: Option<Found> = None;
-        for (index, server) in self.servers.iter().enumerate() {
-            let score = choice::score(key, server.seed);
-            if best.as_ref().is_some_and(|(best, _)| *best >= score) {
-                continue;
-            }
-            match self.look(index, server) {
+        let mut below: Option<u64> = None;
+        loop {
+            // The one with the highest number of those that are left.
+            let scores = self.servers.iter().map(|server| choice::score(key, server.seed)).zip(0..);
+            let left = scores.filter(|(score, _)| below.is_none_or(|below| *score < below));
+            let Some((score, index)) = left.max() else { return down.unwrap_or(Found::Opening) };
+            match self.look(index) {
                 found @ Found::Down { .. } => down = Some(sooner(down, found)),
-                found @ (Found::Link(_) | Found::Opening) => best = Some((score, found)),
+                found @ (Found::Link(_) | Found::Opening) => return found,
             }
-        }
-        match (best, down) {
-            (Some((_, found)), _) | (None, Some(found)) => found,
-            (None, None) => Found::Opening,
+            below = Some(score);
         }
     }
 
     /// Finds a connection to one server.
     pub(super) fn find_server(self: &Arc<Self>, address: &ServerAddress) -> Result<Found, JobError> {
-        let found = self.servers.iter().enumerate().find(|(_, server)| *server.address == *address);
-        let (index, server) = found.ok_or_else(|| JobError::UnknownServer { server: address.clone() })?;
-        Ok(self.look(index, server))
+        let index = self.servers.iter().position(|server| *server.address == *address);
+        let index = index.ok_or_else(|| JobError::UnknownServer { server: address.clone() })?;
+        Ok(self.look(index))
     }
 
     /// A connection from a `find`, once there is one; fails when the patience with servers that cannot be
@@ -152,7 +149,8 @@ impl Pool {
     }
 
     /// What a server has to offer; sees to it that a lane that should be open becomes so.
-    fn look(self: &Arc<Self>, index: usize, server: &Server) -> Found {
+    fn look(self: &Arc<Self>, index: usize) -> Found {
+        let Some(server) = self.servers.get(index) else { return Found::Opening };
         let first = match server.lanes.len() {
             1 => 0,
             count => server.turn.fetch_add(1, Ordering::Relaxed) % count,

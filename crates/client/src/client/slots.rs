@@ -183,12 +183,12 @@ impl Slots {
         if !matches!(slot.reader, Reader::Waiting(_)) || (slot.want == Want::Result && !is_data) {
             return;
         }
-        let len = report.len();
-        if slot.held_bytes > 0 && slot.held_bytes + len > held_bytes_max {
+        let weight = weight(&report);
+        if slot.held_bytes > 0 && slot.held_bytes + weight > held_bytes_max {
             slot.news.clear();
             return self.tell_last(key, News::Overrun, wakers);
         }
-        slot.held_bytes += len;
+        slot.held_bytes += weight;
         match slot.want {
             Want::Result => slot.news.push_back(News::Report(report)),
             Want::Stream | Want::Answer => slot.tell(News::Report(report), wakers),
@@ -247,7 +247,7 @@ impl Slots {
             Reader::Waiting(_) | Reader::Told | Reader::Gone => {
                 let Some(news) = slot.news.pop_front() else { return Poll::Pending };
                 if let News::Report(report) = &news {
-                    slot.held_bytes = slot.held_bytes.saturating_sub(report.len());
+                    slot.held_bytes = slot.held_bytes.saturating_sub(weight(report));
                 }
                 let last = if slot.news.is_empty() && matches!(slot.reader, Reader::Told) {
                     Last::Yes(slot.handle)
@@ -265,12 +265,13 @@ impl Slots {
         }
     }
 
-    /// Tells the readers whose time is over so, and finds what is due next.
-    pub(crate) fn sweep(&mut self, now: Instant, wakers: &mut Vec<Waker>) -> Sweep {
+    /// Tells the readers whose time is over so, and finds what is due next. The server is not silent before `silent_by`.
+    pub(crate) fn sweep(&mut self, now: Instant, silent_by: Instant, wakers: &mut Vec<Waker>) -> Sweep {
         let mut next: Option<Instant> = None;
         let mut due = Vec::new();
         for (key, slot) in (0..).zip(&self.slots) {
-            let unanswered = (slot.phase == Phase::Unanswered).then_some(slot.limits.answer_by);
+            let unanswered =
+                (slot.phase == Phase::Unanswered).then_some(slot.limits.answer_by.max(silent_by));
             if unanswered.is_some_and(|at| at <= now) {
                 return Sweep::Unanswered;
             }
@@ -312,6 +313,11 @@ impl Slot {
     }
 }
 
+/// What a report takes while nobody has read it: progress has no bytes, and is held all the same.
+fn weight(report: &Report) -> usize {
+    report.len() + mem::size_of::<News>()
+}
+
 fn index(key: Key) -> usize {
     usize::try_from(key).unwrap_or(usize::MAX)
 }
@@ -339,9 +345,9 @@ mod tests {
         let (mut slots, mut wakers) = (Slots::new(1000), Vec::new());
         let key = slots.insert(Want::Result, limits(now));
         slots.created(key, OwnedHandle::default(), &mut wakers);
-        assert_eq!(slots.sweep(now, &mut wakers), Sweep::Next(Some(now + Duration::from_secs(10))));
+        assert_eq!(slots.sweep(now, now, &mut wakers), Sweep::Next(Some(now + Duration::from_secs(10))));
         assert_eq!(news(&mut slots, key), None);
-        assert_eq!(slots.sweep(now + Duration::from_secs(10), &mut wakers), Sweep::Next(None));
+        assert_eq!(slots.sweep(now + Duration::from_secs(10), now, &mut wakers), Sweep::Next(None));
         assert_eq!(wakers.len(), 1);
         assert!(matches!(
             news(&mut slots, key),
@@ -363,8 +369,23 @@ mod tests {
         let (mut slots, mut wakers) = (Slots::new(1000), Vec::new());
         let key = slots.insert(Want::Answer, limits(now));
         slots.abandon(key);
-        assert_eq!(slots.sweep(now, &mut wakers), Sweep::Next(Some(now + Duration::from_secs(60))));
-        assert_eq!(slots.sweep(now + Duration::from_secs(60), &mut wakers), Sweep::Unanswered);
+        let minute = now + Duration::from_secs(60);
+        assert_eq!(slots.sweep(now, now, &mut wakers), Sweep::Next(Some(minute)));
+        let later = minute + Duration::from_secs(5);
+        assert_eq!(slots.sweep(minute, later, &mut wakers), Sweep::Next(Some(later)), "it says other things");
+        assert_eq!(slots.sweep(now + Duration::from_secs(60), now, &mut wakers), Sweep::Unanswered);
+    }
+
+    #[test]
+    fn progress_that_nobody_reads_is_held_to_the_limit_as_well() {
+        let (mut slots, mut wakers) = (Slots::new(1_000_000), Vec::new());
+        let key = slots.insert(Want::Stream, limits(Instant::now()));
+        slots.created(key, OwnedHandle::default(), &mut wakers);
+        for numerator in 0..100_000 {
+            slots.report(key, Report::Status { numerator, denominator: 100_000 }, &mut wakers);
+        }
+        assert_eq!(news(&mut slots, key), Some(News::Overrun));
+        assert!(slots.slots[0].news.capacity() < 100_000);
     }
 
     /// Whatever session and readers do in whatever order: when both are through, nothing is left.
@@ -419,7 +440,7 @@ mod tests {
                             readers.swap_remove(at);
                         }
                     }
-                    6 => drop(slots.sweep(now + Duration::from_secs(10), &mut wakers)),
+                    6 => drop(slots.sweep(now + Duration::from_secs(10), now, &mut wakers)),
                     _ => {}
                 }
             }

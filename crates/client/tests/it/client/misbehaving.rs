@@ -1,6 +1,7 @@
 //! Servers that are none, or that break the protocol.
 
 use super::support::{Script, read_packet, read_to_end, within_limit};
+use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, Resend};
 use std::io::Write as _;
 use std::time::Duration;
@@ -114,5 +115,41 @@ fn a_server_that_refuses_the_connection_is_quoted() {
     // The job may have been on its way, or the connection gone before it.
     let text = error.to_string().replace(&script.address, "SERVER");
     assert!(text.contains("FULL: go elsewhere"), "{text}");
+    script.finish();
+}
+
+/// A server that hangs up in the middle of a job, which it cannot know of then, and takes the next one.
+fn hangs_up_in_the_middle() -> Script {
+    Script::start(2, |number, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        if number == 0 {
+            let mut part = vec![0; 1 << 20];
+            std::io::Read::read_exact(stream, &mut part).unwrap();
+            return;
+        }
+        assert_eq!(read_packet(stream).0, 7);
+        stream.write_all(CREATED).unwrap();
+        stream.write_all(b"\0RES\0\0\0\x0d\0\0\0\x08H:h:1\0ok").unwrap();
+    })
+}
+
+#[test]
+fn a_job_that_was_not_wholly_sent_is_sent_again_or_reported() {
+    let workload = vec![b'w'; 32 << 20];
+    let script = hangs_up_in_the_middle();
+    let client = Client::new(&script.address).unwrap();
+    let job = client.job("f", workload.clone()).resend(Resend::Unsent);
+    assert_eq!(within_limit(job.run()).unwrap(), "ok");
+    script.finish();
+
+    let script = hangs_up_in_the_middle();
+    let client = Client::new(&script.address).unwrap();
+    within_limit(async {
+        let error = client.job("f", workload.clone()).resend(Resend::Never).run().await.unwrap_err();
+        assert!(matches!(error, JobError::Lost { sent: Sent::Not, .. }), "{error}");
+        assert!(error.to_string().ends_with("; the job was not sent"), "{error}");
+        assert_eq!(client.job("f", "x").run().await.unwrap(), "ok");
+    });
     script.finish();
 }

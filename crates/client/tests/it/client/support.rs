@@ -370,6 +370,20 @@ pub(crate) fn read_to_end(stream: &mut TcpStream) {
     let _end = stream.read_to_end(&mut rest);
 }
 
+/// Set in the process that runs one test alone.
+const ALONE: &str = "GEARTRAIN_TEST_ALONE";
+
+/// Runs a test in a process of its own, whose memory is that of the test; `name` is the test's, as the harness knows it.
+pub(crate) fn alone(name: &str, test: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some() {
+        return test();
+    }
+    let mut process = Command::new(std::env::current_exe().unwrap());
+    let output = process.args([name, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// Resident memory of this process, in KiB.
 pub(crate) fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
