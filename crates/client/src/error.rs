@@ -32,6 +32,10 @@ pub enum ClientError {
     /// The server sent bytes that are no packet.
     #[error("{server} does not speak the protocol: {cause} (hint: is it a Gearman server?)")]
     Protocol { server: ServerAddress, cause: DecodeError },
+    /// The server sent a packet that answers nothing.
+    #[cfg(feature = "async")]
+    #[error("{server} broke the protocol: {cause}")]
+    Session { server: ServerAddress, cause: crate::session::client::SessionError },
     /// The server sent a packet larger than this client takes.
     #[error("{server} sent a packet of {bytes} bytes, over the limit of {max} bytes")]
     BodyTooLarge { server: ServerAddress, bytes: u32, max: u32 },

@@ -1,31 +1,76 @@
-//! Talking to a Gearman job server: the blocking connection under the command-line tools.
+//! Submits jobs to Gearman servers, works on them, and steers the servers: this project's gearmand, and any other that
+//! speaks the protocol.
 //!
 //! ```no_run
-//! use geartrain_client::{Connection, Limits, ReplyLimits, ServerAddress, TextCommand};
+//! use geartrain_client::Client;
 //!
-//! let server = ServerAddress::parse("localhost:4730", 4730)?;
-//! let mut connection = Connection::open(&server, &Limits::default())?;
-//! let mut reply = connection.ask(&TextCommand::Status, ReplyLimits::default())?;
-//! while let Some(row) = reply.next_line()? {
-//!     println!("{}", String::from_utf8_lossy(row));
-//! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new("jobs1.example, jobs2.example:4731")?;
+//! let result = client.job("reverse", "hello").run().await?;
+//! assert_eq!(result, "olleh");
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! The way of a job: a [`ServerAddress`] becomes a [`Connection`]; [`Connection::send`] writes a typed request,
-//! and [`Connection::receive`] hands out what the server sends for it, packet by packet. Between socket and
-//! packets lies the [`Inbox`], which does no IO and so serves any runtime.
+//! # Jobs
 //!
-//! Nothing here waits without a limit unless its caller says so, and nothing a server sends makes it panic
-//! or take memory beyond the limits in [`limits`].
+//! [`Client::job`] describes a job: [`priority`](JobBuilder::priority), [`unique`](JobBuilder::unique),
+//! [`timeout`](JobBuilder::timeout). It ends in one of three ways:
+//!
+//! - [`run`](JobBuilder::run) waits for the result.
+//! - [`start`](JobBuilder::start) follows the job while it runs: a [`Job`] is a stream of its data, warnings and
+//!   progress, and of its result.
+//! - [`background`](JobBuilder::background) leaves the job to the server. The [`JobHandle`] names it to any client of
+//!   that server, in this process or another: [`Client::status`].
+//!
+//! [`Client::run_all`] runs any number of jobs, a window of them at once.
+//!
+//! # Workers
+//!
+//! A [`Worker`] does jobs: async functions by name, many at once, on all its servers. The page of [`worker`] has an
+//! example.
+//!
+//! # Servers
+//!
+//! A client of several servers picks one by the job's function and unique, so that jobs with the same unique meet and
+//! become one; jobs without a unique go anywhere ([`ServerChoice`]). A server that cannot be reached is left out, and
+//! tried again with growing pauses. What was in flight on it is sent again as [`Resend`] says, or ends with
+//! [`JobError::Lost`], which says what is known of the job.
+//!
+//! # Limits
+//!
+//! Every wait has a limit, which [`ClientBuilder`] sets: to connect, to be answered, for the job as a whole. Nothing a
+//! server sends makes this library panic, wait without an end, or take memory beyond the limits in [`limits`].
+//! Futures may be dropped at any time; the connection stays as good as it was.
+//!
+//! # Layers
+//!
+//! The way of a job: [`JobBuilder`] makes a [`Submit`](geartrain_proto::Submit) of it; a connection of its server takes
+//! it to [`ClientSession`](session::client::ClientSession), which does no IO: it turns requests into bytes, and what the
+//! server sends into events that name the job they are for. [`blocking`] has the same client for programs without a
+//! runtime, [`Admin`] lists and steers what a server has. The plain [`Connection`], one packet or line of text at a time,
+//! is what the command-line tools use; it needs none of this crate's features.
+//!
+//! # Features
+//!
+//! - `async` (default): [`Client`], [`Admin`] and the sessions, on tokio.
+//! - `blocking` (default): the module [`blocking`].
+//! - `json`, `msgpack`: workloads and results of any type that serde knows.
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod limits;
 #[cfg(feature = "async")]
 pub mod session;
+#[cfg(feature = "async")]
+pub mod worker;
 
 mod address;
+#[cfg(feature = "async")]
+mod admin;
+#[cfg(feature = "async")]
+mod client;
 mod connection;
 mod error;
 mod inbox;
@@ -33,12 +78,18 @@ mod inbox;
 mod net;
 mod text;
 mod typed;
-#[cfg(feature = "async")]
-pub mod worker;
 
 pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
+#[cfg(feature = "async")]
+pub use admin::{Admin, FunctionPriorities, FunctionStatus, JobLine, WorkerLine};
+#[cfg(feature = "async")]
+pub use client::{
+    Client, ClientBuilder, HandleError, Job, JobBuilder, JobError, JobEvent, JobHandle, JobStatus, Resend,
+    Run, RunAll, ServerChoice,
+};
 pub use connection::{Connection, Limits};
 pub use error::ClientError;
+pub use geartrain_proto::Priority;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};
 pub use typed::TypedRows;

@@ -37,3 +37,57 @@ pub(crate) const READ_BYTES_MIN: usize = 16 * 1024;
 
 /// Bytes read at once, at most: 1 MiB. More memory is taken only after this much has arrived.
 pub(crate) const READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a job may take from its submit to its end when nothing else is said: 1 hour.
+pub const JOB_LIMIT_DEFAULT: Duration = Duration::from_secs(60 * 60);
+
+/// How long a job waits for a server while none can be reached, when nothing else is said: 10 seconds.
+pub const PATIENCE_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The first pause before a dead server is tried again, about: 50 ms. Each following one is twice as long.
+pub const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// The longest pause before a dead server is tried again, about: 5 seconds.
+pub const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Most requests and foreground jobs in flight over one connection when nothing else is said.
+pub const JOBS_IN_FLIGHT_MAX_DEFAULT: usize = 65_536;
+
+/// Most bytes that wait to be written to one connection when nothing else is said: 64 MiB.
+///
+/// One request may always wait, whatever its size.
+pub const OUTGOING_BYTES_MAX_DEFAULT: usize = 64 * 1024 * 1024;
+
+/// Most bytes held of one job that nobody has read yet when nothing else is said: 256 MiB.
+pub const HELD_BYTES_MAX_DEFAULT: usize = 256 * 1024 * 1024;
+
+/// Most jobs that run over one connection although nobody waits for them any more: 1,024.
+///
+/// A client cannot tell a server that it lost interest in a job but by closing the connection. With this many, new
+/// jobs go over a new connection, and the old one closes with its last job that somebody waits for.
+pub const ABANDONED_JOBS_MAX: usize = 1024;
+
+/// Jobs of a set in flight at once when nothing else is said: 256.
+pub const WINDOW_DEFAULT: usize = 256;
+
+/// How finely time limits are kept: 10 ms.
+pub const TIME_LIMIT_STEP: Duration = Duration::from_millis(10);
+
+/// Most reports kept that came before the `JOB_CREATED` of their job: 1,024.
+pub const EARLY_REPORTS_MAX: usize = 1024;
+
+/// Most bytes of such reports: 16 MiB.
+pub const EARLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How often a job or a question is sent again at most: 5 times.
+///
+/// A server may end a connection because of what it is sent.
+pub const RESENDS_MAX: u32 = 5;
+
+/// After how much silence a connection is looked at before it is used again: 500 us.
+///
+/// A runtime that was busy elsewhere, or that runs only now and then, has not noticed yet that the server hung up.
+pub const TRUSTED_SILENCE: Duration = Duration::from_micros(500);
+
+/// Largest reply that is held as a whole, in bytes: 256 MiB, over 4 million jobs.
+pub const HELD_REPLY_BYTES_MAX: u64 = 256 * 1024 * 1024;

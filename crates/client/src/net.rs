@@ -8,8 +8,10 @@ use crate::error::ClientError;
 use crate::limits::KEEPALIVE_IDLE;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
+use std::mem::MaybeUninit;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
@@ -42,11 +44,29 @@ impl Socket {
     }
 
     /// Reads what is there; `WouldBlock` when nothing is.
+    ///
+    /// A read that did not fill `into` has emptied the socket, so it is not ready until more comes: without a second
+    /// read to find that out. What comes in between is not missed: readiness is taken back only as it was before.
     pub(crate) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read(into),
-            Self::Unix(stream) => stream.try_read(into),
-        }
+        let mut outcome = Err(io::ErrorKind::WouldBlock.into());
+        let mut read = |stream: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>| {
+            outcome = stream(into);
+            match &outcome {
+                Ok(count) if *count > 0 && *count < into.len() => Err(io::ErrorKind::WouldBlock.into()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.kind().into()),
+            }
+        };
+        // What the closure says is only about the readiness.
+        let _readiness = match self {
+            Self::Tcp(stream) => {
+                stream.try_io(Interest::READABLE, || read(&mut |into| stream.try_read(into)))
+            }
+            Self::Unix(stream) => {
+                stream.try_io(Interest::READABLE, || read(&mut |into| stream.try_read(into)))
+            }
+        };
+        outcome
     }
 
     /// Writes what the socket takes; `WouldBlock` when it takes nothing.
@@ -54,6 +74,18 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Whether the peer has ended the connection, as far as the kernel knows by now; the runtime may know later.
+    pub(crate) fn is_over(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
+        };
+        match socket.peek(&mut [MaybeUninit::uninit()]) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
         }
     }
 

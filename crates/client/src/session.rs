@@ -3,4 +3,5 @@
 //! A session can be driven by any runtime, and tested without a socket. Most users want the async or blocking
 //! roles that are built on them.
 
+pub mod client;
 pub mod worker;

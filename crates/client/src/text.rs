@@ -94,7 +94,7 @@ impl TextCommand {
     }
 
     /// The line as it is sent. It ends with CRLF: without the CR, gearmand cuts the name of a new function.
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let command = match self {
             TextCommand::Status => "status".to_owned(),
             TextCommand::PriorityStatus => "prioritystatus".to_owned(),

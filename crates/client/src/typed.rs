@@ -29,7 +29,7 @@ pub struct TypedRows<'c> {
 }
 
 /// What a line of a reply is.
-enum Line {
+pub(crate) enum Line {
     Row,
     Page(Page),
     Error(CommandError),
@@ -190,7 +190,7 @@ impl TypedRows<'_> {
 }
 
 /// What a line is, or `None` where it is nothing that belongs into a reply.
-fn classify(line: &[u8]) -> Option<Line> {
+pub(crate) fn classify(line: &[u8]) -> Option<Line> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Failure {

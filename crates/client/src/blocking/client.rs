@@ -1,0 +1,223 @@
+//! A client that blocks the calling thread: each call runs the async client on a runtime of this client's own.
+//!
+//! From: the calling thread. To: the same results and errors as those of [`crate::Client`].
+//! Never: starts a thread, or does anything between calls: a server that hangs up is noticed with the next call.
+
+use crate::address::{AddressError, ServerAddress};
+use crate::client::{self, JobError, JobEvent, JobHandle, JobStatus};
+use bytes::Bytes;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+
+/// A client of one or several servers that blocks the calling thread; see [`crate::Client`].
+///
+/// Clones share connections. It must not be used within an async runtime, whose thread it would block: a call panics
+/// there, as tokio's `block_on` does.
+///
+/// ```no_run
+/// use geartrain_client::blocking::Client;
+///
+/// let client = Client::new("localhost:4730")?;
+/// let result = client.job("reverse", "abc").run()?;
+/// assert_eq!(result, "cba");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    // Dropped before the runtime, which its connections need.
+    inner: client::Client,
+    runtime: Arc<Runtime>,
+}
+
+/// Why there is no blocking client.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A server's address is none, or there is no server.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The operating system gave no means to wait for sockets.
+    #[error("no runtime came about: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+/// A blocking client to be: what [`crate::ClientBuilder`] says, for a client that blocks.
+pub type ClientBuilder = client::ClientBuilder;
+
+impl Client {
+    /// A client of these servers, as [`crate::Client::new`].
+    ///
+    /// # Errors
+    /// When an element is no address, or there is none, or the system is out of file descriptors.
+    pub fn new(servers: &str) -> Result<Self, BuildError> {
+        Self::from_builder(client::Client::builder().servers(servers))
+    }
+
+    /// A client whose servers, limits and manners were said.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn from_builder(builder: ClientBuilder) -> Result<Self, BuildError> {
+        let inner = builder.build()?;
+        let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
+        Ok(Self { inner, runtime })
+    }
+
+    /// A job for the workers of a function, as [`crate::Client::job`].
+    pub fn job(&self, function: impl AsRef<[u8]>, workload: impl Into<Bytes>) -> JobBuilder {
+        JobBuilder { inner: self.inner.job(function, workload), runtime: Arc::clone(&self.runtime) }
+    }
+
+    /// Runs many jobs, a window of them at once, as [`crate::Client::run_all`].
+    pub fn run_all<J>(&self, jobs: J) -> RunAll<impl Iterator<Item = client::JobBuilder> + use<J>>
+    where
+        J: IntoIterator<Item = JobBuilder>,
+    {
+        let jobs = jobs.into_iter().map(|job| job.inner);
+        RunAll { inner: self.inner.run_all(jobs), runtime: Arc::clone(&self.runtime) }
+    }
+
+    /// Asks a job's server how the job is, as [`crate::Client::status`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn status(&self, job: &JobHandle) -> Result<JobStatus, JobError> {
+        self.runtime.block_on(self.inner.status(job))
+    }
+
+    /// Asks how the job with this unique is, as [`crate::Client::status_of_unique`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn status_of_unique(
+        &self,
+        function: impl AsRef<[u8]>,
+        unique: impl AsRef<[u8]>,
+    ) -> Result<JobStatus, JobError> {
+        self.runtime.block_on(self.inner.status_of_unique(function, unique))
+    }
+
+    /// Has a server send bytes back, as [`crate::Client::echo`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn echo(&self, server: &ServerAddress, data: impl AsRef<[u8]>) -> Result<Bytes, JobError> {
+        self.runtime.block_on(self.inner.echo(server, data))
+    }
+
+    /// The servers, in the order they were given.
+    pub fn servers(&self) -> impl Iterator<Item = &ServerAddress> {
+        self.inner.servers()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// A job that is not submitted yet; see [`crate::JobBuilder`].
+#[derive(Debug, Clone)]
+#[must_use = "a job is submitted by `run`, `start` or `background`"]
+pub struct JobBuilder {
+    inner: client::JobBuilder,
+    runtime: Arc<Runtime>,
+}
+
+impl JobBuilder {
+    /// Says more of the job, in the words of [`crate::JobBuilder`].
+    ///
+    /// ```no_run
+    /// # let client = geartrain_client::blocking::Client::new("localhost").unwrap();
+    /// let job = client.job("resize", "photo-1").with(|job| job.unique("photo-1"));
+    /// ```
+    pub fn with(self, say: impl FnOnce(client::JobBuilder) -> client::JobBuilder) -> Self {
+        Self { inner: say(self.inner), runtime: self.runtime }
+    }
+
+    /// Submits the job in foreground and waits for its result, as [`crate::JobBuilder::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run(self) -> Result<Bytes, JobError> {
+        self.runtime.block_on(self.inner.run())
+    }
+
+    /// Submits the job in foreground and waits until it is accepted, as [`crate::JobBuilder::start`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(self) -> Result<Job, JobError> {
+        let inner = self.runtime.block_on(self.inner.start())?;
+        Ok(Job { inner, runtime: self.runtime })
+    }
+
+    /// Submits the job in background and waits until it is accepted, as [`crate::JobBuilder::background`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn background(self) -> Result<JobHandle, JobError> {
+        self.runtime.block_on(self.inner.background())
+    }
+}
+
+/// A foreground job that a server has accepted: an iterator of what happens to it; see [`crate::Job`].
+///
+/// What comes is read while a call of this client waits, and not between.
+#[derive(Debug)]
+#[must_use = "what happens to the job comes to whoever asks this"]
+pub struct Job {
+    inner: client::Job,
+    runtime: Arc<Runtime>,
+}
+
+impl Job {
+    /// The job's server and handle.
+    #[must_use]
+    pub fn handle(&self) -> &JobHandle {
+        self.inner.handle()
+    }
+
+    /// Waits for the rest of the result, as [`crate::Job::result`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn result(self) -> Result<Bytes, JobError> {
+        self.runtime.block_on(self.inner.result())
+    }
+}
+
+impl Iterator for Job {
+    type Item = Result<JobEvent, JobError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runtime.block_on(self.inner.next())
+    }
+}
+
+/// The results of many jobs: an iterator of the job's place in the set and its result; see [`crate::RunAll`].
+#[derive(Debug)]
+#[must_use = "jobs are submitted when this is asked for results"]
+pub struct RunAll<I: Iterator> {
+    inner: client::RunAll<I>,
+    runtime: Arc<Runtime>,
+}
+
+impl<I: Iterator<Item = client::JobBuilder>> RunAll<I> {
+    /// How many jobs are in flight at once; at least 1, default 256.
+    pub fn window(self, jobs: usize) -> Self {
+        Self { inner: self.inner.window(jobs), runtime: self.runtime }
+    }
+}
+
+impl<I: Iterator<Item = client::JobBuilder>> Iterator for RunAll<I> {
+    type Item = (usize, Result<Bytes, JobError>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runtime.block_on(self.inner.next())
+    }
+}

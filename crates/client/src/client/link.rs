@@ -1,0 +1,464 @@
+//! One connection to a server, shared by all who have a job on it.
+//!
+//! From: requests of any task, which are written at once where nothing else is in flight, and together with others
+//! where something is. To: slots, which their readers poll. One task, the driver, reads and keeps the time limits.
+//! Never: connects again, or decides what is sent again.
+
+use super::driver::Driver;
+use super::limits::{ClientLimits, deadline};
+use super::slots::{Key, Last, Limits, News, Slots, Sweep, Want};
+use crate::address::ServerAddress;
+use crate::error::ClientError;
+use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP, TRUSTED_SILENCE};
+use crate::net::Socket;
+use crate::session::client::{ClientEvent, ClientSession, InvalidSubmit, SessionError, SubmitError};
+use geartrain_proto::{DecodeError, Handle, Submit, Unique};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The token of the option request that every connection begins with; no slot has it.
+const OPTION: Key = Key::MAX;
+
+/// Makes the server tell exceptions as such.
+const EXCEPTIONS: &[u8] = b"exceptions";
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    server: Arc<ServerAddress>,
+    limits: ClientLimits,
+    state: Mutex<State>,
+    /// Told when there may be room for another request.
+    room: Notify,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// Gone when the connection has ended.
+    socket: Option<Socket>,
+    session: ClientSession<Key>,
+    slots: Slots,
+    driver: Option<Waker>,
+    /// When the driver looks at the time limits next.
+    check_at: Option<Instant>,
+    /// Since when the server takes nothing of what is written.
+    stalled_since: Option<Instant>,
+    end: Option<Arc<ClientError>>,
+    /// When the server sent something, or the connection came about.
+    heard_at: Instant,
+    standing: Standing,
+    waiting_for_room: usize,
+}
+
+/// What the connection is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing has come from the server yet.
+    Fresh,
+    Proven,
+    /// It takes no new requests, and ends with the last that somebody waits for.
+    Retired,
+}
+
+/// What a connection is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question<'a> {
+    Submit(&'a Submit<'a>),
+    Status(Handle<'a>),
+    StatusOfUnique(Unique<'a>),
+    Echo(&'a [u8]),
+}
+
+/// Why a connection did not take a request; the request left no trace.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// As much as may be is in flight.
+    Full,
+    /// It has ended, or takes no new requests.
+    Ended,
+    Invalid(InvalidSubmit),
+}
+
+impl Link {
+    /// Connects, and starts the driver.
+    pub(super) async fn open(
+        server: Arc<ServerAddress>,
+        limits: ClientLimits,
+    ) -> Result<Arc<Self>, ClientError> {
+        let socket = Socket::connect(&server, limits.connect).await?;
+        let mut session = ClientSession::new(limits.session);
+        // Both servers know the option. One that does not refuses it, and tells exceptions as failures.
+        session.option(EXCEPTIONS, OPTION).expect("a fresh session takes a request");
+        let state = State {
+            socket: Some(socket),
+            session,
+            slots: Slots::new(limits.held_bytes_max),
+            driver: None,
+            check_at: None,
+            stalled_since: None,
+            end: None,
+            heard_at: Instant::now(),
+            standing: Standing::Fresh,
+            waiting_for_room: 0,
+        };
+        let link = Arc::new(Self { server, limits, state: Mutex::new(state), room: Notify::new() });
+        tokio::spawn(Driver::new(Arc::clone(&link)));
+        Ok(link)
+    }
+
+    pub(crate) fn server(&self) -> &Arc<ServerAddress> {
+        &self.server
+    }
+
+    pub(crate) fn held_bytes_max(&self) -> usize {
+        self.limits.held_bytes_max
+    }
+
+    /// No panic happens while the lock is held but by a bug of ours, behind which the state is still whole enough.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the server something, and writes it at once if nothing else is in flight.
+    pub(crate) fn ask(
+        &self,
+        question: Question<'_>,
+        want: Want,
+        ends_by: Instant,
+        limit: Duration,
+    ) -> Result<Key, NotTaken> {
+        let mut state = self.lock();
+        if state.end.is_some() || state.standing == Standing::Retired {
+            return Err(NotTaken::Ended);
+        }
+        let now = Instant::now();
+        let is_idle = state.session.in_flight() == 0;
+        if is_idle && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
+            drop(state);
+            self.close("it was idle");
+            return Err(NotTaken::Ended);
+        }
+        let answer_by = deadline(now, self.limits.answer);
+        let key = state.slots.insert(want, Limits { answer_by, ends_by, limit });
+        let asked = match question {
+            Question::Submit(submit) => state.session.submit(submit, key),
+            Question::Status(handle) => state.session.status(handle, key),
+            Question::StatusOfUnique(unique) => state.session.status_of_unique(unique, key),
+            Question::Echo(data) => state.session.echo(data, key),
+        };
+        if let Err(error) = asked {
+            state.slots.take_back(key);
+            return Err(match error {
+                SubmitError::Full => NotTaken::Full,
+                SubmitError::Invalid(invalid) => NotTaken::Invalid(invalid),
+            });
+        }
+        // What cannot be written, or fails, is the driver's to see to.
+        let is_written = is_idle && matches!(state.flush(), Ok(Flushed::All));
+        let is_timed = state.check_by(answer_by.min(ends_by));
+        if !is_written || !is_timed {
+            let driver = state.driver.take();
+            drop(state);
+            driver.into_iter().for_each(Waker::wake);
+        }
+        Ok(key)
+    }
+
+    /// As [`Link::ask`], and waits for room.
+    pub(crate) async fn ask_with_room(
+        &self,
+        question: Question<'_>,
+        want: Want,
+        ends_by: Instant,
+        limit: Duration,
+    ) -> Result<Key, NotTaken> {
+        let _waiting = WaitingForRoom::new(self);
+        loop {
+            let mut told = std::pin::pin!(self.room.notified());
+            told.as_mut().enable();
+            match self.ask(question, want, ends_by, limit) {
+                Err(NotTaken::Full) => told.await,
+                taken => {
+                    // There may be room for the next one as well.
+                    self.room.notify_one();
+                    return taken;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn poll(&self, key: Key, context: &mut Context<'_>) -> Poll<(News, Last)> {
+        self.lock().slots.poll(key, context)
+    }
+
+    /// Why the connection ended.
+    pub(crate) fn end_cause(&self) -> Arc<ClientError> {
+        let closed = || self.closed("waiting for an answer");
+        self.lock().end.clone().unwrap_or_else(|| Arc::new(closed()))
+    }
+
+    /// Lets go of a slot whose last news was not read.
+    pub(crate) fn abandon(&self, key: Key) {
+        let mut state = self.lock();
+        state.slots.abandon(key);
+        if state.slots.abandoned() > ABANDONED_JOBS_MAX && state.standing != Standing::Retired {
+            tracing::debug!(server = %self.server, "the connection is given up: too many of its jobs have nobody waiting");
+            state.standing = Standing::Retired;
+        }
+        if state.standing == Standing::Retired && state.slots.waiting() == 0 {
+            let driver = state.driver.take();
+            drop(state);
+            driver.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// What the connection is good for: new requests, nothing more, or, with `Err`, nothing from the beginning.
+    pub(super) fn health(&self) -> Health {
+        let state = self.lock();
+        match (state.standing, &state.end) {
+            (Standing::Fresh, Some(cause)) => Health::NeverGood(Arc::clone(cause)),
+            (Standing::Proven, Some(_)) | (Standing::Retired, _) => Health::Over,
+            (Standing::Fresh | Standing::Proven, None) => Health::Good,
+        }
+    }
+
+    /// Ends the connection, whoever waits.
+    pub(super) fn close(&self, doing: &'static str) {
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        state.end(Arc::new(self.closed(doing)), &mut wakers);
+        wakers.extend(state.driver.take());
+        drop(state);
+        self.room.notify_waiters();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn closed(&self, doing: &'static str) -> ClientError {
+        ClientError::Closed { server: (*self.server).clone(), doing }
+    }
+}
+
+/// What a connection is good for.
+#[derive(Debug)]
+pub(super) enum Health {
+    Good,
+    /// No new requests; it worked, so the server may be tried again at once.
+    Over,
+    /// It ended before the server said anything.
+    NeverGood(Arc<ClientError>),
+}
+
+struct WaitingForRoom<'a>(&'a Link);
+
+impl<'a> WaitingForRoom<'a> {
+    fn new(link: &'a Link) -> Self {
+        link.lock().waiting_for_room += 1;
+        Self(link)
+    }
+}
+
+impl Drop for WaitingForRoom<'_> {
+    fn drop(&mut self) {
+        self.0.lock().waiting_for_room -= 1;
+    }
+}
+
+/// What became of an attempt to write.
+#[derive(Debug, PartialEq, Eq)]
+enum Flushed {
+    All,
+    Blocked,
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        self.socket.as_ref().is_none_or(Socket::is_over)
+    }
+
+    fn flush(&mut self) -> io::Result<Flushed> {
+        let Some(socket) = &self.socket else { return Ok(Flushed::All) };
+        while !self.session.pending().is_empty() {
+            match socket.try_write(self.session.pending()) {
+                Ok(count) => {
+                    self.session.written(count);
+                    self.stalled_since = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Blocked),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Flushed::All)
+    }
+
+    /// Has the time limits looked at by then; says whether the driver's timer stands well already.
+    fn check_by(&mut self, by: Instant) -> bool {
+        let stands = self.check_at.is_some_and(|at| at <= by);
+        if !stands {
+            self.check_at = Some(by);
+        }
+        stands
+    }
+
+    /// The connection has ended: everybody who waits is told.
+    fn end(&mut self, cause: Arc<ClientError>, wakers: &mut Vec<Waker>) {
+        if self.end.is_some() {
+            return;
+        }
+        tracing::debug!(%cause, "a connection to a server has ended");
+        self.end = Some(cause);
+        self.socket = None;
+        for (key, sent) in self.session.take_lost() {
+            self.slots.end(key, News::Lost(sent), wakers);
+        }
+        self.session = ClientSession::default();
+    }
+
+    fn apply(&mut self, event: ClientEvent<Key>, wakers: &mut Vec<Waker>) {
+        match event {
+            ClientEvent::Option { .. } => {}
+            ClientEvent::Refused { token: OPTION, .. } => {}
+            ClientEvent::Created { token, handle } => self.slots.created(token, handle, wakers),
+            ClientEvent::Work { token, report } => self.slots.report(token, report, wakers),
+            ClientEvent::Refused { token, refusal } => self.slots.end(token, News::Refused(refusal), wakers),
+            ClientEvent::Echo { token, data } => self.slots.end(token, News::Echo(data), wakers),
+            ClientEvent::Status { token, status, clients } => {
+                self.slots.end(token, News::Status(status, clients), wakers);
+            }
+        }
+    }
+}
+
+/// What the driver does in one turn.
+impl Link {
+    /// Writes and reads all that can be; `Ready` when the connection has ended.
+    pub(super) fn turn(&self, context: &mut Context<'_>, wakers: &mut Vec<Waker>) -> Poll<()> {
+        let mut state = self.lock();
+        match &mut state.driver {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        let in_flight = state.session.in_flight();
+        let done = match self.exchange(&mut state, context, wakers) {
+            Ok(()) if state.end.is_some() => Poll::Ready(()),
+            Ok(()) if state.standing == Standing::Retired && state.slots.waiting() == 0 => {
+                state.end(Arc::new(self.closed("running jobs that nobody waits for")), wakers);
+                Poll::Ready(())
+            }
+            Ok(()) => Poll::Pending,
+            Err(cause) => {
+                state.end(Arc::new(cause), wakers);
+                Poll::Ready(())
+            }
+        };
+        let has_room = state.session.in_flight() < in_flight || state.session.pending().is_empty();
+        if done.is_ready() {
+            self.room.notify_waiters();
+        } else if state.waiting_for_room > 0 && has_room {
+            self.room.notify_one();
+        }
+        done
+    }
+
+    fn exchange(
+        &self,
+        state: &mut State,
+        context: &mut Context<'_>,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), ClientError> {
+        loop {
+            let flushed = state.flush().map_err(|cause| self.broken("sending", cause))?;
+            let Some(socket) = &state.socket else { return Ok(()) };
+            let can_write = match flushed {
+                Flushed::All => Poll::Pending,
+                Flushed::Blocked => socket.poll_write_ready(context),
+            };
+            let can_read = socket.poll_read_ready(context);
+            if let Poll::Ready(ready) = can_read {
+                ready.map_err(|cause| self.broken("reading", cause))?;
+                self.read(state, wakers)?;
+            } else if can_write.is_pending() {
+                if flushed == Flushed::Blocked {
+                    let since = *state.stalled_since.get_or_insert_with(Instant::now);
+                    state.check_by(deadline(since, self.limits.write));
+                }
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads once, and does what the bytes say.
+    fn read(&self, state: &mut State, wakers: &mut Vec<Waker>) -> Result<(), ClientError> {
+        let Some(socket) = &state.socket else { return Ok(()) };
+        let count = match socket.try_read(state.session.space()) {
+            Ok(0) => return Err(self.closed("waiting for an answer")),
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return Ok(());
+            }
+            Err(cause) => return Err(self.broken("reading", cause)),
+        };
+        state.session.filled(count);
+        state.heard_at = Instant::now();
+        if state.standing == Standing::Fresh {
+            state.standing = Standing::Proven;
+        }
+        while let Some(event) = state.session.poll().map_err(|cause| self.nonsense(cause))? {
+            state.apply(event, wakers);
+        }
+        Ok(())
+    }
+
+    /// When the time limits are to be looked at.
+    pub(super) fn check_at(&self) -> Option<Instant> {
+        self.lock().check_at
+    }
+
+    /// Looks at the time limits.
+    pub(super) fn check(&self, now: Instant, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        let server = || (*self.server).clone();
+        let stalled = state.stalled_since.map(|since| deadline(since, self.limits.write));
+        if stalled.is_some_and(|at| at <= now) {
+            let limit = self.limits.write;
+            let cause = ClientError::TimedOut { server: server(), doing: "taking what was sent", limit };
+            state.end(Arc::new(cause), wakers);
+            self.room.notify_waiters();
+            return;
+        }
+        let silent_by = deadline(state.heard_at, self.limits.answer);
+        match state.slots.sweep(now, silent_by, wakers) {
+            // The limits of many jobs that end one after the other are not looked at for each.
+            Sweep::Next(next) => {
+                let next = [next, stalled].into_iter().flatten().min();
+                state.check_at = next.map(|at| at.max(now + TIME_LIMIT_STEP));
+            }
+            Sweep::Unanswered => {
+                let limit = self.limits.answer;
+                let cause = ClientError::TimedOut { server: server(), doing: "an answer was due", limit };
+                state.end(Arc::new(cause), wakers);
+                self.room.notify_waiters();
+            }
+        }
+    }
+
+    fn broken(&self, doing: &'static str, cause: io::Error) -> ClientError {
+        ClientError::Broken { server: (*self.server).clone(), doing, cause }
+    }
+
+    fn nonsense(&self, cause: SessionError) -> ClientError {
+        let server = (*self.server).clone();
+        match cause {
+            SessionError::Decode(DecodeError::BodyTooLarge { len, max }) => {
+                ClientError::BodyTooLarge { server, bytes: len, max }
+            }
+            SessionError::Decode(cause) => ClientError::Protocol { server, cause },
+            cause @ (SessionError::Unasked { .. }
+            | SessionError::Refused(_)
+            | SessionError::HandleTooLong { .. }) => ClientError::Session { server, cause },
+        }
+    }
+}

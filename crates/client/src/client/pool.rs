@@ -1,0 +1,316 @@
+//! The servers of a client, their connections, and which of them a job goes to.
+//!
+//! From: jobs that need a connection. To: a [`Link`] of the server that is theirs, of those that can be reached.
+//! A server that cannot be reached is left out for a pause that grows from try to try; the tries are made beside
+//! the jobs, which go elsewhere meanwhile, and wait only when there is no elsewhere.
+//! Never: holds more than one lock, or waits while it holds one.
+
+use super::choice::{self, ServerChoice};
+use super::error::JobError;
+use super::limits::{ClientLimits, deadline};
+use super::link::{Health, Link};
+use crate::address::ServerAddress;
+use crate::error::ClientError;
+use crate::limits::{PAUSE_MAX, PAUSE_MIN};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    servers: Vec<Server>,
+    choice: ServerChoice,
+    pub(crate) limits: ClientLimits,
+    /// Told when a connection came about, or did not.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Server {
+    address: Arc<ServerAddress>,
+    seed: u64,
+    lanes: Vec<Mutex<Lane>>,
+    turn: AtomicUsize,
+}
+
+/// A connection to be, or one that is.
+#[derive(Debug)]
+struct Lane {
+    state: LaneState,
+    pauses: ExponentialBackoff,
+}
+
+#[derive(Debug)]
+enum LaneState {
+    Closed,
+    Opening,
+    Open(Arc<Link>),
+    /// The server cannot be reached, or hung up at once.
+    Down {
+        cause: Arc<ClientError>,
+        next: NextTry,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum NextTry {
+    At(Instant),
+    Running,
+}
+
+/// What a job that needs a connection is told.
+pub(super) enum Found {
+    Link(Arc<Link>),
+    /// Its server is being connected to.
+    Opening,
+    /// No server can be reached; the next is tried then, or is being tried.
+    Down {
+        cause: Arc<ClientError>,
+        next: Option<Instant>,
+    },
+}
+
+impl Pool {
+    pub(super) fn new(
+        servers: Vec<ServerAddress>,
+        connections: usize,
+        choice: ServerChoice,
+        limits: ClientLimits,
+    ) -> Self {
+        let servers = servers.into_iter().map(|address| {
+            let seed = choice::seed(&address.to_string());
+            let lane = || Mutex::new(Lane { state: LaneState::Closed, pauses: pauses() });
+            let lanes = std::iter::repeat_with(lane).take(connections.max(1)).collect();
+            Server { address: Arc::new(address), seed, lanes, turn: AtomicUsize::new(0) }
+        });
+        Self { servers: servers.collect(), choice, limits, changed: Notify::new() }
+    }
+
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &ServerAddress> {
+        self.servers.iter().map(|server| &*server.address)
+    }
+
+    /// Finds the connection for a job; `key` is what must meet on one server.
+    pub(super) fn find(self: &Arc<Self>, key: Option<u64>) -> Found {
+        let key = match (self.choice, key) {
+            (ServerChoice::ByUnique, Some(key)) => key,
+            (ServerChoice::ByUnique | ServerChoice::Random, _) => fastrand::u64(..),
+        };
+        let mut down: Option<Found> = None;
+        let mut below: Option<u64> = None;
+        loop {
+            // The one with the highest number of those that are left.
+            let scores = self.servers.iter().map(|server| choice::score(key, server.seed)).zip(0..);
+            let left = scores.filter(|(score, _)| below.is_none_or(|below| *score < below));
+            let Some((score, index)) = left.max() else { return down.unwrap_or(Found::Opening) };
+            match self.look(index) {
+                found @ Found::Down { .. } => down = Some(sooner(down, found)),
+                found @ (Found::Link(_) | Found::Opening) => return found,
+            }
+            below = Some(score);
+        }
+    }
+
+    /// Finds a connection to one server.
+    pub(super) fn find_server(self: &Arc<Self>, address: &ServerAddress) -> Result<Found, JobError> {
+        let index = self.servers.iter().position(|server| *server.address == *address);
+        let index = index.ok_or_else(|| JobError::UnknownServer { server: address.clone() })?;
+        Ok(self.look(index))
+    }
+
+    /// A connection from a `find`, once there is one; fails when the patience with servers that cannot be
+    /// reached, or the time limit, ends before.
+    pub(super) async fn wait(
+        &self,
+        ends_by: Instant,
+        limit: Duration,
+        mut find: impl FnMut() -> Result<Found, JobError>,
+    ) -> Result<Arc<Link>, JobError> {
+        let patient_until = deadline(Instant::now(), self.limits.patience);
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let until = match find()? {
+                Found::Link(link) => return Ok(link),
+                Found::Opening => ends_by,
+                Found::Down { cause, .. } if Instant::now() >= patient_until => {
+                    return Err(JobError::NoServer { cause });
+                }
+                Found::Down { next, .. } => ends_by.min(patient_until).min(next.unwrap_or(patient_until)),
+            };
+            // Either way it is looked again; what is said then decides.
+            if timeout_at(until, changed).await.is_err() && Instant::now() >= ends_by {
+                return Err(JobError::TimedOut { doing: "connecting", limit, handle: None });
+            }
+        }
+    }
+
+    /// What a server has to offer; sees to it that a lane that should be open becomes so.
+    fn look(self: &Arc<Self>, index: usize) -> Found {
+        let Some(server) = self.servers.get(index) else { return Found::Opening };
+        let first = match server.lanes.len() {
+            1 => 0,
+            count => server.turn.fetch_add(1, Ordering::Relaxed) % count,
+        };
+        let mut rest: Option<Found> = None;
+        let (before, from) = server.lanes.split_at(first);
+        for (lane_index, lane) in (first..).zip(from).chain((0..).zip(before)) {
+            let mut lane = lock(lane);
+            lane.settle();
+            let (found, open) = lane.offer();
+            drop(lane);
+            if open {
+                self.open(index, lane_index);
+            }
+            match found {
+                Found::Link(link) => return Found::Link(link),
+                Found::Opening => rest = Some(Found::Opening),
+                found @ Found::Down { .. } => {
+                    rest = Some(match rest {
+                        Some(Found::Opening) => Found::Opening,
+                        rest => sooner(rest, found),
+                    });
+                }
+            }
+        }
+        rest.unwrap_or(Found::Opening)
+    }
+
+    /// Connects beside whoever waits for it: nobody who stops waiting stops it.
+    fn open(self: &Arc<Self>, server: usize, lane: usize) {
+        let opening = Opening { pool: Arc::downgrade(self), server, lane, outcome: None };
+        let Some(address) = self.servers.get(server).map(|server| Arc::clone(&server.address)) else {
+            return;
+        };
+        let limits = self.limits;
+        tokio::spawn(async move {
+            let mut opening = opening;
+            opening.outcome = Some(Link::open(address, limits).await);
+        });
+    }
+}
+
+/// Nobody can have a job over these connections any more.
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for lane in self.servers.iter().flat_map(|server| &server.lanes) {
+            if let LaneState::Open(link) = &lock(lane).state {
+                link.close("closing the client");
+            }
+        }
+    }
+}
+
+/// One try to connect; however it ends, its lane is told.
+struct Opening {
+    pool: std::sync::Weak<Pool>,
+    server: usize,
+    lane: usize,
+    outcome: Option<Result<Arc<Link>, ClientError>>,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let outcome = self.outcome.take();
+        let Some(pool) = self.pool.upgrade() else {
+            if let Some(Ok(link)) = outcome {
+                link.close("closing the client");
+            }
+            return;
+        };
+        if let Some(server) = pool.servers.get(self.server)
+            && let Some(lane) = server.lanes.get(self.lane)
+        {
+            let mut lane = lock(lane);
+            match outcome {
+                Some(Ok(link)) => lane.state = LaneState::Open(link),
+                Some(Err(cause)) => lane.fail(&server.address, Arc::new(cause)),
+                // The runtime was shut down in the middle.
+                None => lane.state = LaneState::Closed,
+            }
+        }
+        pool.changed.notify_waiters();
+    }
+}
+
+impl Lane {
+    /// Takes notice of a connection that has ended since.
+    fn settle(&mut self) {
+        let LaneState::Open(link) = &self.state else { return };
+        match link.health() {
+            Health::Good => {}
+            // It worked for a while, so it is tried again at once, and the next failure is the first again.
+            Health::Over => *self = Lane { state: LaneState::Closed, pauses: pauses() },
+            Health::NeverGood(cause) => {
+                let server = Arc::clone(link.server());
+                self.fail(&server, cause);
+            }
+        }
+    }
+
+    fn fail(&mut self, server: &ServerAddress, cause: Arc<ClientError>) {
+        let pause = self.pauses.next().unwrap_or(PAUSE_MAX);
+        tracing::warn!(%server, %cause, pause_ms = pause.as_millis(), "a server is left out for a while");
+        self.state = LaneState::Down { cause, next: NextTry::At(Instant::now() + pause) };
+    }
+
+    /// What it has to offer, and whether it should be opened.
+    fn offer(&mut self) -> (Found, bool) {
+        match &mut self.state {
+            LaneState::Open(link) => (Found::Link(Arc::clone(link)), false),
+            LaneState::Opening => (Found::Opening, false),
+            LaneState::Closed => {
+                self.state = LaneState::Opening;
+                (Found::Opening, true)
+            }
+            LaneState::Down { cause, next } => {
+                let cause = Arc::clone(cause);
+                match *next {
+                    NextTry::At(at) if at > Instant::now() => (Found::Down { cause, next: Some(at) }, false),
+                    NextTry::At(_) => {
+                        *next = NextTry::Running;
+                        (Found::Down { cause, next: None }, true)
+                    }
+                    NextTry::Running => (Found::Down { cause, next: None }, false),
+                }
+            }
+        }
+    }
+}
+
+/// The pauses between tries: doubled each time, up to the longest, each with up to as much again by chance, so that
+/// many clients do not come back in step.
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(PAUSE_MIN)
+        .with_max_delay(PAUSE_MAX)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+/// The one of two servers that cannot be reached that is tried first.
+fn sooner(one: Option<Found>, other: Found) -> Found {
+    match (one, other) {
+        (
+            Some(Found::Down { next: Some(first), cause }),
+            Found::Down { next: Some(second), cause: other },
+        ) => {
+            if first <= second {
+                Found::Down { next: Some(first), cause }
+            } else {
+                Found::Down { next: Some(second), cause: other }
+            }
+        }
+        // A try that runs ends with a word; until then the other's time may come.
+        (Some(found @ Found::Down { next: Some(_), .. }), Found::Down { next: None, .. }) => found,
+        (_, other) => other,
+    }
+}
+
+fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
+    lane.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,206 @@
+//! A set of many jobs: so many at once, each result as it comes.
+//!
+//! From: an iterator of jobs, which is asked for the next one only when there is room for it. To: a stream of results.
+//! Never: holds more than a window of jobs, or takes memory for each.
+
+use super::error::JobError;
+use super::job::{JobBuilder, Run};
+use crate::limits::WINDOW_DEFAULT;
+use bytes::Bytes;
+use futures_core::Stream;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::iter::Fuse;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// The results of many jobs, from [`Client::run_all`](super::Client::run_all): a stream of the job's place in the set,
+/// from 0, and its result. They come in the order in which the jobs end.
+#[must_use = "jobs are submitted when this is polled"]
+pub struct RunAll<I: Iterator> {
+    jobs: Fuse<I>,
+    /// The place of the next job.
+    place: usize,
+    window: usize,
+    runs: Vec<Seat>,
+    /// Seats without a job.
+    free: Vec<usize>,
+    ready: Arc<Ready>,
+}
+
+/// Where one job of the window waits; its waker outlives the jobs.
+struct Seat {
+    run: Option<(usize, Run)>,
+    waker: Waker,
+    token: Arc<SeatWaker>,
+}
+
+/// The seats whose jobs have something new.
+#[derive(Default)]
+struct Ready(Mutex<ReadyState>);
+
+#[derive(Default)]
+struct ReadyState {
+    seats: VecDeque<usize>,
+    /// Who polls the set.
+    waker: Option<Waker>,
+}
+
+struct SeatWaker {
+    ready: Arc<Ready>,
+    seat: usize,
+    is_queued: AtomicBool,
+}
+
+impl<I: Iterator<Item = JobBuilder>> RunAll<I> {
+    pub(super) fn new(jobs: I) -> Self {
+        let (runs, free) = (Vec::new(), Vec::new());
+        Self { jobs: jobs.fuse(), place: 0, window: WINDOW_DEFAULT, runs, free, ready: Arc::default() }
+    }
+
+    /// How many jobs are in flight at once; at least 1, default 256.
+    ///
+    /// Memory is bounded by this many workloads and results.
+    pub fn window(mut self, jobs: usize) -> Self {
+        self.window = jobs.max(1);
+        self
+    }
+
+    /// The next result, with the place of its job; `None` behind the last. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<(usize, Result<Bytes, JobError>)> {
+        poll_fn(|context| self.poll_result(context)).await
+    }
+
+    /// Waits for all results, in the order of the jobs; ends with the first error.
+    ///
+    /// # Errors
+    /// That of the first job that has one; the jobs behind it in the set may not have been submitted.
+    pub async fn collect(mut self) -> Result<Vec<Bytes>, JobError> {
+        let mut results: Vec<Bytes> = Vec::new();
+        while let Some((place, result)) = self.next().await {
+            let result = result?;
+            if results.len() <= place {
+                results.resize(place + 1, Bytes::new());
+            }
+            if let Some(at) = results.get_mut(place) {
+                *at = result;
+            }
+        }
+        Ok(results)
+    }
+
+    fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<Option<(usize, Result<Bytes, JobError>)>> {
+        self.fill();
+        loop {
+            let Some(seat) = self.ready.pop(context) else {
+                return if self.free.len() == self.runs.len() { Poll::Ready(None) } else { Poll::Pending };
+            };
+            if let Some(result) = self.poll_seat(seat) {
+                return Poll::Ready(Some(result));
+            }
+        }
+    }
+
+    /// Gives every free seat of the window a job.
+    fn fill(&mut self) {
+        while self.runs.len() - self.free.len() < self.window {
+            let Some(job) = self.jobs.next() else { return };
+            let run = Some((self.place, job.run()));
+            self.place += 1;
+            let seat = match self.free.pop() {
+                Some(seat) => seat,
+                None => self.add_seat(),
+            };
+            if let Some(at) = self.runs.get_mut(seat) {
+                at.run = run;
+                at.token.queue();
+            }
+        }
+    }
+
+    fn add_seat(&mut self) -> usize {
+        let seat = self.runs.len();
+        let token =
+            Arc::new(SeatWaker { ready: Arc::clone(&self.ready), seat, is_queued: AtomicBool::new(false) });
+        self.runs.push(Seat { run: None, waker: Waker::from(Arc::clone(&token)), token });
+        seat
+    }
+
+    fn poll_seat(&mut self, index: usize) -> Option<(usize, Result<Bytes, JobError>)> {
+        let seat = self.runs.get_mut(index)?;
+        seat.token.is_queued.store(false, Ordering::Release);
+        let (place, run) = seat.run.as_mut()?;
+        let place = *place;
+        match Pin::new(run).poll(&mut Context::from_waker(&seat.waker)) {
+            Poll::Pending => None,
+            Poll::Ready(result) => {
+                seat.run = None;
+                self.free.push(index);
+                Some((place, result))
+            }
+        }
+    }
+}
+
+impl<I: Iterator<Item = JobBuilder> + Unpin> Stream for RunAll<I> {
+    type Item = (usize, Result<Bytes, JobError>);
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_result(context)
+    }
+}
+
+impl<I: Iterator> fmt::Debug for RunAll<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let in_flight = self.runs.len() - self.free.len();
+        f.debug_struct("RunAll")
+            .field("window", &self.window)
+            .field("in_flight", &in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ready {
+    fn lock(&self) -> MutexGuard<'_, ReadyState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next seat, or the promise to wake.
+    fn pop(&self, context: &Context<'_>) -> Option<usize> {
+        let mut state = self.lock();
+        let seat = state.seats.pop_front();
+        if seat.is_none() {
+            match &mut state.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+        }
+        seat
+    }
+}
+
+impl SeatWaker {
+    fn queue(&self) {
+        if self.is_queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut state = self.ready.lock();
+        state.seats.push_back(self.seat);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Wake for SeatWaker {
+    fn wake(self: Arc<Self>) {
+        self.queue();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.queue();
+    }
+}

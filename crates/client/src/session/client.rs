@@ -1,0 +1,459 @@
+//! The client's side of one connection, without IO: requests become bytes, bytes become events.
+//!
+//! ```
+//! use geartrain_client::session::client::{ClientEvent, ClientSession, Report};
+//! use geartrain_proto::{Function, Handle, Priority, Response, Submit, SubmitMode, Unique};
+//!
+//! let mut session = ClientSession::default();
+//! let job = Submit {
+//!     function: Function::from("reverse"),
+//!     unique: Unique::from(""),
+//!     priority: Priority::Normal,
+//!     mode: SubmitMode::Foreground,
+//!     reducer: None,
+//!     workload: b"abc",
+//! };
+//! session.submit(&job, "my token")?;
+//! let written = session.pending().len(); // write session.pending() to the server
+//! session.written(written);
+//!
+//! let mut answer = Vec::new(); // read from the server
+//! Response::JobCreated { handle: Handle::from("H:host:1") }.encode(&mut answer);
+//! Response::WorkComplete { handle: Handle::from("H:host:1"), result: b"cba" }.encode(&mut answer);
+//! session.feed(&answer);
+//!
+//! assert!(matches!(session.poll()?, Some(ClientEvent::Created { token: "my token", .. })));
+//! let Some(ClientEvent::Work { token, report: Report::Complete(result) }) = session.poll()? else {
+//!     panic!("the result follows");
+//! };
+//! assert_eq!((token, &result[..]), ("my token", &b"cba"[..]));
+//! assert!(session.poll()?.is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! From: requests, each with a token of its caller's choice, and bytes from the server. To: bytes for the server,
+//! and events that name the token. A server answers requests in their order, and sends what happens to a job with
+//! the job's handle: the session keeps both in mind, so its caller need know neither.
+//! Never: reads, writes, waits, or takes memory without a limit. What a server sends that makes no sense is a
+//! [`SessionError`], after which the connection is good for nothing.
+
+mod error;
+mod event;
+mod handle;
+mod incoming;
+mod jobs;
+mod validate;
+
+pub use error::{InvalidSubmit, SessionError, SubmitError};
+pub use event::{ClientEvent, Refusal, Report, Sent};
+pub use handle::OwnedHandle;
+pub(crate) use validate::check;
+
+use crate::limits::{
+    BODY_BYTES_MAX_DEFAULT, EARLY_BYTES_MAX, EARLY_REPORTS_MAX, JOBS_IN_FLIGHT_MAX_DEFAULT,
+    OUTGOING_BYTES_MAX_DEFAULT, READ_BYTES_MAX,
+};
+use event::Kind;
+use geartrain_proto::{Handle, Request, Response, Step, Submit, SubmitMode, Unique, decode_response};
+use incoming::Incoming;
+use jobs::Jobs;
+use std::collections::VecDeque;
+
+/// The limits of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Largest packet body taken from the server, in bytes; default 256 MiB.
+    pub body_bytes_max: u32,
+    /// Most requests and foreground jobs that have not ended; default 65,536.
+    pub in_flight_max: usize,
+    /// Most bytes that wait to be written, in bytes; default 64 MiB. One request may always wait, whatever its size.
+    pub outgoing_bytes_max: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: BODY_BYTES_MAX_DEFAULT,
+            in_flight_max: JOBS_IN_FLIGHT_MAX_DEFAULT,
+            outgoing_bytes_max: OUTGOING_BYTES_MAX_DEFAULT,
+        }
+    }
+}
+
+/// The client's side of one connection; `T` is what its caller knows a request by.
+#[derive(Debug)]
+pub struct ClientSession<T> {
+    limits: SessionLimits,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    ledger: Ledger<T>,
+    fault: Option<SessionError>,
+}
+
+/// Bytes on their way to the server, and how far the stream has come.
+#[derive(Debug, Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    start: usize,
+    /// Bytes of the whole stream that are written.
+    written: u64,
+}
+
+/// What the server owes.
+#[derive(Debug)]
+struct Ledger<T> {
+    /// Requests without an answer, in their order, which is that of the answers.
+    unanswered: VecDeque<Unanswered<T>>,
+    /// How many of these are foreground submits.
+    submits: usize,
+    jobs: Jobs<T>,
+    /// Reports that came before the `JOB_CREATED` they belong to.
+    early: VecDeque<(OwnedHandle, Report)>,
+    early_bytes: usize,
+    /// Early reports whose job is known by now.
+    ready: VecDeque<ClientEvent<T>>,
+}
+
+#[derive(Debug)]
+struct Unanswered<T> {
+    token: T,
+    question: Question,
+    /// Where the request ends in the stream of bytes to the server.
+    ends_at: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Foreground,
+    Background,
+    Status,
+    StatusOfUnique,
+    Echo,
+    Option,
+}
+
+/// What a packet comes to. What it carries stays in the buffer until this is known, and is its end.
+enum Meaning<T> {
+    Nothing,
+    Event(ClientEvent<T>),
+    /// `data_len` bytes at the end of the packet are the answer to an echo.
+    Echo(T, usize),
+    /// A report with `data_len` bytes at the end of the packet.
+    Data(T, Kind, usize),
+    /// The same, for a job that is not known yet.
+    Early(OwnedHandle, Kind, usize),
+}
+
+impl<T: Copy> Default for ClientSession<T> {
+    fn default() -> Self {
+        Self::new(SessionLimits::default())
+    }
+}
+
+impl<T: Copy> ClientSession<T> {
+    /// A session over a fresh connection.
+    #[must_use]
+    pub fn new(limits: SessionLimits) -> Self {
+        let ledger = Ledger {
+            unanswered: VecDeque::new(),
+            submits: 0,
+            jobs: Jobs::new(),
+            early: VecDeque::new(),
+            early_bytes: 0,
+            ready: VecDeque::new(),
+        };
+        let (incoming, outgoing) = (Incoming::default(), Outgoing::default());
+        Self { limits, incoming, outgoing, ledger, fault: None }
+    }
+
+    /// Submits a job: `SUBMIT_JOB*`, `SUBMIT_JOB_EPOCH` or `SUBMIT_REDUCE_JOB*`.
+    ///
+    /// [`ClientEvent::Created`] or [`ClientEvent::Refused`] follows, and for a foreground job its reports.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] at a limit of the session; [`SubmitError::Invalid`] when the job cannot be sent as it
+    /// is. Neither leaves a trace.
+    pub fn submit(&mut self, submit: &Submit<'_>, token: T) -> Result<(), SubmitError> {
+        validate::check(submit)?;
+        let question = match submit.mode {
+            SubmitMode::Foreground => Question::Foreground,
+            SubmitMode::Background | SubmitMode::Epoch(_) => Question::Background,
+        };
+        self.ask(&Request::Submit(*submit), question, token)
+    }
+
+    /// Asks how a job is: `GET_STATUS`. [`ClientEvent::Status`] follows.
+    ///
+    /// # Errors
+    /// As [`ClientSession::submit`].
+    pub fn status(&mut self, handle: Handle<'_>, token: T) -> Result<(), SubmitError> {
+        validate::check_handle(handle)?;
+        self.ask(&Request::GetStatus { handle }, Question::Status, token)
+    }
+
+    /// Asks how the job with this unique is: `GET_STATUS_UNIQUE`. [`ClientEvent::Status`] follows.
+    ///
+    /// # Errors
+    /// As [`ClientSession::submit`].
+    pub fn status_of_unique(&mut self, unique: Unique<'_>, token: T) -> Result<(), SubmitError> {
+        validate::check_unique(unique)?;
+        self.ask(&Request::GetStatusUnique { unique }, Question::StatusOfUnique, token)
+    }
+
+    /// Has bytes sent back: `ECHO_REQ`. [`ClientEvent::Echo`] follows.
+    ///
+    /// # Errors
+    /// As [`ClientSession::submit`].
+    pub fn echo(&mut self, data: &[u8], token: T) -> Result<(), SubmitError> {
+        validate::check_len(data.len())?;
+        self.ask(&Request::Echo { data }, Question::Echo, token)
+    }
+
+    /// Switches an option of the connection on: `OPTION_REQ`. [`ClientEvent::Option`] or
+    /// [`ClientEvent::Refused`] follows.
+    ///
+    /// The one option there is, `exceptions`, makes the server send [`Report::Exception`] where it would send
+    /// [`Report::Fail`].
+    ///
+    /// # Errors
+    /// As [`ClientSession::submit`].
+    pub fn option(&mut self, name: &[u8], token: T) -> Result<(), SubmitError> {
+        validate::check_len(name.len())?;
+        self.ask(&Request::Option { name }, Question::Option, token)
+    }
+
+    fn ask(&mut self, request: &Request<'_>, question: Question, token: T) -> Result<(), SubmitError> {
+        let waiting = self.pending().len();
+        if self.in_flight() >= self.limits.in_flight_max || waiting > self.limits.outgoing_bytes_max {
+            return Err(SubmitError::Full);
+        }
+        request.encode(&mut self.outgoing.bytes);
+        if waiting > 0 && self.pending().len() > self.limits.outgoing_bytes_max {
+            self.outgoing.bytes.truncate(self.outgoing.start + waiting);
+            return Err(SubmitError::Full);
+        }
+        let pending = u64::try_from(self.pending().len()).unwrap_or(u64::MAX);
+        let ends_at = self.outgoing.written.saturating_add(pending);
+        self.ledger.submits += usize::from(question == Question::Foreground);
+        self.ledger.unanswered.push_back(Unanswered { token, question, ends_at });
+        Ok(())
+    }
+
+    /// The bytes to write to the server next.
+    #[must_use]
+    pub fn pending(&self) -> &[u8] {
+        self.outgoing.bytes.get(self.outgoing.start..).unwrap_or_default()
+    }
+
+    /// Takes the first `count` pending bytes as written.
+    pub fn written(&mut self, count: usize) {
+        let outgoing = &mut self.outgoing;
+        outgoing.start = (outgoing.start + count).min(outgoing.bytes.len());
+        outgoing.written = outgoing.written.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        if outgoing.start == outgoing.bytes.len() {
+            outgoing.bytes.clear();
+            outgoing.bytes.shrink_to(READ_BYTES_MAX);
+            outgoing.start = 0;
+        } else if outgoing.start > READ_BYTES_MAX && outgoing.start > outgoing.bytes.len() / 2 {
+            outgoing.bytes.drain(..outgoing.start);
+            outgoing.start = 0;
+        }
+    }
+
+    /// Requests and foreground jobs that have not ended.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.ledger.unanswered.len() + self.ledger.jobs.len()
+    }
+
+    /// Where to read bytes from the server to; [`ClientSession::filled`] says how many came. Never empty.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.incoming.space()
+    }
+
+    /// Takes the first `count` bytes of [`ClientSession::space`] as read.
+    pub fn filled(&mut self, count: usize) {
+        self.incoming.filled(count);
+    }
+
+    /// Takes bytes from the server, for a caller who has them already.
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.incoming.space();
+            let (now, later) = bytes.split_at(bytes.len().min(space.len()));
+            if let Some(into) = space.get_mut(..now.len()) {
+                into.copy_from_slice(now);
+            }
+            self.incoming.filled(now.len());
+            bytes = later;
+        }
+    }
+
+    /// The next event; `None` until more bytes come.
+    ///
+    /// # Errors
+    /// When the server sent what makes no sense, now and from then on.
+    pub fn poll(&mut self) -> Result<Option<ClientEvent<T>>, SessionError> {
+        loop {
+            if let Some(event) = self.ledger.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            if let Some(fault) = &self.fault {
+                return Err(fault.clone());
+            }
+            let step = decode_response(self.incoming.unread(), self.limits.body_bytes_max);
+            let (consumed, response) = match step {
+                Step::Incomplete { needed } => {
+                    self.incoming.expect(needed);
+                    return Ok(None);
+                }
+                Step::Complete { consumed, message } => (consumed, message),
+            };
+            let meaning =
+                response.map_err(SessionError::from).and_then(|response| self.ledger.read(&response));
+            match meaning {
+                Ok(Meaning::Nothing) => {
+                    self.incoming.consume(consumed, 0);
+                }
+                Ok(Meaning::Event(event)) => {
+                    self.incoming.consume(consumed, 0);
+                    return Ok(Some(event));
+                }
+                Ok(Meaning::Echo(token, len)) => {
+                    let data = self.incoming.consume(consumed, len);
+                    return Ok(Some(ClientEvent::Echo { token, data }));
+                }
+                Ok(Meaning::Data(token, kind, len)) => {
+                    let report = kind.with(self.incoming.consume(consumed, len));
+                    return Ok(Some(ClientEvent::Work { token, report }));
+                }
+                Ok(Meaning::Early(handle, kind, len)) => {
+                    let report = kind.with(self.incoming.consume(consumed, len));
+                    self.ledger.keep_early(handle, report);
+                }
+                Err(fault) => self.fault = Some(fault),
+            }
+        }
+    }
+
+    /// What the connection took with it: every request and foreground job that has not ended, and how far it
+    /// came. The session is empty afterwards.
+    pub fn take_lost(&mut self) -> Vec<(T, Sent)> {
+        let written = self.outgoing.written;
+        self.ledger.submits = 0;
+        let unanswered = self.ledger.unanswered.drain(..).map(|unanswered| {
+            (unanswered.token, if unanswered.ends_at > written { Sent::Not } else { Sent::Unanswered })
+        });
+        let jobs = self.ledger.jobs.drain().map(|(token, _)| (token, Sent::Accepted));
+        unanswered.chain(jobs).collect()
+    }
+}
+
+impl<T: Copy> Ledger<T> {
+    fn read(&mut self, response: &Response<'_>) -> Result<Meaning<T>, SessionError> {
+        Ok(match *response {
+            Response::JobCreated { handle } => {
+                let handle = OwnedHandle::try_from(handle)?;
+                let unanswered = self.answer(response, |question| {
+                    matches!(question, Question::Foreground | Question::Background)
+                })?;
+                let token = unanswered.token;
+                if unanswered.question == Question::Foreground {
+                    self.jobs.insert(handle, token);
+                    self.submits -= 1;
+                    self.meet_early(&handle);
+                }
+                Meaning::Event(ClientEvent::Created { token, handle })
+            }
+            Response::WorkComplete { handle, result } => self.report(handle, Kind::Complete, result.len())?,
+            Response::WorkException { handle, exception } => {
+                self.report(handle, Kind::Exception, exception.len())?
+            }
+            Response::WorkData { handle, data } => self.report(handle, Kind::Data, data.len())?,
+            Response::WorkWarning { handle, warning } => self.report(handle, Kind::Warning, warning.len())?,
+            Response::WorkFail { handle } => self.report(handle, Kind::Fail, 0)?,
+            Response::WorkStatus { handle, numerator, denominator } => {
+                self.report(handle, Kind::status(numerator, denominator), 0)?
+            }
+            Response::StatusRes { status, .. } => {
+                let token = self.answer(response, |question| question == Question::Status)?.token;
+                Meaning::Event(ClientEvent::Status { token, status, clients: None })
+            }
+            Response::StatusResUnique { status, clients, .. } => {
+                let token = self.answer(response, |question| question == Question::StatusOfUnique)?.token;
+                Meaning::Event(ClientEvent::Status { token, status, clients: Some(clients) })
+            }
+            Response::Echo { data } => {
+                let token = self.answer(response, |question| question == Question::Echo)?.token;
+                Meaning::Echo(token, data.len())
+            }
+            Response::Option { .. } => {
+                let token = self.answer(response, |question| question == Question::Option)?.token;
+                Meaning::Event(ClientEvent::Option { token })
+            }
+            Response::Error { code, text } => {
+                let refusal = Refusal::new(code, text);
+                let Some(unanswered) = self.unanswered.pop_front() else {
+                    return Err(SessionError::Refused(refusal));
+                };
+                self.submits -= usize::from(unanswered.question == Question::Foreground);
+                Meaning::Event(ClientEvent::Refused { token: unanswered.token, refusal })
+            }
+            Response::Noop
+            | Response::NoJob
+            | Response::JobAssign { .. }
+            | Response::JobAssignUniq { .. }
+            | Response::JobAssignAll { .. } => return Err(SessionError::Unasked { kind: response.kind() }),
+        })
+    }
+
+    /// The request that this packet answers: the first without an answer, if it is of the right kind.
+    fn answer(
+        &mut self,
+        response: &Response<'_>,
+        fits: impl Fn(Question) -> bool,
+    ) -> Result<Unanswered<T>, SessionError> {
+        self.unanswered
+            .pop_front_if(|unanswered| fits(unanswered.question))
+            .ok_or(SessionError::Unasked { kind: response.kind() })
+    }
+
+    fn report(&mut self, handle: Handle<'_>, kind: Kind, len: usize) -> Result<Meaning<T>, SessionError> {
+        Ok(match self.jobs.take(handle.as_bytes(), kind.effect()) {
+            Some(token) => Meaning::Data(token, kind, len),
+            None if self.submits > 0 => Meaning::Early(OwnedHandle::try_from(handle)?, kind, len),
+            // A job that was cancelled while it ran: some servers send its result after its failure.
+            None => Meaning::Nothing,
+        })
+    }
+
+    fn keep_early(&mut self, handle: OwnedHandle, report: Report) {
+        self.early_bytes += report.len();
+        self.early.push_back((handle, report));
+        while self.early.len() > EARLY_REPORTS_MAX || self.early_bytes > EARLY_BYTES_MAX {
+            let Some((_, oldest)) = self.early.pop_front() else { break };
+            self.early_bytes -= oldest.len();
+        }
+    }
+
+    /// Hands out the early reports of a job that is known now; with no further job to come, the rest is nobody's.
+    fn meet_early(&mut self, created: &OwnedHandle) {
+        if self.early.is_empty() {
+            return;
+        }
+        for (handle, report) in std::mem::take(&mut self.early) {
+            let taken = (handle == *created).then(|| self.jobs.take(handle.as_bytes(), report.effect()));
+            match taken.flatten() {
+                Some(token) => {
+                    self.early_bytes -= report.len();
+                    self.ready.push_back(ClientEvent::Work { token, report });
+                }
+                None if self.submits > 0 => self.early.push_back((handle, report)),
+                None => self.early_bytes -= report.len(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

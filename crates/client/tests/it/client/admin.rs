@@ -1,0 +1,131 @@
+//! Steering and inspecting servers.
+
+use super::support::{Script, Server, Side, TestWorker, on_both_servers, within_limit};
+use geartrain_client::{Client, ClientError, TextCommand, Waiting, Word};
+use geartrain_proto::command::{
+    Changed, Command, JobRow, JobsCancel, JobsCount, JobsFilter, JobsList, JobsPick,
+};
+use std::io::{Read as _, Write as _};
+use std::time::Duration;
+
+on_both_servers![what_a_server_has_is_listed_typed, a_server_is_told_what_to_do];
+
+fn what_a_server_has_is_listed_typed(side: Side) {
+    let server = Server::start(side);
+    let worker = TestWorker::start(&server);
+    within_limit(async {
+        let client = server.client();
+        let running = client.job("hold", "x").unique("u1").start().await.unwrap();
+        worker.holds();
+        let waiting = client.job("hold", "y").unique("u2").background().await.unwrap();
+
+        let mut admin = client.admin(client.servers().next().unwrap());
+        assert!(!admin.version().await.unwrap().is_empty());
+        assert!(admin.pid().await.unwrap() > 1);
+        let functions = admin.functions().await.unwrap();
+        let hold = functions.iter().find(|row| row.function == "hold").unwrap();
+        assert_eq!((hold.jobs, hold.running, hold.workers), (2, 1, 1));
+        let priorities = admin.priorities().await.unwrap();
+        let hold = priorities.iter().find(|row| row.function == "hold").unwrap();
+        assert_eq!((hold.high, hold.normal, hold.low, hold.workers), (0, 1, 0, 1));
+        let workers = admin.workers().await.unwrap();
+        assert_eq!(workers.len(), 3, "the worker, the client, and this connection: {workers:?}");
+        assert!(workers.iter().any(|row| row.functions.iter().any(|function| function == "hold")));
+        let jobs = admin.jobs().await.unwrap();
+        let line = |handle: &geartrain_client::JobHandle| {
+            jobs.iter().find(|row| row.handle.as_bytes() == handle.handle().as_bytes()).unwrap()
+        };
+        assert!(!line(running.handle()).is_background && line(&waiting).is_background);
+        let mut uniques = admin.uniques().await.unwrap();
+        uniques.sort();
+        assert_eq!(uniques, ["u1", "u2"]);
+        worker.let_go();
+        worker.let_go();
+        running.result().await.unwrap();
+    });
+}
+
+fn a_server_is_told_what_to_do(side: Side) {
+    let mut server = Server::start(side);
+    within_limit(async {
+        let client = server.client();
+        let mut admin = client.admin(client.servers().next().unwrap());
+        let name = Word::parse("resize").unwrap();
+        assert_eq!(admin.tell(&TextCommand::CreateFunction(name.clone())).await.unwrap(), "");
+        assert_eq!(admin.functions().await.unwrap()[0].function, "resize");
+        let drop = TextCommand::DropFunction { function: name.clone(), waiting: Waiting::Keep };
+        assert_eq!(admin.tell(&drop).await.unwrap(), "");
+        let refused = admin.tell(&drop).await.unwrap_err();
+        assert!(matches!(refused, ClientError::Refused { .. }), "{refused}");
+        assert!(admin.functions().await.unwrap().is_empty(), "the connection goes on");
+        server.kill();
+        server.start_again();
+        assert!(admin.functions().await.unwrap().is_empty(), "it connects anew");
+    });
+}
+
+#[test]
+fn typed_commands_are_answered_over_all_their_pages() {
+    let server = Server::start(Side::Ours);
+    within_limit(async {
+        let client = server.client();
+        let jobs = (0..25).map(|number| client.job("later", number.to_string()));
+        for job in jobs {
+            job.background().await.unwrap();
+        }
+        let mut admin = client.admin(client.servers().next().unwrap());
+        let filter = JobsFilter { function: Some("later".into()), ..JobsFilter::default() };
+        let pick = JobsPick { handles: Vec::new(), filter, after: 0 };
+        let list = Command::JobsList(Box::new(JobsList { pick: pick.clone(), limit: 10 }));
+        let rows: Vec<JobRow> = admin.command(list).await.unwrap();
+        assert_eq!(rows.len(), 25, "three pages");
+        let cancel = Command::JobsCancel(Box::new(JobsCancel { pick: pick.clone() }));
+        let changed: Vec<Changed> = admin.command(cancel).await.unwrap();
+        assert_eq!(changed.iter().map(|changed| changed.changed).sum::<u64>(), 25);
+    });
+    let reference = Server::start(Side::Reference);
+    within_limit(async {
+        let client = reference.client();
+        let mut admin = client.admin(client.servers().next().unwrap());
+        let count =
+            JobsCount { pick: JobsPick { handles: Vec::new(), filter: JobsFilter::default(), after: 0 } };
+        let refused = admin.command::<Changed>(Command::JobsCount(Box::new(count))).await.unwrap_err();
+        assert!(matches!(refused, ClientError::NoTypedCommands { .. }), "{refused}");
+    });
+}
+
+/// What a listing is answered with by a server that sends these bytes and then waits.
+fn listed(reply: &'static [u8]) -> String {
+    let script = Script::start(1, move |_, stream| {
+        let mut command = [0; 8];
+        stream.read_exact(&mut command).unwrap();
+        stream.write_all(reply).unwrap();
+        super::support::read_to_end(stream);
+    });
+    let error = within_limit(async {
+        let client = Client::builder()
+            .servers(&script.address)
+            .answer_timeout(Duration::from_millis(100))
+            .build()
+            .unwrap();
+        let mut admin = client.admin(client.servers().next().unwrap());
+        admin.functions().await.unwrap_err()
+    });
+    let text = error.to_string().replace(&script.address, "SERVER");
+    script.finish();
+    text
+}
+
+#[test]
+fn what_is_no_listing_is_a_typed_error() {
+    assert_eq!(listed(b"f\t1\t0"), "SERVER was silent for 100 ms while reading the reply to a command");
+    assert_eq!(
+        listed(b"f one\n.\n"),
+        "SERVER sent a row of another kind: \"f one\" (hint: are server and tool of one version?)"
+    );
+    assert_eq!(
+        listed(b"\0RES\0\0\0\x06\0\0\0\0"),
+        "SERVER does not speak the protocol: a packet came in place of text (hint: is it a Gearman server?)"
+    );
+    assert_eq!(listed(b"ERR NO\r\n"), "NO");
+}

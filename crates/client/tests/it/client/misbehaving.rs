@@ -1,0 +1,155 @@
+//! Servers that are none, or that break the protocol.
+
+use super::support::{Script, read_packet, read_to_end, within_limit};
+use geartrain_client::session::client::Sent;
+use geartrain_client::{Client, JobError, Resend};
+use std::io::Write as _;
+use std::time::Duration;
+
+const CREATED: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:1";
+const OPTION: &[u8] = b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions";
+
+/// What a job is told by a server that answers its submit with these bytes and then closes the connection.
+fn told_by(answer: &'static [u8], client: impl Fn(&str) -> Client) -> String {
+    let script = Script::start(1, move |_, stream| {
+        read_packet(stream);
+        read_packet(stream);
+        stream.write_all(answer).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        read_to_end(stream);
+    });
+    let error = within_limit(client(&script.address).job("f", "x").run()).unwrap_err();
+    let text = error.to_string().replace(&script.address, "SERVER");
+    script.finish();
+    text
+}
+
+fn client(server: &str) -> Client {
+    Client::builder().servers(server).patience(Duration::ZERO).resend(Resend::Never).build().unwrap()
+}
+
+#[test]
+fn what_is_no_packet_is_a_typed_error() {
+    assert_eq!(
+        told_by(b"HTTP/1.1 400 Bad Request\r\n\r\n", client),
+        "SERVER does not speak the protocol: packet magic [48, 54, 54, 50] is not part of the protocol (hint: is it a \
+         Gearman server?); the job was sent and not acknowledged: it may run or not"
+    );
+    assert_eq!(
+        told_by(b"\0RES\0\0\0\x06\0\0\0\0", client),
+        "SERVER broke the protocol: a NOOP came that answers no request; the job was sent and not acknowledged: it \
+         may run or not"
+    );
+    assert_eq!(
+        told_by(b"", client),
+        "SERVER closed the connection while waiting for an answer; the job was sent and not acknowledged: it may run \
+         or not"
+    );
+}
+
+#[test]
+fn a_connection_that_ends_in_the_middle_of_a_packet_loses_the_job() {
+    let answer: &[u8] = b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions\0RES\0\0\0\x08\0\0\0\x05H:h:1\0RES\0\0\0\x0d\0\0\0\x64H:h:1\0ab";
+    assert_eq!(
+        told_by(answer, client),
+        "SERVER closed the connection while waiting for an answer; the job was accepted: it may wait, run, or be done"
+    );
+}
+
+#[test]
+fn a_packet_over_the_limit_is_refused_before_it_comes() {
+    let small = |server: &str| {
+        Client::builder()
+            .servers(server)
+            .patience(Duration::ZERO)
+            .resend(Resend::Never)
+            .body_bytes_max(1000)
+            .build()
+            .unwrap()
+    };
+    let answer: &[u8] =
+        b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions\0RES\0\0\0\x08\0\0\0\x05H:h:1\0RES\0\0\0\x0d\0\0\x10\0";
+    assert_eq!(
+        told_by(answer, small),
+        "SERVER sent a packet of 4096 bytes, over the limit of 1000 bytes; the job was accepted: it may wait, run, or \
+         be done"
+    );
+}
+
+/// A job is not sent again for ever because of a server that hangs up on it.
+#[test]
+fn a_job_that_its_server_hangs_up_on_is_sent_again_a_few_times() {
+    let script = Script::start(6, |_, stream| {
+        read_packet(stream);
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        stream.write_all(CREATED).unwrap();
+    });
+    let client = Client::builder().servers(&script.address).resend(Resend::Always).build().unwrap();
+    let error = within_limit(client.job("f", "x").run()).unwrap_err();
+    assert!(matches!(error, JobError::Lost { .. }), "{error}");
+    script.finish();
+}
+
+/// A server that takes connections and closes them is tried with pauses, as one that does not take them.
+#[test]
+fn a_server_that_hangs_up_at_once_is_left_out() {
+    let script = Script::start(3, |_, stream| stream.shutdown(std::net::Shutdown::Both).unwrap());
+    let builder = Client::builder().servers(&script.address).patience(Duration::from_millis(400));
+    let client = builder.resend(Resend::Always).build().unwrap();
+    let error = within_limit(client.job("f", "x").run()).unwrap_err();
+    assert!(matches!(error, JobError::NoServer { .. } | JobError::Lost { .. }), "{error}");
+    script.finish();
+}
+
+#[test]
+fn a_server_that_refuses_the_connection_is_quoted() {
+    let script = Script::start(1, |_, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        stream.write_all(b"\0RES\0\0\0\x13\0\0\0\x11FULL\0go elsewhere").unwrap();
+        read_to_end(stream);
+    });
+    let client = client(&script.address);
+    let error = within_limit(client.job("f", "x").run()).unwrap_err();
+    // The job may have been on its way, or the connection gone before it.
+    let text = error.to_string().replace(&script.address, "SERVER");
+    assert!(text.contains("FULL: go elsewhere"), "{text}");
+    script.finish();
+}
+
+/// A server that hangs up in the middle of a job, which it cannot know of then, and takes the next one.
+fn hangs_up_in_the_middle() -> Script {
+    Script::start(2, |number, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        if number == 0 {
+            let mut part = vec![0; 1 << 20];
+            std::io::Read::read_exact(stream, &mut part).unwrap();
+            return;
+        }
+        assert_eq!(read_packet(stream).0, 7);
+        stream.write_all(CREATED).unwrap();
+        stream.write_all(b"\0RES\0\0\0\x0d\0\0\0\x08H:h:1\0ok").unwrap();
+    })
+}
+
+#[test]
+fn a_job_that_was_not_wholly_sent_is_sent_again_or_reported() {
+    let workload = vec![b'w'; 32 << 20];
+    let script = hangs_up_in_the_middle();
+    let client = Client::new(&script.address).unwrap();
+    let job = client.job("f", workload.clone()).resend(Resend::Unsent);
+    assert_eq!(within_limit(job.run()).unwrap(), "ok");
+    script.finish();
+
+    let script = hangs_up_in_the_middle();
+    let client = Client::new(&script.address).unwrap();
+    within_limit(async {
+        let error = client.job("f", workload.clone()).resend(Resend::Never).run().await.unwrap_err();
+        assert!(matches!(error, JobError::Lost { sent: Sent::Not, .. }), "{error}");
+        assert!(error.to_string().ends_with("; the job was not sent"), "{error}");
+        assert_eq!(client.job("f", "x").run().await.unwrap(), "ok");
+    });
+    script.finish();
+}
