@@ -10,14 +10,13 @@ mod window;
 
 use crate::function::FunctionKey;
 use crate::ids::{ConnId, Moment, Now, Ticket, UnixTime};
-use crate::index::Index;
+use crate::index::{Index, number_hash};
 use crate::line::{Gate, Line};
 use crate::persist::Outcome;
 use foldhash::fast::FixedState;
 use geartrain_proto::{GrabKind, Priority, Unique};
 use identity::Identity;
 use presence::Presence;
-use std::hash::BuildHasher;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -297,15 +296,6 @@ impl Job {
         self.extra.as_ref().map_or(&[], |extra| extra.waiters.as_slice())
     }
 }
-
-/// The hash of a number. Four in a row stand in one place of the index, with tags of their own: jobs are mostly
-/// served in the order of their numbers, and each place that was not looked at lately costs a wait for memory.
-fn number_hash(state: &FixedState, number: u64) -> u64 {
-    state.hash_one(number >> 2) ^ ((number & 3) << INDEX_TAG_SHIFT)
-}
-
-/// Where in a hash the bits stand by which a table tells apart what is in one place.
-const INDEX_TAG_SHIFT: u32 = 57;
 
 /// How many slots stay when the queue runs empty.
 const SLOTS_KEPT: usize = 1 << 16;
