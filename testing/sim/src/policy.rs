@@ -178,8 +178,8 @@ fn millis(text: &str) -> i64 {
 fn some_values(rng: &mut Rng) -> Vec<(&'static str, String)> {
     let mut one = |choices: &[&str]| rng.choice(choices).copied().unwrap_or_default().to_owned();
     let group = one(&[
-        "tries", "tries", "pause", "limits", "expires", "cap", "cap", "rate", "rate", "waiting", "join",
-        "dead", "finished", "paused", "paused", "draining", "lost",
+        "tries", "tries", "pause", "limits", "limits", "limits", "expires", "cap", "cap", "rate", "rate",
+        "waiting", "join", "dead", "finished", "paused", "paused", "draining", "lost",
     ]);
     match group.as_str() {
         "tries" => vec![
@@ -196,7 +196,10 @@ fn some_values(rng: &mut Rng) -> Vec<(&'static str, String)> {
             ("backoff-jitter", one(&["0", "0", "0.5"])),
         ],
         "limits" => {
-            vec![("timeout", one(&["500ms", "3s", "none"])), ("timeout-extends", one(&["true", "false"]))]
+            vec![
+                ("timeout", one(&["500ms", "3s", "3s", "none"])),
+                ("timeout-extends", one(&["true", "true", "false"])),
+            ]
         }
         "expires" => vec![("expires", one(&["1s", "5s", "30s", "none"]))],
         "cap" => vec![("max-running", one(&["1", "2", "3", "none"]))],
