@@ -117,7 +117,10 @@ impl Core {
     /// small, and would else be put one by one into the holes, which then stay holes.
     pub(crate) fn spare_memory(&mut self, key: JobKey) -> Option<Box<[u8]>> {
         if !self.is_over_budget(0) {
-            self.spill_next = 0;
+            // A queue that stands at its budget is not swept again and again.
+            if self.jobs.memory_bytes() < self.settings.queue_memory_bytes / 8 * 7 {
+                self.spill_next = 0;
+            }
             return None;
         }
         self.note_memory();

@@ -73,7 +73,7 @@ pub(crate) struct Archive {
     pub(crate) counts: BTreeMap<String, u64>,
     /// All items.
     pub(crate) items: u64,
-    /// The line of the longest item, and that, where it is so long that a server may refuse it.
+    /// The line of the longest job, and that, where it is so long that a server may refuse it.
     pub(crate) longest: Option<(u64, Item)>,
 }
 
@@ -105,7 +105,7 @@ impl Archive {
             }
             let item = parse_item(&line, &lines)?;
             items += 1;
-            if line.len() > longest_bytes {
+            if line.len() > longest_bytes && matches!(item, Item::Job { .. }) {
                 longest_bytes = line.len();
                 longest = Some((lines.number, item.clone()));
             }

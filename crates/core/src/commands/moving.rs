@@ -163,8 +163,10 @@ impl Core {
     }
 
     pub(crate) fn import(&mut self, arguments: &Import, out: &mut dyn Outbox) -> Result<Reply, CommandError> {
-        if let (job @ Item::Job { .. }, true) = (&arguments.item, arguments.check) {
-            self.checked_record(job)?;
+        if arguments.check {
+            if let job @ Item::Job { .. } = &arguments.item {
+                self.checked_record(job)?;
+            }
             return Ok(Rows::one(&Imported { outcome: "checked".to_owned(), handle: None }));
         }
         match &arguments.item {

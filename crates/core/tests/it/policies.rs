@@ -226,3 +226,20 @@ fn while_the_store_takes_no_changes_a_command_says_so_at_once() {
     world.submit(client, "image.resize", "", geartrain_proto::SubmitMode::Foreground);
     assert_eq!(world.grab(worker), ["NO_JOB"], "it is in force");
 }
+
+#[test]
+fn an_import_that_is_only_looked_at_takes_nothing_in() {
+    let mut world = World::new(Settings::default());
+    let person = world.connect();
+    for item in [
+        r#"{"kind":"policy","function":"f","values":{"paused":"true"}}"#,
+        r#"{"kind":"schedule","schedule":{"name":"s","when":"@hourly","function":"f"},"paused":false}"#,
+    ] {
+        let (rows, _) = world.command(person, &format!(r#"import {{"item":{item},"check":true}}"#));
+        assert_eq!(rows[0]["outcome"], "checked", "{rows:?}");
+    }
+    let (rows, _) = world.command(person, r#"schedule list {}"#);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    let (rows, _) = world.command(person, r#"policy show {"function":"f"}"#);
+    assert!(!rows[0].to_string().contains("\"paused\":\"true\""), "{rows:?}");
+}
