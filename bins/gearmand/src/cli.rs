@@ -10,45 +10,95 @@ use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use std::cell::Cell;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const CONFIG_FILE: &str = "/etc/gearmand.conf";
 
-/// Reads all options: the command line counts before the file, the file before the environment.
-pub(crate) fn read(arguments: &[OsString]) -> Result<Raw> {
-    let command = command();
-    let FileContents { options, rules, schedules } = file_contents(&command, arguments)?;
-    for option in &options {
-        check(&command, option)?;
+/// Where options are read from, as often as they are.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    arguments: Vec<OsString>,
+    /// Read where the arguments name no other, if it exists.
+    default_file: PathBuf,
+    /// Whether it did.
+    had_default: Cell<bool>,
+}
+
+impl Sources {
+    pub(crate) fn new(arguments: Vec<OsString>) -> Self {
+        Self::with_default(arguments, CONFIG_FILE.into())
     }
-    Ok(Raw { rules, schedules, ..join(&command, arguments, &options)? })
-}
 
-/// Where in the file the one option stands without which `is_good` would be.
-pub(crate) fn place_of_fault(arguments: &[OsString], is_good: impl Fn(Raw) -> bool) -> Option<String> {
-    let command = command();
-    let options = file_contents(&command, arguments).ok()?.options;
-    (0..options.len()).find_map(|index| {
-        let mut others = options.clone();
-        let option = others.remove(index);
-        is_good(join(&command, arguments, &others).ok()?).then_some(option.place)
-    })
-}
+    fn with_default(arguments: Vec<OsString>, default_file: PathBuf) -> Self {
+        Self { arguments, default_file, had_default: Cell::new(false) }
+    }
 
-/// What stands in the file, without the options that the command line has as well.
-fn file_contents(command: &Command, arguments: &[OsString]) -> Result<FileContents> {
-    let given = parse(command, arguments)?;
-    let mut contents = read_file(command, &given)?;
-    contents.options.retain(|option| given.value_source(&option.id) != Some(ValueSource::CommandLine));
-    Ok(contents)
-}
+    /// The command line, with the name of the program.
+    pub(crate) fn arguments(&self) -> &[OsString] {
+        &self.arguments
+    }
 
-fn join(command: &Command, arguments: &[OsString], options: &[FileOption]) -> Result<Raw> {
-    let (name, typed) = arguments.split_at(arguments.len().min(1));
-    let from_file = options.iter().map(|option| option.argument().into());
-    let all: Vec<OsString> = name.iter().cloned().chain(from_file).chain(typed.iter().cloned()).collect();
-    Ok(Raw::from_arg_matches(&parse(command, &all)?)?)
+    /// Reads all options: the command line counts before the file, the file before the environment.
+    ///
+    /// # Errors
+    /// When an option is wrong, or a file is missing that was named or was there before: somebody is about to write
+    /// it anew, and all that stood in it must not end with it.
+    pub(crate) fn read(&self) -> Result<Raw> {
+        let command = command();
+        let FileContents { options, rules, schedules } = self.file_contents(&command)?;
+        for option in &options {
+            check(&command, option)?;
+        }
+        Ok(Raw { rules, schedules, ..self.join(&command, &options)? })
+    }
+
+    /// Where in the file the one option stands without which `is_good` would be.
+    pub(crate) fn place_of_fault(&self, is_good: impl Fn(Raw) -> bool) -> Option<String> {
+        let command = command();
+        let options = self.file_contents(&command).ok()?.options;
+        (0..options.len()).find_map(|index| {
+            let mut others = options.clone();
+            let option = others.remove(index);
+            is_good(self.join(&command, &others).ok()?).then_some(option.place)
+        })
+    }
+
+    /// What stands in the file, without the options that the command line has as well.
+    fn file_contents(&self, command: &Command) -> Result<FileContents> {
+        let given = parse(command, &self.arguments)?;
+        let mut contents = self.read_file(command, &given)?;
+        contents.options.retain(|option| given.value_source(&option.id) != Some(ValueSource::CommandLine));
+        Ok(contents)
+    }
+
+    fn read_file(&self, command: &Command, given: &ArgMatches) -> Result<FileContents> {
+        let missing = |path: &Path, hint| {
+            anyhow!("Could not open configuration file {}: it does not exist{hint}", path.display())
+        };
+        if let Some(path) = given.get_one::<PathBuf>("config_file") {
+            return file::read(command, path)?.ok_or_else(|| missing(path, ""));
+        }
+        let path = &self.default_file;
+        match file::read(command, path)? {
+            Some(contents) => {
+                self.had_default.set(true);
+                Ok(contents)
+            }
+            None if self.had_default.get() => {
+                Err(missing(path, " any more (hint: an empty one takes back all that stood in it)"))
+            }
+            None => Ok(FileContents::default()),
+        }
+    }
+
+    fn join(&self, command: &Command, options: &[FileOption]) -> Result<Raw> {
+        let (name, typed) = self.arguments.split_at(self.arguments.len().min(1));
+        let from_file = options.iter().map(|option| option.argument().into());
+        let all: Vec<OsString> = name.iter().cloned().chain(from_file).chain(typed.iter().cloned()).collect();
+        Ok(Raw::from_arg_matches(&parse(command, &all)?)?)
+    }
 }
 
 /// The help text.
@@ -65,15 +115,6 @@ pub(crate) fn command() -> Command {
         let arg = arg.hide_env(true).allow_negative_numbers(takes_value);
         if is_flag { arg.value_parser(BoolishValueParser::new()) } else { arg }
     })
-}
-
-fn read_file(command: &Command, given: &ArgMatches) -> Result<FileContents> {
-    match given.get_one::<std::path::PathBuf>("config_file") {
-        Some(path) => file::read(command, path)?.ok_or_else(|| {
-            anyhow!("Could not open configuration file {}: it does not exist", path.display())
-        }),
-        None => Ok(file::read(command, Path::new(CONFIG_FILE))?.unwrap_or_default()),
-    }
 }
 
 /// Looks at one option of the file alone, so that an error can name its line.
@@ -110,5 +151,26 @@ fn explain(error: &clap::Error) -> String {
         ErrorKind::ArgumentConflict => format!("option '{option}' cannot be specified more than once"),
         ErrorKind::TooManyValues => format!("option '{option}' does not take any arguments"),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_default_file_that_was_there_must_be_there_when_it_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gearmand.conf");
+        let sources = Sources::with_default(vec!["gearmand".into()], path.clone());
+        assert!(sources.read().unwrap().rules.is_empty(), "nobody has to have one");
+        fs::write(&path, "[function.f]\nattempts = 2\n").unwrap();
+        assert_eq!(sources.read().unwrap().rules.len(), 1);
+        fs::remove_file(&path).unwrap();
+        let error = sources.read().unwrap_err().to_string();
+        assert!(error.contains("does not exist any more (hint: an empty one"), "{error}");
+        fs::write(&path, "").unwrap();
+        assert!(sources.read().unwrap().rules.is_empty(), "an empty one has nothing in it");
     }
 }

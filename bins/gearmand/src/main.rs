@@ -12,7 +12,6 @@ mod resolve;
 mod serve;
 
 use anyhow::Result;
-use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -27,14 +26,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let arguments: Vec<_> = std::env::args_os().collect();
-    let raw = cli::read(&arguments)?;
+    let sources = cli::Sources::new(std::env::args_os().collect());
+    let raw = sources.read()?;
     if let Some(what) = raw.generate {
         say(&mut std::io::stdout(), &generate::generate(what)?);
         return Ok(());
     }
     if raw.check_args {
-        return resolve(raw, &arguments).map(drop);
+        return resolve(raw, &sources).map(drop);
     }
     if raw.help {
         say(&mut std::io::stdout(), cli::help().as_bytes());
@@ -44,9 +43,9 @@ fn run() -> Result<()> {
         say(&mut std::io::stdout(), version().as_bytes());
         return Ok(());
     }
-    let mut resolved = resolve(raw, &arguments)?;
+    let mut resolved = resolve(raw, &sources)?;
     let readiness = if resolved.process.daemon {
-        match daemon::detach(&arguments)? {
+        match daemon::detach(sources.arguments())? {
             daemon::Side::Parent => return Ok(()),
             daemon::Side::Child(readiness) => Some(readiness),
         }
@@ -54,14 +53,14 @@ fn run() -> Result<()> {
         None
     };
     process::prepare(&mut resolved)?;
-    let read_again = || cli::read(&arguments).and_then(|raw| resolve(raw, &arguments));
+    let read_again = || sources.read().and_then(|raw| resolve(raw, &sources));
     serve::serve(resolved, readiness, &read_again)
 }
 
 /// What the options mean; an error that comes from the configuration file has its line.
-fn resolve(raw: raw::Raw, arguments: &[OsString]) -> Result<resolve::Resolved> {
+fn resolve(raw: raw::Raw, sources: &cli::Sources) -> Result<resolve::Resolved> {
     resolve::resolve(raw).map_err(|error| {
-        match cli::place_of_fault(arguments, |raw| resolve::resolve(raw).is_ok()) {
+        match sources.place_of_fault(|raw| resolve::resolve(raw).is_ok()) {
             Some(place) => error.context(place),
             None => error,
         }

@@ -124,4 +124,9 @@ fn sighup_takes_the_policies_and_schedules_of_the_file_or_nothing_of_it() {
     );
     assert_eq!(value(&person.listing(SHOW), "attempts"), "\"attempts\":[\"4\",\"file:image.*\"]");
     assert_eq!(person.listing(LIST).len(), 2, "its schedule goes on");
+
+    fs::remove_file(&file).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_text("all stays as it was: Could not open configuration file gearmand.toml: it does not exist");
+    assert_eq!(value(&person.listing(SHOW), "attempts"), "\"attempts\":[\"4\",\"file:image.*\"]");
 }
