@@ -84,7 +84,7 @@ impl Core {
             suspects: Suspects::default(),
             schedules: Schedules::default(),
             now: Now::default(),
-            rules: settings.rules()?,
+            rules: settings.rules(&settings.rules)?,
             assigning: true,
             settings,
         })

@@ -77,6 +77,8 @@ pub enum Event<'a> {
     RunsMissed { name: &'a [u8], count: u32, more: bool },
     /// The job of a schedule was refused.
     RunRefused { name: &'a [u8], reason: &'a str },
+    /// A schedule of the configuration file has no effect: one of its name was added at run time.
+    ScheduleHidden { name: &'a [u8] },
     /// A schedule was left out.
     ScheduleLeft { name: &'a [u8], reason: &'a str },
     /// A person changed something with a typed command.

@@ -102,7 +102,7 @@ pub use persist::{
     Stored, Wanted,
 };
 pub use policy::{Backoff, Keep, OnDuplicate, Policy, Rate, RetryOn};
-pub use reload::{ReloadError, Reloaded};
+pub use reload::{NewFile, ReloadError, Reloaded};
 pub use rules::{FileRule, PolicyError, PolicyKey, check_rules};
 pub use schedule::{SCHEDULE_NAME_BYTES_MAX, SCHEDULE_WORKLOAD_BYTES_MAX, check_schedule};
 pub use settings::{

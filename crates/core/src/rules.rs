@@ -142,19 +142,16 @@ impl Rules {
         Ok(rules)
     }
 
-    /// Puts these rules in the place of those of the configuration file.
+    /// Takes the rules of another configuration file, which are all that `new` has; those of before are in it then.
     ///
-    /// Nothing is replaced when one of them is refused: the pattern of that, and why.
-    pub(crate) fn replace_file(&mut self, file: &[FileRule]) -> Result<(), (Vec<u8>, PolicyError)> {
-        let named = |(index, error): (usize, PolicyError)| {
-            (file.get(index).map_or_else(Vec::new, |rule| rule.pattern.clone()), error)
-        };
-        let mut rules = Self::with_file(Policy::clone(&self.defaults), file).map_err(named)?;
+    /// Nothing is replaced when those set at run time find no room beside them: the pattern of one, and why.
+    pub(crate) fn replace_file(&mut self, new: &mut Self) -> Result<(), (Vec<u8>, PolicyError)> {
         for (pattern, rule) in &self.set {
-            let inserted = rules.insert(Source::Set, pattern, rule.order, rule.values.clone());
+            let inserted = new.insert(Source::Set, pattern, rule.order, rule.values.clone());
             inserted.map_err(|error| (pattern.to_vec(), error))?;
         }
-        *self = rules;
+        new.defaults = Arc::clone(&self.defaults);
+        std::mem::swap(self, new);
         Ok(())
     }
 

@@ -161,11 +161,11 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The rules of the configuration file, on top of the defaults that flags give.
-    pub(crate) fn rules(&self) -> Result<Rules, SettingsError> {
+    /// These rules of a configuration file, on top of the defaults that flags give.
+    pub(crate) fn rules(&self, file: &[FileRule]) -> Result<Rules, SettingsError> {
         let defaults = Policy { attempts: self.job_retries, ..Policy::default() };
-        Rules::with_file(defaults, &self.rules).map_err(|(index, error)| {
-            let pattern = self.rules.get(index).map(|rule| rules::shown(&rule.pattern)).unwrap_or_default();
+        Rules::with_file(defaults, file).map_err(|(index, error)| {
+            let pattern = file.get(index).map(|rule| rules::shown(&rule.pattern)).unwrap_or_default();
             SettingsError::Policy { pattern, error }
         })
     }

@@ -77,6 +77,14 @@ pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
         Event::RunRefused { name, reason } => {
             log.line(Level::Error, format_args!("the job of schedule {} was refused: {reason}", text(name)));
         }
+        Event::ScheduleHidden { name } => log.line(
+            Level::Error,
+            format_args!(
+                "schedule {} of the configuration file has no effect: one of this name was added at run time (hint: \
+                 gearadmin schedule remove, then SIGHUP)",
+                text(name)
+            ),
+        ),
         Event::ScheduleLeft { name, reason } => {
             log.line(Level::Error, format_args!("schedule {} does not run: {reason}", text(name)));
         }

@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::persist::{self, Persist, StoreWhen};
 use crate::shared::{Connections, Health, Shared};
 use crate::{http, reader, timer};
-use geartrain_core::{Core, Durability, FileRule, ReloadError, Reloaded, SettingsError};
+use geartrain_core::{Core, Durability, FileRule, NewFile, ReloadError, Reloaded, Settings, SettingsError};
 use geartrain_proto::command::ScheduleAdd;
 use geartrain_store::{MemoryStore, Store, StoreError};
 use parking_lot::{Condvar, Mutex};
@@ -55,6 +55,8 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
+    /// As it was started: what the configuration file says later is on top of them.
+    settings: Settings,
     addresses: Vec<Address>,
     http: Option<SocketAddr>,
     phase: watch::Sender<Phase>,
@@ -92,6 +94,7 @@ impl Server {
         let (phase, phases) = watch::channel(Phase::Serving);
         let mut server = Self {
             shared: Arc::clone(&shared),
+            settings: config.settings.clone(),
             addresses,
             http: http.as_ref().and_then(|listener| listener.local_addr().ok()),
             phase,
@@ -180,7 +183,13 @@ impl Server {
     /// # Errors
     /// When one of them is wrong: nothing is changed then.
     pub fn reload(&self, rules: &[FileRule], schedules: &[ScheduleAdd]) -> Result<Reloaded, ReloadError> {
-        self.shared.run(|now, hub| hub.core.reload(now, rules, schedules, &mut hub.out))
+        let now = self.shared.clock.now().unix;
+        let mut file = NewFile::new(&self.settings, rules, schedules, now)?;
+        loop {
+            if let Some(done) = self.shared.run(|now, hub| hub.core.reload(now, &mut file, &mut hub.out))? {
+                return Ok(done);
+            }
+        }
     }
 
     /// Takes no more connections, and waits until only stored jobs remain; those it has are served on.

@@ -22,12 +22,11 @@ impl Core {
         out: &mut dyn Outbox,
     ) -> Result<Reply, CommandError> {
         let name = &add.name;
-        let mut schedule = Schedule::new(add.clone(), &self.settings.time_zone, Source::Set, self.now.unix)?;
+        let schedule = Schedule::new(add.clone(), &self.settings.time_zone, Source::Set, self.now.unix)?;
         let max = self.settings.limits.schedules_max;
-        match self.schedules.find(name) {
+        let key = match self.schedules.find(name) {
             Some(key) => {
-                let before = self.schedules.get(key);
-                if before.source == Source::File {
+                if self.schedules.get(key).source == Source::File {
                     return Err(CommandError::new(format!(
                         "schedule {name} stands in the configuration file (hint: change it there, or take another name)"
                     )));
@@ -37,18 +36,16 @@ impl Core {
                         "schedule {name} is there already (hint: --replace puts this one in its place)"
                     )));
                 }
-                schedule.remember(&before.given, before.memory.clone());
-                self.clear_schedule_timer(key);
-                self.schedules.remove(key);
+                self.replace_schedule(key, schedule);
+                key
             }
             None if self.schedules.len() >= max => {
                 return Err(CommandError::new(format!(
                     "schedule {name} is one more than the limit of {max}"
                 )));
             }
-            None => {}
-        }
-        let key = self.begin_schedule(schedule);
+            None => self.begin_schedule(schedule),
+        };
         Ok(self.schedule_changed(key, out))
     }
 

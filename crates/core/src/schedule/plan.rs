@@ -102,10 +102,15 @@ impl Schedule {
         }
     }
 
-    /// The job of a run did not come to be: its due time comes again.
+    /// The job of a run did not come to be: its due time comes again. It does not where the schedule has got other
+    /// times since: that run has failed.
     pub(crate) fn undo(&mut self, due: i64) {
+        if due <= self.memory.anchor {
+            self.memory.failed += 1;
+            return;
+        }
         self.memory.runs = self.memory.runs.saturating_sub(1);
-        self.memory.done = self.memory.done.min(due.saturating_sub(1));
+        self.memory.done = self.memory.done.min(due - 1);
         self.set_next();
     }
 
@@ -237,6 +242,17 @@ mod tests {
         every.undo(100_000);
         assert_eq!(every.next, Some(at(100)));
         assert_eq!(runs(&mut every, [120]), [100]);
+    }
+
+    #[test]
+    fn a_run_of_times_that_are_no_more_is_not_due_again() {
+        let mut every = schedule("every 100s", Missed::Skip);
+        assert_eq!(runs(&mut every, [110]), [100]);
+        let mut other = Schedule::new(every.given.clone(), "UTC", Source::Set, at(130)).unwrap();
+        every.given.when = "every 50s".to_owned();
+        other.remember(&every.given, every.memory.clone());
+        other.undo(100_000);
+        assert_eq!((other.memory.runs, other.memory.failed, other.next), (0, 1, Some(at(230))));
     }
 
     #[test]

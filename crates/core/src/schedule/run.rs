@@ -26,6 +26,10 @@ impl Core {
         self.schedules.begun = true;
         let mut loaded = std::mem::take(&mut self.schedules.loaded);
         for given in self.settings.schedules.clone() {
+            if loaded.get(&given.name).is_some_and(|body| body.source == Source::Set) {
+                out.note(Event::ScheduleHidden { name: given.name.as_bytes() });
+                continue;
+            }
             let body = loaded.remove(&given.name);
             self.begin_loaded(given, Source::File, body, out);
         }
@@ -78,6 +82,17 @@ impl Core {
         }
         self.set_schedule_timer(key);
         key
+    }
+
+    /// Lets a schedule take over what one of its name was and remembers: its key, its memory, and its runs that live
+    /// with their due times.
+    pub(crate) fn replace_schedule(&mut self, key: ScheduleKey, mut schedule: Schedule) {
+        self.clear_schedule_timer(key);
+        let before = self.schedules.get(key);
+        schedule.remember(&before.given, before.memory.clone());
+        schedule.follow_clock(self.now.unix);
+        *self.schedules.get_mut(key) = schedule;
+        self.set_schedule_timer(key);
     }
 
     /// A schedule's time has come; its timer is gone.

@@ -256,6 +256,29 @@ fn a_due_time_comes_again_though_a_later_run_joined_its_job() {
 }
 
 #[test]
+fn a_schedule_that_takes_the_place_of_another_goes_on_with_its_runs() {
+    let mut world = stored();
+    add(&mut world, r#""when":"every 100s""#);
+    world.take_persisted();
+    world.advance(SECOND * 100);
+    let person = world.connect();
+    let replace = |world: &mut World, json: &str| {
+        world.admin(person, &format!(r#"schedule add {{"name":"s","function":"f","replace":true,{json}}}"#));
+        world.store_failed(1_000_000);
+    };
+    replace(&mut world, r#""when":"every 100s","workload":"other""#);
+    assert_eq!((world.core.jobs(), show(&mut world).runs), (0, 0));
+    world.core.handle_store_ready();
+    world.take_persisted();
+    world.advance(SECOND);
+    assert_eq!(persisted(&mut world), ["put 2", "document s"], "its due time comes again");
+    // With other times nothing comes again.
+    replace(&mut world, r#""when":"every 70s""#);
+    let row = show(&mut world);
+    assert_eq!((world.core.jobs(), row.runs, row.failed), (0, 1, 1));
+}
+
+#[test]
 fn a_run_that_was_missed_while_the_store_failed_goes_by_the_rule() {
     let mut world = stored();
     add(&mut world, r#""when":"every 100s","missed":"one""#);

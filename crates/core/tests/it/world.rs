@@ -20,6 +20,8 @@ pub(crate) struct Outputs {
     pub(crate) documents: BTreeMap<(DocumentKind, Vec<u8>), Vec<u8>>,
     /// What workers got, by the handle.
     pub(crate) assigned: Vec<(ConnId, String, Vec<u8>)>,
+    /// Schedules of the configuration file that have no effect.
+    pub(crate) hidden: Vec<String>,
     /// What a store would have now.
     pub(crate) stored: BTreeMap<u64, OwnedRecord>,
 }
@@ -87,7 +89,11 @@ impl Outbox for Outputs {
     fn close(&mut self, conn: ConnId) {
         self.sent.push((conn, "close".to_owned()));
     }
-    fn note(&mut self, _: Event<'_>) {}
+    fn note(&mut self, event: Event<'_>) {
+        if let Event::ScheduleHidden { name } = event {
+            self.hidden.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
 }
 
 impl Outputs {
