@@ -42,15 +42,39 @@ const BATCH_JOBS: usize = 1024;
 /// Bytes of workloads at which a batch takes no more jobs.
 const BATCH_BYTES: u64 = 4 << 20;
 
-/// Jobs that are read at once where a worker waits for the first.
+/// Jobs that are read at once where a worker waits for the first, or all windows have used up their room.
 const URGENT_JOBS: usize = 64;
 
-/// Bytes of workloads that all windows together may have, where the budget is smaller than twice that; what
-/// is over it is read when a worker asks.
+/// So few are left in a window when it takes more although all windows have used up their room.
+const WINDOW_JOBS_NEEDED: u32 = 32;
+
+/// As with jobs.
+const WINDOW_BYTES_NEEDED: u64 = BATCH_BYTES / 2;
+
+/// Bytes of workloads that all windows together may have, where the budget is smaller than twice that.
 const WINDOWS_BYTES_MIN: u64 = 64 << 20;
 
 /// Pause after the store could not be read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// When the workloads that came before are let go, and how many were.
+#[derive(Debug, Default)]
+pub(crate) struct Spilling {
+    /// At so many bytes of jobs; 0 while these are well below the budget.
+    next_at: u64,
+    /// Bytes that left in the pass under way.
+    left: u64,
+}
+
+/// The slots of jobs below this one are left to look at. The last come first: the first ones are wanted next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Below(u64);
+
+impl Default for Below {
+    fn default() -> Self {
+        Self(u64::MAX)
+    }
+}
 
 /// Workloads that are being read.
 #[derive(Debug)]
@@ -119,44 +143,56 @@ impl Core {
         if !self.is_over_budget(0) {
             // A queue that stands at its budget is not swept again and again.
             if self.jobs.memory_bytes() < self.settings.queue_memory_bytes / 8 * 7 {
-                self.spill_next = 0;
+                self.spilling.next_at = 0;
             }
             return None;
         }
         self.note_memory();
         let job = self.jobs.get(key);
+        if !job.may_leave() {
+            return None;
+        }
         let (number, function, priority) = (job.number(), job.function(), job.priority());
         self.keep_ahead(function, priority);
-        // Two reads of one job could not be told apart.
-        if self.writing.is_owed(number) || self.reads.is_reading(number) {
+        // Two reads of one job could not be told apart. Asked last, since it looks at all that is being read.
+        if self.jobs.get(key).is_ahead() || self.writing.is_owed(number) || self.reads.is_reading(number) {
             return None;
         }
         self.jobs.leave(key)
     }
 
-    /// The budget is used up, or by another eighth of it: workloads that came before leave memory too.
+    /// The budget is used up, or an eighth more memory than when that was seen last: workloads that came before
+    /// leave too, where it can be more than one window has.
     pub(crate) fn note_memory(&mut self) {
-        if self.jobs.memory_bytes() >= self.spill_next && self.chores.spills.at().is_none() {
+        if self.jobs.memory_bytes() >= self.spilling.next_at
+            && self.jobs.resident_bytes() > self.settings.queue_memory_bytes / 16
+            && self.chores.spills.at().is_none()
+        {
             self.chores.spills.ask();
         }
     }
 
     /// Lets workloads leave memory, of a portion of all jobs, while the budget is used up.
     pub(crate) fn spill(&mut self, out: &mut dyn Outbox) {
-        let Some(from) = self.chores.spills.at() else { return };
-        let (keys, next) = self.jobs.portion(from, PORTION);
+        let Some(Below(slot)) = self.chores.spills.at() else { return };
+        let (keys, next) = self.jobs.portion_below(slot, PORTION);
         let left: Vec<_> = keys.into_iter().filter_map(|key| self.spare_memory(key)).collect();
+        self.spilling.left += left.iter().map(|content| content.len() as u64).sum::<u64>();
         drop(left);
         let next = next.filter(|_| self.is_over_budget(0));
-        self.chores.spills.go_on(next);
+        self.chores.spills.go_on(next.map(Below));
         if next.is_none() {
-            self.spill_next = self.jobs.memory_bytes() + self.settings.queue_memory_bytes / 8 + 1;
-            out.note(Event::Spilled);
+            let memory = self.jobs.memory_bytes();
+            let step = memory.max(self.settings.queue_memory_bytes) / 8 + 1;
+            let before = std::mem::replace(&mut self.spilling.next_at, memory + step);
+            let bytes = std::mem::take(&mut self.spilling.left);
+            out.note(Event::Spilled { bytes, is_first: before == 0 });
         }
     }
 
     /// Lets the window of a queue grow by what is in memory, so that a long backlog of one function costs the
-    /// others nothing. A window gets a sixteenth of the budget for that, and all of them half of it.
+    /// others nothing. A window gets a sixteenth of the budget for that, and all of them a quarter of it: nobody may
+    /// serve these queues, and the room of those that are served is twice that.
     fn keep_ahead(&mut self, function: FunctionKey, priority: Priority) {
         let budget = self.settings.queue_memory_bytes;
         while let Some(key) = self.jobs.first_behind(function, priority) {
@@ -164,7 +200,7 @@ impl Core {
             let len = self.jobs.get(key).workload_len();
             let has_room = queue.ahead < WINDOW_JOBS
                 && queue.ahead_bytes + len <= WINDOW_BYTES.min(budget / 16)
-                && self.jobs.ahead_bytes() + len <= budget / 2;
+                && self.jobs.ahead_bytes() + len <= budget / 4;
             if !has_room || !self.jobs.get(key).presence().is_here() {
                 return;
             }
@@ -181,17 +217,23 @@ impl Core {
         }
     }
 
-    /// A queue was served: reads further workloads where its window has room for a batch.
+    /// A queue was served: reads further workloads where its window has room for a batch. Where all windows have used
+    /// up their room, which may be those of queues that nobody serves any more, it is a small batch of few jobs.
     pub(crate) fn read_ahead(&mut self, function: FunctionKey, priority: Priority, out: &mut dyn Outbox) {
         loop {
             let queue = self.jobs.line(function).queue(priority);
-            let has_room = queue.ahead <= WINDOW_JOBS_LOW
-                && queue.ahead_bytes <= WINDOW_BYTES_LOW
-                && self.jobs.ahead_bytes() < self.windows_bytes_max();
-            if queue.away_behind == 0 || !has_room {
+            let (jobs, bytes, used) = (queue.ahead, queue.ahead_bytes, self.jobs.ahead_bytes());
+            let max = self.windows_bytes_max();
+            if queue.away_behind == 0 || jobs > WINDOW_JOBS_LOW || bytes > WINDOW_BYTES_LOW {
                 return;
             }
-            self.read_batch(function, priority, BATCH_JOBS, out);
+            if used < max {
+                self.read_batch(function, priority, BATCH_JOBS, max, out);
+            } else if jobs <= WINDOW_JOBS_NEEDED && bytes <= WINDOW_BYTES_NEEDED && used < needed_max(max) {
+                self.read_batch(function, priority, URGENT_JOBS, needed_max(max), out);
+            } else {
+                return;
+            }
         }
     }
 
@@ -205,11 +247,12 @@ impl Core {
     ) {
         if self.jobs.get(key).presence().is_missed() {
             debug_assert!(!self.jobs.get(key).is_ahead(), "what is ahead is read, or its gate is shut");
-            self.read_batch(function, priority, URGENT_JOBS, out);
+            let max = needed_max(self.windows_bytes_max());
+            self.read_batch(function, priority, URGENT_JOBS, max, out);
         }
     }
 
-    /// All windows together.
+    /// Bytes of all windows together at which they take no more than they need at once.
     fn windows_bytes_max(&self) -> u64 {
         WINDOWS_BYTES_MIN.max(self.settings.queue_memory_bytes / 2)
     }
@@ -220,6 +263,7 @@ impl Core {
         function: FunctionKey,
         priority: Priority,
         jobs_max: usize,
+        windows_bytes_max: u64,
         out: &mut dyn Outbox,
     ) {
         let (mut numbers, mut bytes) = (Vec::new(), 0);
@@ -235,7 +279,7 @@ impl Core {
             let queue = self.jobs.line(function).queue(priority);
             let is_full = queue.ahead >= WINDOW_JOBS
                 || queue.ahead_bytes >= WINDOW_BYTES
-                || self.jobs.ahead_bytes() >= self.windows_bytes_max();
+                || self.jobs.ahead_bytes() >= windows_bytes_max;
             if is_full || numbers.len() >= jobs_max || bytes >= BATCH_BYTES || queue.away_behind == 0 {
                 break;
             }
@@ -368,4 +412,9 @@ impl Core {
         let line = job.assigning().map(|_| (job.function(), job.priority()));
         (line, job.number())
     }
+}
+
+/// Bytes of all windows together at which a read is of one job, given those at which it is of few.
+fn needed_max(windows_bytes_max: u64) -> u64 {
+    windows_bytes_max + windows_bytes_max / 2
 }

@@ -8,6 +8,7 @@
 //! the rules from the start.
 
 use crate::archive::KeepingAt;
+use crate::backlog::Below;
 use crate::core::Core;
 use crate::ids::{ConnId, Ticket};
 use crate::outbox::{Answer, Outbox};
@@ -29,7 +30,7 @@ pub(crate) struct Chores {
     /// Letters are kept for as long as their policies say.
     pub(crate) keeping: Sweep<KeepingAt>,
     /// Workloads leave memory that came before the budget was used up.
-    pub(crate) spills: Sweep<u64>,
+    pub(crate) spills: Sweep<Below>,
     /// Functions are dropped with their jobs, one after the other.
     pub(crate) drops: VecDeque<Drop>,
 }

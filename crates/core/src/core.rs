@@ -3,6 +3,7 @@
 //! From: whoever drives it, one input at a time. To: the file named after what the input asks for.
 
 use crate::archive::Archive;
+use crate::backlog::Spilling;
 use crate::chores::Chores;
 use crate::commands::Replies;
 use crate::conn::Conns;
@@ -46,8 +47,7 @@ pub struct Core {
     pub(crate) conns: Conns,
     pub(crate) timers: Timers,
     pub(crate) chores: Chores,
-    /// At so many bytes of jobs the workloads that came before are let go; see `backlog.rs`.
-    pub(crate) spill_next: u64,
+    pub(crate) spilling: Spilling,
     pub(crate) writing: Writing,
     pub(crate) archive: Archive,
     pub(crate) campaigns: Campaigns,
@@ -74,7 +74,7 @@ impl Core {
             conns: Conns::default(),
             timers: Timers::default(),
             chores: Chores::default(),
-            spill_next: 0,
+            spilling: Spilling::default(),
             writing: Writing::new(settings.next_number.max(1)),
             archive: Archive::default(),
             campaigns: Campaigns::default(),

@@ -50,8 +50,9 @@ pub enum Event<'a> {
     },
     /// A submit joined a job that waits or runs.
     Coalesced { handle: Handle<'a>, function: Function<'a>, unique: Unique<'a> },
-    /// The budget for waiting jobs is used up: workloads left memory that came before. Their memory may be given back.
-    Spilled,
+    /// The budget for waiting jobs is used up, for the first time since they were well below it or by ever more:
+    /// workloads of so many bytes left memory that came before. That may be given back to the system.
+    Spilled { bytes: u64, is_first: bool },
     /// A worker waits for a job whose workload is not in memory: it gets the job when that was read.
     Awaited { handle: Handle<'a>, function: Function<'a> },
     /// A worker got a job.

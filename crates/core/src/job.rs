@@ -396,6 +396,17 @@ impl Jobs {
         (keys, slots.next().map(|(slot, _)| slot))
     }
 
+    /// The jobs in so many slots below this one, the last first, and the lowest of these slots, if there are others
+    /// below.
+    pub(crate) fn portion_below(&self, below: u64, count: usize) -> (Vec<JobKey>, Option<u64>) {
+        let end = usize::try_from(below).unwrap_or(usize::MAX).min(self.slots.len());
+        let start = end.saturating_sub(count);
+        let slots = self.slots.get(start..end).unwrap_or_default();
+        let numbered = (start..end).zip(slots).rev().filter(|(_, job)| job.is_some());
+        let key = |slot| JobKey::of(u32::try_from(slot).expect("jobs_max is below 2^32"));
+        (numbered.map(|(slot, _)| key(slot)).collect(), (start > 0).then_some(start as u64))
+    }
+
     /// The job behind, and the job before, a job in its queue.
     pub(crate) fn neighbours(&self, key: JobKey) -> (Option<JobKey>, Option<JobKey>) {
         let job = self.get(key);

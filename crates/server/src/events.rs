@@ -94,11 +94,12 @@ pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
             }
         }
         Event::Ended { handle, function, how } => ended(log, handle.as_bytes(), function.as_bytes(), *how),
-        Event::Spilled => log.line(
+        Event::Spilled { is_first: true, .. } => log.line(
             Level::Info,
             format_args!("waiting jobs take all of --queue-memory: workloads leave it for the disk"),
         ),
-        Event::Coalesced { .. } | Event::Awaited { .. } | Event::Assigned { .. } | Event::Woken => {}
+        Event::Spilled { is_first: false, .. }
+        | Event::Coalesced { .. } | Event::Awaited { .. } | Event::Assigned { .. } | Event::Woken => {}
     }
 }
 

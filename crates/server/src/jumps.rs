@@ -52,3 +52,37 @@ impl ClockJumps {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+    use std::time::Duration;
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    #[test]
+    fn nothing_is_told_while_the_clock_runs_on() {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let jumps = ClockJumps::watch().expect("the kernel offers it");
+            let told = timeout(Duration::from_millis(50), jumps.next()).await;
+            assert!(told.is_err(), "the timer would never sleep");
+        });
+    }
+
+    /// The kernel reports a jump by a read that fails, and the timer stays armed. The clock cannot be set in a test; that
+    /// the timer is one that is cancelled then can be seen.
+    #[test]
+    fn the_timer_is_one_that_a_jump_cancels() {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let _entered = runtime.enter();
+        let jumps = ClockJumps::watch().expect("the kernel offers it");
+        let info = format!("/proc/self/fdinfo/{}", jumps.0.get_ref().as_raw_fd());
+        let info = std::fs::read_to_string(info).expect("what the kernel knows of it");
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        assert_eq!(field("clockid:"), Some("0"), "of the wall clock: {info}");
+        // TFD_TIMER_ABSTIME and TFD_TIMER_CANCEL_ON_SET.
+        assert_eq!(field("settime flags:"), Some("03"), "{info}");
+    }
+}

@@ -68,6 +68,12 @@ pub(crate) const READ_PIECE_BYTES: usize = 256 * 1024;
 /// Reads of workloads that workers wait for, after which something else is read that waits.
 pub(crate) const WORKLOADS_IN_A_ROW: u32 = 8;
 
+/// Bytes of workloads that left memory, from which on it is given back to the system.
+pub(crate) const TRIM_BYTES_MIN: u64 = 64 << 20;
+
+/// Memory is given back at most once in this time.
+pub(crate) const TRIM_PAUSE: Duration = Duration::from_secs(10);
+
 /// Stored jobs taken into the queue before connections get their turn.
 pub(crate) const LOAD_CHUNK: u32 = 256;
 

@@ -241,7 +241,9 @@ impl Outbox for Output {
         } else {
             None
         };
-        self.reads.gives_back |= event == Event::Spilled;
+        if let Event::Spilled { bytes, .. } = event {
+            self.reads.trims.note(bytes);
+        }
         events::note(&self.log, &event, who);
     }
 }

@@ -4,7 +4,7 @@
 //! To: [`geartrain_core::Core::handle_read`] and [`geartrain_core::Core::handle_read_end`].
 //! Never: holds the hub while the disk is read, or holds up a commit.
 
-use crate::limits::{READ_PIECE_BYTES, WORKLOADS_IN_A_ROW};
+use crate::limits::{READ_PIECE_BYTES, TRIM_BYTES_MIN, TRIM_PAUSE, WORKLOADS_IN_A_ROW};
 use crate::log::Level;
 use crate::shared::Shared;
 use geartrain_core::{Found, OwnedFound, Ticket, Wanted};
@@ -12,6 +12,7 @@ use geartrain_store::Reader;
 use parking_lot::MutexGuard;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What is to be read: which jobs, and for which ticket.
 type Read = (Ticket, Wanted, Vec<u64>);
@@ -25,8 +26,39 @@ pub(crate) struct Reads {
     others: VecDeque<Read>,
     /// Workloads that were read since one of the others.
     in_a_row: u32,
-    /// Much memory was let go, which the system can have back.
-    pub(crate) gives_back: bool,
+    pub(crate) trims: Trims,
+}
+
+/// When memory that workloads left is given back to the system: where it is much, and not again and again, since
+/// everybody who wants memory meanwhile waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct Trims {
+    /// Bytes that were left since the last time.
+    bytes: u64,
+    last: Option<Instant>,
+    /// Whether the reader has not seen yet that it is much.
+    is_new: bool,
+}
+
+impl Trims {
+    /// So many bytes of workloads left memory.
+    pub(crate) fn note(&mut self, bytes: u64) {
+        let before = self.bytes;
+        self.bytes = before.saturating_add(bytes);
+        self.is_new |= before < TRIM_BYTES_MIN && self.bytes >= TRIM_BYTES_MIN;
+    }
+
+    /// How long to wait before memory is given back; `None` while it is not much.
+    fn pause(&mut self, now: Instant) -> Option<Duration> {
+        self.is_new = false;
+        let since = |last| TRIM_PAUSE.saturating_sub(now.duration_since(last));
+        (self.bytes >= TRIM_BYTES_MIN).then(|| self.last.map_or(Duration::ZERO, since))
+    }
+
+    /// It is given back now.
+    fn begin(&mut self, now: Instant) {
+        *self = Self { last: Some(now), ..Self::default() };
+    }
 }
 
 impl Reads {
@@ -51,7 +83,7 @@ impl Reads {
 
     /// Whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.workloads.is_empty() && self.others.is_empty() && !self.gives_back
+        self.workloads.is_empty() && self.others.is_empty() && !self.trims.is_new
     }
 }
 
@@ -87,12 +119,18 @@ fn take(shared: &Shared) -> Option<Read> {
         if let Some(read) = hub.out.reads.pop() {
             return Some(read);
         }
-        if std::mem::take(&mut hub.out.reads.gives_back) {
+        let now = Instant::now();
+        let pause = hub.out.reads.trims.pause(now);
+        if pause == Some(Duration::ZERO) {
+            hub.out.reads.trims.begin(now);
             MutexGuard::unlocked(&mut hub, give_memory_back);
             continue;
         }
         hub.reader_waits = true;
-        shared.reader_wake.wait(&mut hub);
+        match pause {
+            Some(pause) => drop(shared.reader_wake.wait_for(&mut hub, pause)),
+            None => shared.reader_wake.wait(&mut hub),
+        }
         hub.reader_waits = false;
     }
 }
@@ -182,5 +220,43 @@ mod tests {
         reads.push(Ticket::new(15), Wanted::Jobs, &[2]);
         assert!(!reads.is_empty());
         assert_eq!(order(&mut reads), [15]);
+    }
+
+    #[test]
+    fn memory_is_given_back_where_much_was_left_and_not_again_at_once() {
+        let (mut reads, start) = (Reads::default(), Instant::now());
+        reads.trims.note(TRIM_BYTES_MIN - 1);
+        assert!(reads.is_empty() && reads.trims.pause(start).is_none(), "it is not worth it yet");
+        reads.trims.note(1);
+        assert!(!reads.is_empty(), "the reader is woken");
+        assert_eq!(reads.trims.pause(start), Some(Duration::ZERO));
+        assert!(reads.is_empty(), "and not again for the same");
+        reads.trims.begin(start);
+        assert_eq!(reads.trims.pause(start), None);
+        reads.trims.note(TRIM_BYTES_MIN);
+        assert!(!reads.is_empty());
+        assert_eq!(reads.trims.pause(start + TRIM_PAUSE / 4), Some(TRIM_PAUSE / 4 * 3), "it waits");
+        reads.trims.note(TRIM_BYTES_MIN);
+        assert!(reads.is_empty(), "it is waiting already");
+        assert_eq!(reads.trims.pause(start + TRIM_PAUSE), Some(Duration::ZERO));
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn memory_that_nobody_uses_goes_back_to_the_system() {
+        let resident_kib = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+        };
+        // As workloads are: the last of them keeps the heap from ending below it.
+        let mut workloads: Vec<Vec<u8>> = (0..400_000).map(|_| vec![1; 256]).collect();
+        let last = workloads.pop();
+        drop(workloads);
+        let before = resident_kib();
+        give_memory_back();
+        let after = resident_kib();
+        assert!(before > after + 64 * 1024, "{before} KiB before, {after} KiB after");
+        drop(last);
     }
 }

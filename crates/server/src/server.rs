@@ -235,15 +235,7 @@ fn share(
     store: &dyn Store,
     log: Log,
 ) -> Result<Shared, SettingsError> {
-    let mut settings = config.settings.clone();
-    settings.durability = durability;
-    settings.workload_bytes_max = config.body_bytes_max;
-    if config.store_when == StoreWhen::AtShutdown {
-        // Until then the store has nothing to read a workload back from.
-        settings.queue_memory_bytes = u64::MAX;
-    }
-    settings.next_number = store.opening().next_number.max(1);
-    let core = Core::new(settings)?;
+    let core = Core::new(settings_of(config, durability, store.opening().next_number))?;
     let output = Output::new(config.output_bytes_max, log.clone());
     let loading = durability == Durability::Stored;
     let health = if loading { Health::Loading } else { Health::Ready };
@@ -260,6 +252,19 @@ fn share(
         drained: Notify::new(),
         loaded: Notify::new(),
     })
+}
+
+/// The settings of the queue: what the configuration says, and what follows from the store.
+fn settings_of(config: &Config, durability: Durability, next_number: u64) -> Settings {
+    let mut settings = config.settings.clone();
+    settings.durability = durability;
+    settings.workload_bytes_max = config.body_bytes_max;
+    settings.next_number = next_number.max(1);
+    if durability == Durability::Memory || config.store_when == StoreWhen::AtShutdown {
+        // There is nothing to read a workload back from, so none may leave memory.
+        settings.queue_memory_bytes = 0;
+    }
+    settings
 }
 
 fn bind_http(listen: HttpListen, log: &Log) -> Result<Option<TcpListener>, StartError> {
@@ -321,5 +326,22 @@ impl Control {
         reached(&mut self.phases, Phase::Draining).await;
         accepting.shutdown().await;
         reached(&mut self.phases, Phase::Ending).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workloads_leave_memory_only_where_a_store_has_them() {
+        let (at_once, at_shutdown) = (StoreWhen::AtOnce, StoreWhen::AtShutdown);
+        let budget = |durability, store_when| {
+            let config = Config { store_when, ..Config::default() };
+            settings_of(&config, durability, 0).queue_memory_bytes
+        };
+        assert_eq!(budget(Durability::Stored, at_once), Settings::default().queue_memory_bytes);
+        assert_eq!(budget(Durability::Stored, at_shutdown), 0, "which is no limit");
+        assert_eq!(budget(Durability::Memory, at_once), 0);
     }
 }

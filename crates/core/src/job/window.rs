@@ -20,7 +20,7 @@ impl Job {
 
     /// Whether its workload may leave memory: the store has it, nobody waits for the job, and it is neither
     /// on a worker nor about to be.
-    fn may_leave(&self) -> bool {
+    pub(crate) fn may_leave(&self) -> bool {
         self.kept == Kept::Stored
             && self.running().is_none()
             && !self.is_ahead()

@@ -71,6 +71,134 @@ fn workloads_that_came_before_the_budget_was_used_up_leave_too() {
 }
 
 #[test]
+fn what_is_wanted_next_leaves_last() {
+    // Each job takes 96 bytes and its workload: 20 of them fit, and then all is full of jobs alone. One or two are in
+    // the window. There is a sweep when it is full, and one an eighth later.
+    let mut world = tight_with(Settings { queue_memory_bytes: 4000, ..Settings::default() });
+    let client = world.connect();
+    submit_of(&mut world, client, "f", 20, 100);
+    submit_of(&mut world, client, "f", 10, 0);
+    assert_eq!(world.out.spilled, [(100, true), (500, false)]);
+    let worker = worker(&mut world);
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"]);
+    assert_eq!(asked(&world), (15..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_queue_that_stands_at_its_budget_is_not_swept_again_and_again() {
+    let mut world = tight_with(Settings { queue_memory_bytes: 100_000, ..Settings::default() });
+    let (client, worker) = (world.connect(), worker(&mut world));
+    submit_of(&mut world, client, "long", 480, 100);
+    for _ in 0..50 {
+        submit_of(&mut world, client, "long", 2, 100);
+        submit_of(&mut world, client, "f", 35, 100);
+        for _ in 0..35 {
+            let assigned = world.out.assigned.len();
+            world.grab(worker);
+            let (_, handle, _) = world.out.assigned[assigned].clone();
+            world.complete(worker, &handle);
+        }
+    }
+    assert!(world.out.spilled.len() < 10, "{:?}", world.out.spilled);
+    assert_eq!(world.out.spilled.iter().filter(|(_, is_first)| *is_first).count(), 1);
+}
+
+#[test]
+fn sweeps_of_what_may_not_leave_come_ever_more_seldom() {
+    // They are known by their workloads. With steps of an eighth of the budget there would be a sweep for each.
+    let mut world = tight();
+    let client = world.connect();
+    for number in 0..2000 {
+        let workload = format!("{number:08}");
+        world.request(client, &Request::Submit(submit_with("f", "-", workload.as_bytes())));
+        settle(&mut world);
+    }
+    assert_eq!(world.core.jobs(), 2000);
+    assert!(world.out.spilled.len() < 100, "{} sweeps", world.out.spilled.len());
+    assert!(world.out.spilled.iter().all(|(bytes, _)| *bytes == 0));
+}
+
+#[test]
+fn slots_alone_are_not_swept() {
+    let mut world = tight();
+    let client = world.connect();
+    submit_of(&mut world, client, "f", 2000, 0);
+    assert_eq!(world.out.spilled, []);
+}
+
+#[test]
+fn windows_of_idle_queues_leave_room_for_one_that_is_served() {
+    const MIB: usize = 1 << 20;
+    let mut world = tight_with(Settings { queue_memory_bytes: 128 * MIB as u64, ..Settings::default() });
+    let client = world.connect();
+    submit_of(&mut world, client, "f", 160, MIB);
+    for idle in 0..12 {
+        submit_of(&mut world, client, &format!("idle{idle}"), 8, MIB);
+    }
+    let worker = worker(&mut world);
+    // The first ones are in memory.
+    for _ in 0..120 {
+        world.grab(worker);
+    }
+    assert!(lengths(&world).contains(&4), "{:?}", lengths(&world));
+}
+
+#[test]
+fn windows_of_queues_that_were_served_leave_room_for_a_small_one() {
+    let mut world = tight();
+    let client = world.connect();
+    for served in 0..5 {
+        let function = format!("served{served}");
+        submit_of(&mut world, client, &function, 20, 1 << 20);
+        let worker = world.connect();
+        world.can_do(worker, &function);
+        world.grab(worker);
+    }
+    submit_of(&mut world, client, "f", 20, 1 << 20);
+    world.out.reads.clear();
+    let worker = worker(&mut world);
+    world.grab(worker);
+    assert_eq!(lengths(&world), [4], "a batch of four megabytes");
+}
+
+fn lengths(world: &World) -> Vec<usize> {
+    world.out.reads.iter().map(|(_, _, numbers)| numbers.len()).collect()
+}
+
+fn submit_with<'a>(function: &'a str, unique: &'a str, workload: &'a [u8]) -> Submit<'a> {
+    Submit {
+        function: Function::from(function),
+        unique: Unique::from(unique),
+        priority: Priority::Normal,
+        mode: Background,
+        reducer: None,
+        workload,
+    }
+}
+
+/// Submits jobs with workloads of this length, each durable before the next, and waits until what is to leave
+/// memory has left. The store of the test keeps what is short alone.
+fn submit_of(world: &mut World, client: ConnId, function: &str, count: usize, len: usize) {
+    let workload = vec![b'w'; len];
+    for _ in 0..count {
+        world.request(client, &Request::Submit(submit_with(function, "", &workload)));
+        settle(world);
+        if len > 1000 {
+            world.out.stored.clear();
+        }
+    }
+}
+
+/// Makes all durable, and waits until what is to leave memory has left.
+fn settle(world: &mut World) {
+    let last = world.take_persisted().last().map_or(0, |(ticket, _)| *ticket);
+    world.committed(last);
+    while world.next_timeout() == Some(Duration::ZERO) {
+        world.advance(Duration::ZERO);
+    }
+}
+
+#[test]
 fn workloads_over_the_budget_are_read_back_before_their_turn() {
     let mut world = tight();
     let client = world.connect();

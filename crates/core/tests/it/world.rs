@@ -20,6 +20,8 @@ pub(crate) struct Outputs {
     pub(crate) documents: BTreeMap<(DocumentKind, Vec<u8>), Vec<u8>>,
     /// What workers got, by the handle.
     pub(crate) assigned: Vec<(ConnId, String, Vec<u8>)>,
+    /// Bytes that left memory in each sweep, and whether it was the first.
+    pub(crate) spilled: Vec<(u64, bool)>,
     /// Schedules of the configuration file that have no effect.
     pub(crate) hidden: Vec<String>,
     /// What a store would have now.
@@ -90,6 +92,9 @@ impl Outbox for Outputs {
         self.sent.push((conn, "close".to_owned()));
     }
     fn note(&mut self, event: Event<'_>) {
+        if let Event::Spilled { bytes, is_first } = event {
+            self.spilled.push((bytes, is_first));
+        }
         if let Event::ScheduleHidden { name } = event {
             self.hidden.push(String::from_utf8_lossy(name).into_owned());
         }

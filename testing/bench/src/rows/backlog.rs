@@ -37,6 +37,9 @@ const DISK_BYTES_EACH: u64 = 600;
 /// Room for what does not grow with the jobs.
 const DISK_BYTES_BESIDE: u64 = 1 << 30;
 
+/// What a waiting job takes of the server's `--queue-memory` beside its unique and its workload, in bytes.
+const JOB_BYTES: u64 = 96;
+
 /// Longest time for the server to end after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
 
@@ -180,7 +183,8 @@ fn restarted(
 fn split(lab: &Lab) -> (u64, u64) {
     let (jobs, memory) = (lab.backlog.jobs, lab.backlog.queue_memory);
     let ends = jobs - SHALLOW;
-    let fit = if memory == 0 { jobs } else { memory / Shape::WORKLOAD_BYTES };
+    let beside = jobs * (JOB_BYTES + lab.backlog.unique_bytes as u64);
+    let fit = if memory == 0 { jobs } else { memory.saturating_sub(beside) / Shape::WORKLOAD_BYTES };
     // A little more than fits, since the count of what is in memory is the server's affair.
     let in_memory = fit.saturating_add(SHALLOW).min(ends);
     (in_memory, (ends - in_memory).min(FROM_DISK_MAX))
