@@ -126,7 +126,10 @@ impl Core {
         let place = self.reads.next_ticket();
         out.hold(conn, place, Answer::Text(END));
         match command {
-            Ok(_) if self.replies.waiting.len() + self.replies.passing.len() >= REPLIES_MAX => {
+            Ok(command)
+                if changes(command)
+                    && self.replies.waiting.len() + self.replies.passing.len() >= REPLIES_MAX =>
+            {
                 let error = CommandError::new(format!(
                     "{REPLIES_MAX} commands of all connections wait for the disk, which is the limit (hint: try again \
                      in a second)"
@@ -278,6 +281,41 @@ impl Core {
         while let Some(reply) = self.replies.waiting.pop_front_if(|reply| reply.after <= upto) {
             out.replace(reply.conn, reply.place, Answer::Text(&refusal(&error)));
         }
+    }
+}
+
+/// Whether the answer of a command may have to wait until something is durable. What only looks is answered
+/// whatever waits: it says why.
+fn changes(command: &Command) -> bool {
+    match command {
+        Command::PolicySet(_)
+        | Command::PolicyUnset(_)
+        | Command::JobsCancel(_)
+        | Command::JobsMove(_)
+        | Command::JobsPriority(_)
+        | Command::DeadRequeue(_)
+        | Command::DeadDrop(_)
+        | Command::ScheduleAdd(_)
+        | Command::SchedulePause(_)
+        | Command::ScheduleResume(_)
+        | Command::ScheduleRun(_)
+        | Command::ScheduleRemove(_)
+        | Command::Import(_) => true,
+        Command::PolicyShow(_)
+        | Command::JobsCount(_)
+        | Command::JobsList(_)
+        | Command::JobsShow(_)
+        | Command::WorkersList(_)
+        | Command::DeadGroups(_)
+        | Command::DeadCounts(_)
+        | Command::DeadList(_)
+        | Command::DeadShow(_)
+        | Command::DeadProgress(_)
+        | Command::ScheduleList(_)
+        | Command::ScheduleShow(_)
+        | Command::Explain(_)
+        // What it has to remember it does once in the life of a queue.
+        | Command::Export(_) => false,
     }
 }
 

@@ -235,6 +235,10 @@ fn answers_that_wait_for_the_disk_have_a_limit() {
         refusal.starts_with("{\"error\":\"65536 commands of all connections wait for the disk"),
         "{refusal}"
     );
+    for looks in [r#"explain {"function":"f"}"#, "dead counts {}", "schedule list {}"] {
+        let answer = full.ask(conn, looks);
+        assert!(!answer.is_empty() && !answer.contains("wait for the disk"), "{looks}: {answer}");
+    }
     let last = full.out.persisted.last().unwrap().0;
     full.core.handle_committed(full.now, last, &mut full.out);
     full.take_sent();
