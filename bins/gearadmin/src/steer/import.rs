@@ -159,7 +159,7 @@ impl Pipeline<'_> {
             while !self.waiting.is_empty() {
                 self.read_reply()?;
             }
-            return Err(error.into());
+            return if self.refused.is_some() { self.stop() } else { Err(error.into()) };
         }
         while self.waiting.len() > left {
             self.read_reply()?;

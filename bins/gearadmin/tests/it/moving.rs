@@ -223,6 +223,24 @@ fn an_import_stops_at_what_the_server_refuses_and_says_how_far_it_came() {
 }
 
 #[test]
+fn a_server_that_refuses_and_closes_is_heard_though_sending_fails() {
+    let server = FakeServer::start(|listener: TcpListener| {
+        let mut peer = Peer::accept(&listener);
+        peer.next(number_of);
+        peer.stream.write_all(b"{\"outcome\":\"new\"}\n{}\n.\n").unwrap();
+        peer.next(number_of);
+        peer.stream.write_all(b"ERR LINE_TOO_LONG the line is too long\r\n").unwrap();
+        // Much of what is under way is not read: whoever sends on is told that the connection is gone.
+    });
+    let jobs: Vec<String> = (1..=60).map(|number| job(number, 300_000)).collect();
+    let host = format!("127.0.0.1:{}", server.port);
+    let ran = run(OURS, &["import", "-", "-h", &host], export_of(&jobs).as_bytes());
+    server.join();
+    let shown = ran.shown(&[]);
+    assert!(shown.contains("the line is too long; nothing is taken in"), "{shown}");
+}
+
+#[test]
 fn a_file_with_something_wrong_in_it_reaches_no_server() {
     let whole = export_of(&[job(1, 3), job(2, 3)]);
     for (file, expected) in [
