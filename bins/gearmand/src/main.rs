@@ -59,11 +59,9 @@ fn run() -> Result<()> {
 
 /// What the options mean; an error that comes from the configuration file has its line.
 fn resolve(raw: raw::Raw, sources: &cli::Sources) -> Result<resolve::Resolved> {
-    resolve::resolve(raw).map_err(|error| {
-        match sources.place_of_fault(|raw| resolve::resolve(raw).is_ok()) {
-            Some(place) => error.context(place),
-            None => error,
-        }
+    resolve::resolve(raw).map_err(|error| match sources.place_of_fault(|raw| resolve::resolve(raw).is_ok()) {
+        Some(place) => error.context(place),
+        None => error,
     })
 }
 

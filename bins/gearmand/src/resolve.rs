@@ -323,3 +323,26 @@ fn log_target(given: Option<&Path>) -> LogTarget {
         Some(path) => LogTarget::File(path.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_are_not_given_are_what_the_libraries_say() {
+        let raw = crate::cli::Sources::new(vec!["gearmand".into(), "--config-file=/dev/null".into()]).read();
+        let Resolved { server, .. } = resolve(raw.unwrap()).unwrap();
+        let (settings, default) = (&server.settings, Settings::default());
+        assert_eq!(settings.limits, default.limits);
+        assert_eq!(settings.queue_memory_bytes, default.queue_memory_bytes);
+        assert_eq!(settings.job_retries, default.job_retries);
+        assert_eq!(
+            (settings.bad_worker_after, settings.bad_worker_pause),
+            (default.bad_worker_after, default.bad_worker_pause)
+        );
+        let config = Config::default();
+        assert_eq!(server.body_bytes_max, config.body_bytes_max);
+        assert_eq!(server.output_bytes_max, config.output_bytes_max);
+        assert_eq!(server.keepalive, config.keepalive);
+    }
+}

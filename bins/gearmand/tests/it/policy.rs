@@ -127,6 +127,8 @@ fn sighup_takes_the_policies_and_schedules_of_the_file_or_nothing_of_it() {
 
     fs::remove_file(&file).unwrap();
     server.signal(Signal::SIGHUP);
-    server.wait_for_text("all stays as it was: Could not open configuration file gearmand.toml: it does not exist");
+    server.wait_for_text(
+        "all stays as it was: Could not open configuration file gearmand.toml: it does not exist",
+    );
     assert_eq!(value(&person.listing(SHOW), "attempts"), "\"attempts\":[\"4\",\"file:image.*\"]");
 }
