@@ -4,7 +4,7 @@
 
 use super::Reader;
 use anyhow::{Result, bail};
-use geartrain_core::{Recurrence, check_schedule};
+use geartrain_core::{Limits, Recurrence, check_schedule};
 use geartrain_proto::command::ScheduleAdd;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -74,6 +74,10 @@ pub(super) fn read(
     let DeValue::Table(tables) = value.get_ref() else {
         bail!("{place}: '{TABLES}' holds tables (hint: [schedule.nightly])");
     };
+    let (count, max) = (tables.len(), Limits::default().schedules_max);
+    if count > max {
+        bail!("{place}: {count} schedules are over the limit of {max}");
+    }
     let mut tables: Vec<_> = tables.iter().collect();
     tables.sort_by_key(|(name, _)| name.span().start);
     let read = |(name, table): &(&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| {

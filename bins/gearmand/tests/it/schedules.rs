@@ -98,6 +98,13 @@ fn a_wrong_schedule_is_refused_with_its_line_and_what_would_be_right() {
 }
 
 #[test]
+fn more_schedules_than_the_queue_takes_are_refused() {
+    let tables: String = (0..=100_000).map(|number| format!("[schedule.s{number}]\n")).collect();
+    let said = check(&tables);
+    assert!(said.contains(":1: 100001 schedules are over the limit of 100000"), "{said}");
+}
+
+#[test]
 fn an_unknown_time_zone_is_refused_with_the_one_that_was_meant() {
     let folder = TempDir::new().unwrap();
     insta::assert_snapshot!(run_in(folder.path(), &["--check-args", "--time-zone=Europe/Berln"]), @r#"
