@@ -190,7 +190,7 @@ impl Oracle {
         };
         if let Some(before) = before {
             let is_same = before.when == new.when;
-            (new.paused, new.last) = (before.paused, before.last);
+            (new.paused, new.last, new.live) = (before.paused, before.last, before.live);
             new.done = if is_same { before.done } else { before.done.max(now) };
             new.anchor = if is_same { before.anchor } else { now };
         }
@@ -264,8 +264,11 @@ impl Oracle {
         for schedule in self.schedules.by_name.values_mut() {
             let never_was = matches!(how, Ended::NotStored | Ended::Abandoned);
             for (_, due) in schedule.live.iter().filter(|(of, _)| never_was && of == handle) {
-                schedule.done = schedule.done.min(due - 1);
-                self.counts.undone_runs += 1;
+                // A due time of times that it has no more does not.
+                if *due > schedule.anchor {
+                    schedule.done = schedule.done.min(due - 1);
+                    self.counts.undone_runs += 1;
+                }
             }
             schedule.live.retain(|(of, _)| of != handle);
         }
