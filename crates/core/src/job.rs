@@ -10,8 +10,9 @@ mod window;
 
 use crate::function::FunctionKey;
 use crate::ids::{ConnId, Moment, Now, Ticket, UnixTime};
-use crate::index::{Index, number_hash};
+use crate::index::Index;
 use crate::line::{Gate, Line};
+use crate::numbers::Numbers;
 use crate::persist::Outcome;
 use foldhash::fast::FixedState;
 use geartrain_proto::{GrabKind, Priority, Unique};
@@ -26,12 +27,21 @@ pub(crate) struct JobKey(NonZeroU32);
 
 impl JobKey {
     /// The key of a slot; keys count from 1, so that an absent one takes no room.
-    fn of(index: u32) -> Self {
+    pub(crate) fn of(index: u32) -> Self {
         Self(NonZeroU32::MIN.checked_add(index).expect("jobs_max is below 2^32"))
     }
 
     const fn slot(self) -> u32 {
         self.0.get() - 1
+    }
+
+    /// The number that [`Self::from_bits`] turns into the key again.
+    pub(crate) const fn bits(self) -> u32 {
+        self.0.get()
+    }
+
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(NonZeroU32::new(bits).expect("bits of a key"))
     }
 
     /// Where [`Jobs::slots`] finds it.
@@ -305,8 +315,8 @@ const SLOTS_KEPT: usize = 1 << 16;
 pub(crate) struct Jobs {
     slots: Vec<Option<Job>>,
     vacant: Vec<u32>,
-    by_number: Index<JobKey>,
-    by_unique: Index<JobKey>,
+    by_number: Numbers,
+    by_unique: Index,
     lines: Vec<Line>,
     /// Functions with ready jobs, in no order that shows.
     ready: Vec<FunctionKey>,
@@ -333,14 +343,15 @@ impl Running {
 
 impl Jobs {
     pub(crate) fn new(hash_seed: u64) -> Self {
+        let hash = FixedState::with_seed(hash_seed);
         Self {
             slots: Vec::new(),
             vacant: Vec::new(),
-            by_number: Index::new(),
+            by_number: Numbers::new(hash.clone()),
             by_unique: Index::new(),
             lines: Vec::new(),
             ready: Vec::new(),
-            hash: FixedState::with_seed(hash_seed),
+            hash,
             running: 0,
             in_memory_only: 0,
             resident_bytes: 0,
@@ -439,7 +450,7 @@ impl Jobs {
     }
 
     pub(crate) fn find(&self, number: u64) -> Option<JobKey> {
-        self.by_number.find(number_hash(&self.hash, number), |key| self.get(*key).number == number)
+        self.by_number.find(number)
     }
 
     /// The live job that a submit with this unique joins (I5).
@@ -472,7 +483,7 @@ impl Jobs {
         let Some(identity) = Identity::new(unique, workload) else { return Err(IdentityHash(None)) };
         let hash = identity.hash(function, &self.hash);
         let found = self.by_unique.find(hash, |key| {
-            let job = self.get(*key);
+            let job = self.get(key);
             job.function == function && job.identity() == Some(identity)
         });
         found.ok_or(IdentityHash(Some(hash)))
@@ -642,7 +653,7 @@ impl Jobs {
     fn release_memory(&mut self) {
         self.slots = Vec::new();
         self.vacant = Vec::new();
-        self.by_number = Index::new();
+        self.by_number = Numbers::new(self.hash.clone());
         self.by_unique = Index::new();
     }
 
@@ -723,21 +734,17 @@ impl Jobs {
     }
 
     fn index(&mut self, key: JobKey, identity: IdentityHash) {
-        let Self { slots, by_number, by_unique, hash, .. } = self;
-        let job_at =
-            |key: &JobKey| slots.get(key.index()).and_then(Option::as_ref).expect("indexed jobs live");
-        let job = job_at(&key);
-        by_number.insert(number_hash(hash, job.number), key, |key| number_hash(hash, job_at(key).number));
+        let number = self.get(key).number;
+        self.by_number.insert(number, key);
         if let Some(unique_hash) = identity.0 {
-            let hash_of = |key: &JobKey| job_at(key).identity_hash(hash);
-            by_unique.insert(unique_hash, key, |key| hash_of(key).expect("it is indexed by its identity"));
+            self.by_unique.insert(unique_hash, key);
         }
     }
 
     fn unindex(&mut self, key: JobKey) {
         let job = self.get(key);
-        let (number_hash, unique_hash) = (number_hash(&self.hash, job.number), job.identity_hash(&self.hash));
-        let mut is_whole = self.by_number.remove(number_hash, key);
+        let (number, unique_hash) = (job.number, job.identity_hash(&self.hash));
+        let mut is_whole = self.by_number.remove(number, key);
         if let Some(unique_hash) = unique_hash {
             is_whole &= self.by_unique.remove(unique_hash, key);
         }

@@ -71,6 +71,7 @@ mod index;
 mod job;
 mod line;
 mod meter;
+mod numbers;
 mod outbox;
 mod outbuf;
 mod persist;
