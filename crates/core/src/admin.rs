@@ -3,7 +3,7 @@
 //! From: `Core::handle_admin`. To: one reply each, byte for byte as the reference's, its mix of line ends
 //! included. Control characters in names are shown escaped, since they would break the reader's table.
 
-use crate::chores::{DROPS_MAX, Drop, PORTION};
+use crate::chores::{DROPS_MAX, Drop};
 use crate::core::Core;
 use crate::event::Ended;
 use crate::ids::ConnId;
@@ -160,7 +160,7 @@ impl Core {
             return Some(IN_USE.to_vec());
         }
         if line.total() > 0 {
-            let (keys, next) = self.jobs.portion(chore.at, PORTION);
+            let (keys, next) = self.jobs.portion(chore.at, self.settings.portion);
             for key in keys {
                 let job = self.jobs.get(key);
                 if job.function() == function && job.number() < chore.before {

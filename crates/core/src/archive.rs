@@ -5,7 +5,6 @@
 //! store, when the keeping of a letter is over. Never: holds a workload.
 
 use crate::blur::{Group, blur};
-use crate::chores::PORTION;
 use crate::core::Core;
 use crate::ids::{Ticket, UnixTime};
 use crate::outbox::Outbox;
@@ -329,8 +328,10 @@ impl Core {
     /// Keeps a portion of the letters as their policies say now, and as many as fit of all.
     pub(crate) fn enforce_keeping(&mut self, out: &mut dyn Outbox) {
         let Some(mut at) = self.chores.keeping.at() else { return };
-        let name_costs = PORTION / self.rules.names_compared(PORTION);
-        let mut left = PORTION - self.remove_surplus_of_all(at.shelf, PORTION, out);
+        let portion = self.settings.portion;
+        let mut left = portion - self.remove_surplus_of_all(at.shelf, portion, out);
+        // The first name is free, so that each portion gets on.
+        let mut name_costs = 0;
         loop {
             let Some(name) = self.archive.shelf(at.shelf).function_from(&at.function) else {
                 match at.shelf {
@@ -345,6 +346,7 @@ impl Core {
             }
             let keep = self.rules.resolve(&name).keep(at.shelf);
             left = left.saturating_sub(name_costs);
+            name_costs = portion / self.rules.names_compared(portion);
             left -= self.remove_surplus(at.shelf, &name, keep, left, out);
             left -= self.time_keeping(&mut at, keep, left);
             if left == 0 {

@@ -11,7 +11,6 @@
 //! again, no attempt is counted, and the function starts nothing for a second. Does the store say that the
 //! job is not there, it is dead.
 
-use crate::chores::PORTION;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
@@ -144,7 +143,7 @@ impl Core {
     /// Lets workloads leave memory, of a portion of all jobs, while the budget is used up.
     pub(crate) fn spill(&mut self, out: &mut dyn Outbox) {
         let Some(from) = self.chores.spills.at() else { return };
-        let (keys, next) = self.jobs.portion(from, PORTION);
+        let (keys, next) = self.jobs.portion(from, self.settings.portion);
         let left: Vec<_> = keys.into_iter().filter_map(|key| self.spare_memory(key)).collect();
         drop(left);
         let next = next.filter(|_| self.is_over_budget(0));

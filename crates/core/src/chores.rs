@@ -13,7 +13,7 @@ use crate::ids::{ConnId, Ticket};
 use crate::outbox::{Answer, Outbox};
 use std::collections::VecDeque;
 
-/// Entries that a portion looks at: some milliseconds where each of them changes.
+/// Entries that a portion looks at, unless a test says otherwise: some milliseconds where each of them changes.
 pub(crate) const PORTION: usize = 2048;
 
 /// Functions that are being dropped at once.

@@ -4,7 +4,6 @@
 //! From: policies; every start and end of a job. To: a gate that is open or shut, and woken workers when it
 //! opens (I10). Never: lets more jobs run, or start, than the policy says.
 
-use crate::chores::PORTION;
 use crate::core::Core;
 use crate::function::FunctionKey;
 use crate::ids::Moment;
@@ -105,7 +104,7 @@ impl Core {
     /// Gives queued jobs, a portion of all, the time at which they expire by their policies of now.
     pub(crate) fn time_expiries(&mut self) {
         let Some(from) = self.chores.expiries.at() else { return };
-        let (keys, next) = self.jobs.portion(from, PORTION);
+        let (keys, next) = self.jobs.portion(from, self.settings.portion);
         for key in keys {
             let job = self.jobs.get(key);
             let (number, since) = (job.number(), job.waits_since());

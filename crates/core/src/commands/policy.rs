@@ -3,7 +3,6 @@
 //! A rule that changes is written as a document, and every function that it is about gets its policy anew.
 
 use super::{Reply, Rows};
-use crate::chores::PORTION;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
@@ -129,7 +128,8 @@ impl Core {
     /// Gives a portion of all functions the policies that follow from the rules of now: how many changed.
     pub(crate) fn apply_policies(&mut self, out: &mut dyn Outbox) -> u64 {
         let Some(from) = self.chores.policies.at() else { return 0 };
-        let (functions, next) = self.functions.slots(from, self.rules.names_compared(PORTION));
+        let names = self.rules.names_compared(self.settings.portion);
+        let (functions, next) = self.functions.slots(from, names);
         self.chores.policies.go_on(next);
         functions.into_iter().map(|function| u64::from(self.follow_rules(function, out))).sum()
     }
