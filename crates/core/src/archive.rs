@@ -321,8 +321,35 @@ impl Core {
     }
 
     /// The age of a letter is what its policy allows.
+    ///
+    /// While the letters are not yet timed by the rules of now, what they say of this one counts, not its timer.
     pub(crate) fn letter_is_old(&mut self, shelf: Shelf, number: u64, out: &mut dyn Outbox) {
+        if self.chores.keeping.at().is_some()
+            && let Some(function) = self.archive.shelf(shelf).get(number).map(|it| Arc::clone(&it.function))
+        {
+            let keep = self.rules.resolve(&function).keep(shelf);
+            if !self.follow_age(shelf, number, keep) {
+                return;
+            }
+        }
         self.remove_old(shelf, number, out);
+    }
+
+    /// Gives a letter the end of its keeping that this age says; `true` when it has come.
+    fn follow_age(&mut self, shelf: Shelf, number: u64, keep: Keep) -> bool {
+        let Some(letter) = self.archive.shelf_mut(shelf).by_number.get_mut(&number) else { return false };
+        let expires = keep.age.map(|age| letter.ended.after(age));
+        let before = std::mem::replace(&mut letter.expires, expires);
+        if before != expires {
+            let due = Due::Letter(shelf, number);
+            if let Some(before) = before {
+                self.timers.remove(before, due);
+            }
+            if let Some(expires) = expires {
+                self.timers.add(expires, due);
+            }
+        }
+        expires.is_some_and(|expires| expires <= self.now.unix)
     }
 
     /// Keeps a portion of the letters as their policies say now, and as many as fit of all.
@@ -362,19 +389,7 @@ impl Core {
     fn time_keeping(&mut self, at: &mut KeepingAt, keep: Keep, max: usize) -> usize {
         let letters = self.archive.shelf(at.shelf).letters_behind(at, max);
         for (_, number) in &letters {
-            let Some(letter) = self.archive.shelf_mut(at.shelf).by_number.get_mut(number) else { continue };
-            let expires = keep.age.map(|age| letter.ended.after(age));
-            let before = std::mem::replace(&mut letter.expires, expires);
-            if before == expires {
-                continue;
-            }
-            let due = Due::Letter(at.shelf, *number);
-            if let Some(before) = before {
-                self.timers.remove(before, due);
-            }
-            if let Some(expires) = expires {
-                self.timers.add(expires, due);
-            }
+            self.follow_age(at.shelf, *number, keep);
         }
         at.letter = letters.last().copied().or(at.letter);
         letters.len()

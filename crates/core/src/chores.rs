@@ -5,7 +5,7 @@
 //! [`Core::handle_timeout`], which is due at once while a chore is left.
 //! Never: remembers what an entry was to become. Each portion looks at the rules of that moment, so what comes,
 //! goes or changes between two portions needs no care, and a restart ends all chores: what is loaded follows
-//! the rules from the start.
+//! the rules from the start. A timer that was set before its rule changed asks the rules once more when it fires.
 
 use crate::archive::KeepingAt;
 use crate::core::Core;

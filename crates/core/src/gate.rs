@@ -7,10 +7,9 @@
 use crate::core::Core;
 use crate::function::FunctionKey;
 use crate::ids::Moment;
-use crate::job::State;
 use crate::line::Gate;
 use crate::outbox::Outbox;
-use crate::timers::{Alarm, Due};
+use crate::timers::Alarm;
 
 impl Core {
     /// A function has another policy: its gate and its sleeping workers follow, its waiting jobs in portions.
@@ -106,18 +105,8 @@ impl Core {
         let Some(from) = self.chores.expiries.at() else { return };
         let (keys, next) = self.jobs.portion(from, self.settings.portion);
         for key in keys {
-            let job = self.jobs.get(key);
-            let (number, since) = (job.number(), job.waits_since());
-            let State::Queued { expires: before, .. } = *job.state() else { continue };
-            let expires = self.expiry(key, since);
-            if expires == before {
-                continue;
-            }
-            self.timers.remove(before, Due::Job(number));
-            self.jobs.set_expires(key, expires);
-            if expires != crate::job::NEVER {
-                self.timers.add(expires, Due::Job(number));
-            }
+            // One whose time has come dies when the timers are looked at, which is at once.
+            self.follow_expiry(key);
         }
         self.chores.expiries.go_on(next);
     }

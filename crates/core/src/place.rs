@@ -50,6 +50,24 @@ impl Core {
         }
     }
 
+    /// Gives a queued job the end of its wait that its policy says now; `true` when it has come.
+    ///
+    /// Whoever lets a job expire asks here: a policy is in force though its sweep has not come to the job.
+    pub(crate) fn follow_expiry(&mut self, key: JobKey) -> bool {
+        let job = self.jobs.get(key);
+        let State::Queued { expires: before, .. } = *job.state() else { return false };
+        let (number, since) = (job.number(), job.waits_since());
+        let expires = self.expiry(key, since);
+        if expires != before {
+            self.timers.remove(before, Due::Job(number));
+            self.jobs.set_expires(key, expires);
+            if expires != NEVER {
+                self.timers.add(expires, Due::Job(number));
+            }
+        }
+        expires <= self.now.unix
+    }
+
     /// Takes a job from its place: off its worker's list, off the timers, out of its line.
     pub(crate) fn displace(&mut self, key: JobKey) {
         let job = self.jobs.get(key);
@@ -91,7 +109,11 @@ impl Core {
                 self.place(key, None, since);
                 self.wake(self.jobs.get(key).function(), out);
             }
-            State::Queued { .. } => self.die(key, Outcome::Expired, b"", out),
+            State::Queued { .. } => {
+                if self.follow_expiry(key) {
+                    self.die(key, Outcome::Expired, b"", out);
+                }
+            }
             State::Paused { .. } | State::Running(_) => unreachable!("it has no timer of the calendar"),
         }
     }

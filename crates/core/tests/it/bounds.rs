@@ -5,7 +5,8 @@ use geartrain_core::{
     ConnId, Core, Durability, LetterHead, Limits, Moment, Now, Outcome, Record, Settings, Shelf, Shelving,
     Stored, Ticket, UnixTime,
 };
-use geartrain_proto::{AdminCommand, Function, Priority, Request};
+use geartrain_proto::{AdminCommand, Function, GrabKind, Priority, Request};
+use std::time::Duration;
 
 /// More than two portions.
 const MANY: u64 = 5_000;
@@ -78,6 +79,15 @@ impl Full {
 
     fn take_sent(&mut self) -> String {
         std::mem::take(&mut self.out.sent).into_iter().map(|(_, what)| what).collect()
+    }
+
+    fn commit(&mut self) {
+        self.core.handle_committed(self.now, Ticket::new(u64::MAX >> 1), &mut self.out);
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        let time = Duration::from_secs(seconds);
+        self.now = Now { moment: self.now.moment.after(time), unix: self.now.unix.after(time) };
     }
 
     /// Does one portion; `false` when there is nothing to do.
@@ -175,6 +185,62 @@ fn a_long_line_gets_its_expiry_in_portions() {
     full.now.unix = after(10, full.now);
     full.finish();
     assert_eq!(full.core.jobs(), 0);
+}
+
+#[test]
+fn a_raised_expiry_saves_the_jobs_that_its_sweep_has_not_come_to() {
+    let mut full = Full::with_jobs(MANY);
+    let conn = full.conn;
+    for (values, seconds) in [("10s", 9), ("1h", 2), ("12s", 0), ("none", 3)] {
+        full.commit();
+        full.ask(conn, &format!(r#"policy set {{"function":"f","values":{{"expires":"{values}"}}}}"#));
+        full.commit();
+        assert!(full.take_sent().ends_with(".\n"), "it is in force");
+        if values == "10s" {
+            full.finish();
+        }
+        full.pass(seconds);
+        full.step();
+    }
+    full.finish();
+    assert_eq!(full.core.jobs() as u64, MANY);
+}
+
+#[test]
+fn a_worker_gets_jobs_by_the_expiry_of_now() {
+    let mut full = Full::with_jobs(MANY);
+    let worker = full.core.handle_connected(8, "127.0.0.1");
+    let can_do = Request::CanDo { function: Function::from("f") };
+    full.core.handle_request(full.now, worker, &can_do, &mut full.out);
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"expires":"10s"}}"#);
+    full.finish();
+    // Looked at by grabs alone: the time comes before the sweep of what was raised.
+    full.load_job(MANY + 1);
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"expires":"1h"}}"#);
+    full.pass(11);
+    for _ in 0..3_000 {
+        full.core.handle_request(full.now, worker, &Request::Grab(GrabKind::Plain), &mut full.out);
+    }
+    assert_eq!((full.out.assigned.len(), full.core.jobs() as u64), (3_000, MANY + 1));
+    full.finish();
+    // And one that was lowered ends those that its sweep has not come to.
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"expires":"5s"}}"#);
+    full.core.handle_request(full.now, worker, &Request::Grab(GrabKind::Plain), &mut full.out);
+    assert_eq!(full.out.assigned.len(), 3_000, "all the others waited longer");
+}
+
+#[test]
+fn a_raised_age_saves_the_letters_that_its_sweep_has_not_come_to() {
+    let mut full = Full::with_letters(Limits::default(), MANY);
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"dead-age":"10s"}}"#);
+    full.finish();
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"dead-age":"1h"}}"#);
+    full.pass(20);
+    full.finish();
+    assert_eq!(full.counts(), (MANY, 0));
+    full.pass(3_600);
+    full.finish();
+    assert_eq!(full.counts(), (0, MANY));
 }
 
 #[test]
