@@ -144,9 +144,9 @@ impl Core {
         changes
     }
 
-    /// The rule of this name, without values when there is none any more.
+    /// The answer: the rule of this name, without values when there is none any more.
     fn rule_row(&self, pattern: &[u8]) -> Reply {
-        Rows::one(&row(pattern, self.rules.row(pattern).unwrap_or_default()))
+        Rows::one(&row(pattern, self.rules.row(pattern).unwrap_or_default())).once_in_force(pattern)
     }
 }
 
