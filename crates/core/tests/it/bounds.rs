@@ -63,10 +63,14 @@ impl Full {
     }
 
     fn file(&mut self, number: u64, bytes: u64) {
+        self.file_of("f", number, bytes);
+    }
+
+    fn file_of(&mut self, function: &str, number: u64, bytes: u64) {
         let (shelf, how, error) = (Shelf::Dead, Outcome::Failed, &b"error"[..]);
         let ended = UnixTime::from_millis(self.now.unix.millis() + number.cast_signed());
         let shelving = Shelving { number, shelf, ended, how, attempts: 1, error };
-        let letter = Stored::Letter(LetterHead { shelving, function: b"f", bytes });
+        let letter = Stored::Letter(LetterHead { shelving, function: function.as_bytes(), bytes });
         self.core.load(self.now, letter, &mut self.out);
     }
 
@@ -241,6 +245,43 @@ fn a_raised_age_saves_the_letters_that_its_sweep_has_not_come_to() {
     full.pass(3_600);
     full.finish();
     assert_eq!(full.counts(), (0, MANY));
+}
+
+#[test]
+fn letters_are_looked_at_only_where_what_is_kept_changed() {
+    let mut full = Full::with_letters(Limits::default(), MANY);
+    (1..=3).for_each(|number| full.file_of("g", MANY + number, 100));
+    full.finish();
+    let mut portions = |function: &str, values: &str| {
+        full.ask(full.conn, &format!(r#"policy set {{"function":"{function}","values":{{{values}}}}}"#));
+        let removed = full.counts().1;
+        (full.finish().1, removed)
+    };
+    assert_eq!(portions("f", r#""dead-count":4000"#), (2, 1000), "the letters of f, by and by");
+    assert_eq!(portions("f", r#""paused":true"#), (0, 1000));
+    assert_eq!(portions("*", r#""attempts":3"#), (0, 1000));
+    assert_eq!(portions("g", r#""dead-count":1"#), (0, 1002), "a name is looked at alone");
+    assert_eq!(portions("f*", r#""dead-age":"1h""#), (1, 1002));
+    assert_eq!(portions("f*", r#""expires":"1h""#), (0, 1002));
+    assert_eq!(portions("*f", r#""dead-age":"2h""#), (1, 1002));
+    assert_eq!(portions("f*", r#""expires":"2h""#), (1, 1002), "of two patterns the later counts");
+    full.pass(2 * 3_600);
+    full.finish();
+    assert_eq!(full.counts(), (1, MANY + 2));
+}
+
+#[test]
+fn names_that_are_set_while_letters_are_looked_at_are_all_looked_at() {
+    let mut full = Full::with_letters(Limits::default(), MANY);
+    for (index, name) in (0..).zip(["a", "b", "y", "z"]) {
+        (1..=3).for_each(|number| full.file_of(name, MANY + index * 3 + number, 100));
+    }
+    full.finish();
+    for name in ["f", "a", "b", "z"] {
+        full.ask(full.conn, &format!(r#"policy set {{"function":"{name}","values":{{"dead-count":1}}}}"#));
+    }
+    full.finish();
+    assert_eq!(full.counts(), (7, MANY + 5));
 }
 
 #[test]
