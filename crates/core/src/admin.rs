@@ -143,7 +143,7 @@ impl Core {
         match reply {
             Some(reply) => out.text(conn, &reply),
             None => {
-                out.hold(conn, place, Answer::Text(b""));
+                out.hold(conn, place, Answer::Text(b"OK\r\n"));
                 self.chores.drops.push_back(chore);
             }
         }
