@@ -5,6 +5,7 @@
 //! opens (I10). Never: lets more jobs run, or start, than the policy says.
 
 use crate::core::Core;
+use crate::event::Event;
 use crate::function::FunctionKey;
 use crate::ids::Moment;
 use crate::line::Gate;
@@ -21,6 +22,7 @@ impl Core {
         }
         self.functions.get_mut(function).policy = policy;
         self.set_up_gate(function);
+        out.note(Event::PolicyChanged { function: self.functions.name(function) });
         self.wake_all_ready(function, out);
     }
 

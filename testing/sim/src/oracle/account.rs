@@ -158,6 +158,7 @@ impl Oracle {
             Effect::Note(Note::Ended { handle, how }) => self.ended(cause, changes, handle, *how),
             Effect::Send { conn, packet } => self.sent(*conn, packet),
             Effect::Note(Note::LetterRemoved { .. }) => {}
+            Effect::Note(Note::PolicyChanged { function }) => self.policy_changed(function),
             Effect::Note(Note::Suspended { worker }) => {
                 self.counts.suspended += 1;
                 assert!(self.suspended.insert(worker.clone()), "a worker is suspended twice");
@@ -343,7 +344,7 @@ impl Oracle {
             | (Cause::Request(conn, Request::CantDo { .. } | Request::ResetAbilities), Outcome::Unable)
             | (Cause::Request(conn, Request::WorkFail { .. }), Outcome::Failed)
             | (Cause::Request(conn, Request::WorkException { .. }), Outcome::Exception) => Some(conn),
-            (Cause::Timeout, Outcome::TimedOut) => None,
+            (Cause::Timeout { .. }, Outcome::TimedOut) => None,
             other => panic!("I8: job {name} is given back for {other:?}"),
         };
         assert!(by.is_none_or(|conn| conn == worker), "I8: job {name} is given back by another worker");
@@ -405,7 +406,7 @@ impl Oracle {
                 let since = job.since.0;
                 let is_over =
                     policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
-                let looks = matches!(cause, Cause::Timeout | Cause::Request(_, Request::Grab(_)));
+                let looks = matches!(cause, Cause::Timeout { .. } | Cause::Request(_, Request::Grab(_)));
                 looks && is_over && !job.state.is_on_worker()
             }
             (Ended::Dead(Outcome::Unreadable), cause) => {
@@ -426,6 +427,10 @@ impl Oracle {
             (Ended::Cancelled, Cause::Admin(AdminCommand::CancelJob(asked))) => asked.as_bytes() == handle,
             (Ended::Cancelled, Cause::Admin(AdminCommand::DropFunction { function, .. })) => {
                 function.as_bytes() == job.content.function
+            }
+            (Ended::Cancelled, Cause::Timeout { .. }) => {
+                let is_meant = |jobs: &BTreeSet<Vec<u8>>| jobs.contains(handle);
+                self.drops.values().any(|(of, jobs)| *of == job.content.function && is_meant(jobs))
             }
             (Ended::Cancelled, _) => self.commands_under_way(cause).any(|command| match command {
                 Command::JobsCancel(it) if it.pick.handles.is_empty() => {
@@ -493,7 +498,7 @@ impl Oracle {
 /// Whether this may be the run of a schedule.
 fn is_schedule(cause: Cause<'_>) -> bool {
     let is_asked = matches!(cause, Cause::Typed(_, Command::ScheduleRun(_)));
-    is_asked || matches!(cause, Cause::Timeout)
+    is_asked || matches!(cause, Cause::Timeout { .. })
 }
 
 impl Peer {

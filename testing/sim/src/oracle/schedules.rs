@@ -127,7 +127,7 @@ impl Oracle {
         for name in names {
             let runs = runs.remove(&name).unwrap_or_default();
             match cause {
-                Cause::Timeout => self.check_dues(&name, &runs, changes),
+                Cause::Timeout { .. } => self.check_dues(&name, &runs, changes),
                 Cause::Typed(_, Command::ScheduleRun(it)) if it.name == name => {
                     assert!(
                         matches!(runs.as_slice(), [run] if run.due == now),
