@@ -38,6 +38,19 @@ impl Core {
         self.timers.set_alarm(until, Alarm::Pause(self.jobs.get(key).number()));
     }
 
+    /// Puts a new job to its place that a store had, this one or another. Its wait counts from `since` where no
+    /// worker had it yet. When its last attempt ended is not stored: its wait counts anew then.
+    pub(crate) fn place_stored(&mut self, key: JobKey, not_before: UnixTime, since: UnixTime) {
+        let job = self.jobs.get(key);
+        if job.attempts() == 0 {
+            return self.place(key, Some(not_before), since);
+        }
+        // It is stored when its pause ends. However the clock was set since, it is no longer than it was.
+        let backoff = self.functions.get(job.function()).policy.backoff;
+        let pause = not_before.since(self.now.unix).min(backoff.pause(job.attempts(), 0.0));
+        self.pause(key, self.now.moment.after(pause));
+    }
+
     /// When a job expires that waits since then.
     pub(crate) fn expiry(&self, key: JobKey, since: UnixTime) -> UnixTime {
         let policy = &self.functions.get(self.jobs.get(key).function()).policy;

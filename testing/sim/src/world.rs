@@ -311,6 +311,7 @@ impl World {
         let turns = if is_burst { self.rng.u32(1..6) } else { 1 };
         let hints = Hints {
             steering: self.plan.steering,
+            unix_seconds: self.now.unix.seconds(),
             is_idle: self.oracle.campaigns.is_idle(),
             letters: self.oracle.letters.keys().take(50).cloned().collect(),
         };

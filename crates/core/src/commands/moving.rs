@@ -273,7 +273,7 @@ impl Core {
             kept: if is_stored { Kept::Stored } else { Kept::InMemory },
         });
         let not_before = UnixTime::from_seconds(record.not_before);
-        self.place(key, Some(not_before), self.now.unix.max(not_before));
+        self.place_stored(key, not_before, self.now.unix.max(not_before));
         if is_stored {
             let ticket = self.writing.next_ticket();
             out.persist(ticket, Op::Put(self.record(self.jobs.get(key), record.number)));

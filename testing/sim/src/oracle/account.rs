@@ -86,20 +86,13 @@ impl Oracle {
         assert_eq!(self.twin(&content), None, "I5: job {name} came back beside its twin");
         self.last_place += 1;
         let until = record.not_before * 1000;
-        let now = self.now.unix.millis();
         let (state, since) = if record.attempts == 0 {
             let state =
                 if is_due { State::Waiting } else { State::Delayed { earliest: until, latest: until } };
             let since = record.submitted.millis().max(until);
             (state, (since, since))
         } else {
-            // Only a pause can be left of a wait, and it is no longer than it was at first. When its last attempt
-            // ended is not stored: its wait counts anew.
-            let longest = self.policy(&content.function).pause(record.attempts).map_or(0, |(_, it)| it);
-            let left = (until - now).clamp(0, longest);
-            let paused =
-                State::Paused { earliest: self.moment_ms() + left, latest: self.moment_ms() + left + 2 };
-            if left > 0 { (paused, NOT_YET) } else { (State::Waiting, (now, now)) }
+            self.left_of_pause(&content.function, record.attempts, until)
         };
         let job = Job {
             content,
@@ -114,6 +107,23 @@ impl Oracle {
             deadline: None,
         };
         assert!(self.jobs.insert(handle.to_vec(), job).is_none(), "I7: job {name} came back twice");
+    }
+
+    /// How a job waits that a store had after so many attempts, and since when. Only a pause can be left of its wait,
+    /// and it is no longer than it was at first. When its last attempt ended is not stored: its wait counts anew.
+    pub(super) fn left_of_pause(
+        &mut self,
+        function: &[u8],
+        attempts: u32,
+        until: i64,
+    ) -> (State, (i64, i64)) {
+        let (now, moment) = (self.now.unix.millis(), self.moment_ms());
+        let longest = self.policy(function).pause(attempts).map_or(0, |(_, it)| it);
+        let left = (until - now).clamp(0, longest);
+        if left == 0 {
+            return (State::Waiting, (now, now));
+        }
+        (State::Paused { earliest: moment + left, latest: moment + left + 2 }, NOT_YET)
     }
 
     /// All jobs are back: those that were acknowledged and had not ended are among them, the ordered ones

@@ -306,18 +306,21 @@ impl Oracle {
         let now = self.now.unix.millis();
         self.last_place += 1;
         let until = record.not_before * 1000;
+        let (state, since) = if record.attempts == 0 {
+            let state =
+                if until > now { State::Delayed { earliest: until, latest: until } } else { State::Waiting };
+            (state, (now.max(until), now.max(until)))
+        } else {
+            self.left_of_pause(&content.function, record.attempts, until)
+        };
         let job = Job {
             content,
-            state: if until > now {
-                State::Delayed { earliest: until, latest: until }
-            } else {
-                State::Waiting
-            },
+            state,
             place: self.last_place,
-            ordered: until <= now,
+            ordered: state == State::Waiting,
             attempts: record.attempts,
             lost: record.lost,
-            since: (now.max(until), now.max(until)),
+            since,
             must_end: None,
             may_be_abandoned: false,
             deadline: None,
