@@ -5,7 +5,7 @@ use geartrain_core::{
     ConnId, Core, Durability, LetterHead, Limits, Moment, Now, Outcome, Record, Settings, Shelf, Shelving,
     Stored, Ticket, UnixTime,
 };
-use geartrain_proto::{AdminCommand, Function, GrabKind, Priority, Request};
+use geartrain_proto::{AdminCommand, Function, GrabKind, Priority, Request, Submit, SubmitMode, Unique};
 use std::time::Duration;
 
 /// More than two portions.
@@ -83,6 +83,20 @@ impl Full {
 
     fn take_sent(&mut self) -> String {
         std::mem::take(&mut self.out.sent).into_iter().map(|(_, what)| what).collect()
+    }
+
+    fn submit(&mut self, function: &str) {
+        let submit = Submit {
+            function: Function::from(function),
+            unique: Unique::from(""),
+            priority: Priority::Normal,
+            mode: SubmitMode::Background,
+            reducer: None,
+            workload: b"w",
+        };
+        self.core.handle_request(self.now, self.conn, &Request::Submit(submit), &mut self.out);
+        self.commit();
+        self.take_sent();
     }
 
     fn commit(&mut self) {
@@ -293,6 +307,16 @@ fn a_function_is_dropped_with_its_jobs_in_portions() {
     assert_eq!(full.finish(), (PORTION, 2));
     assert_eq!(full.take_sent(), "OK\r\n");
     assert_eq!((full.core.jobs(), full.ask(full.conn, "status")), (0, ".\n".to_owned()));
+}
+
+#[test]
+fn a_short_line_is_dropped_at_once_beside_a_long_one() {
+    let mut full = Full::with_jobs(MANY);
+    full.submit("g");
+    full.submit("g");
+    assert_eq!(full.ask(full.conn, "drop function g force"), "OK\r\n");
+    assert_eq!(full.core.jobs() as u64, MANY);
+    full.core.check_all();
 }
 
 #[test]
