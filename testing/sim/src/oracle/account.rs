@@ -439,7 +439,9 @@ impl Oracle {
                 function.as_bytes() == job.content.function
             }
             (Ended::Cancelled, Cause::Timeout { .. }) => {
-                let is_meant = |jobs: &BTreeSet<Vec<u8>>| jobs.contains(handle);
+                // A job that was moved there since has an old number: nothing tells it from the others.
+                let was_moved = self.ever.get(handle).is_some_and(|life| life.was_given_back);
+                let is_meant = |jobs: &BTreeSet<Vec<u8>>| was_moved || jobs.contains(handle);
                 self.drops.values().any(|(of, jobs)| *of == job.content.function && is_meant(jobs))
             }
             (Ended::Cancelled, _) => self.commands_under_way(cause).any(|command| match command {
