@@ -3,9 +3,10 @@
 //! From: `Core::handle_admin`. To: one reply each, byte for byte as the reference's, its mix of line ends
 //! included. Control characters in names are shown escaped, since they would break the reader's table.
 
-use crate::chores::{DROPS_MAX, Drop, PORTION};
+use crate::chores::{DROPS_MAX, Drop};
 use crate::core::Core;
 use crate::event::Ended;
+use crate::function::FunctionKey;
 use crate::ids::ConnId;
 use crate::job::{JobKey, Kept};
 use crate::outbox::{Answer, Outbox};
@@ -143,7 +144,7 @@ impl Core {
         match reply {
             Some(reply) => out.text(conn, &reply),
             None => {
-                out.hold(conn, place, Answer::Text(b""));
+                out.hold(conn, place, Answer::Text(b"OK\r\n"));
                 self.chores.drops.push_back(chore);
             }
         }
@@ -159,26 +160,46 @@ impl Core {
         if self.functions.get(function).workers > 0 || line.running() > 0 {
             return Some(IN_USE.to_vec());
         }
-        if line.total() > 0 {
-            let (keys, next) = self.jobs.portion(chore.at, PORTION);
+        let room = self.cancel_queued(function, chore, out);
+        if room == 0 {
+            return None;
+        }
+        // Those that wait for their time stand in no list.
+        if self.jobs.line(function).delayed() > 0 {
+            let (keys, next) = self.jobs.portion(chore.at, room);
             for key in keys {
                 let job = self.jobs.get(key);
                 if job.function() == function && job.number() < chore.before {
                     self.cancel(key, out);
                 }
             }
-            match next {
-                Some(next) if self.jobs.line(function).total() > 0 => {
-                    chore.at = next;
-                    return None;
-                }
-                _ if self.jobs.line(function).total() > 0 => return Some(IN_USE.to_vec()),
-                _ => {}
+            if let Some(next) = next.filter(|_| self.jobs.line(function).delayed() > 0) {
+                chore.at = next;
+                return None;
             }
+        }
+        if self.jobs.line(function).total() > 0 {
+            return Some(IN_USE.to_vec());
         }
         self.forget_gate(function);
         self.functions.remove(function);
         Some(b"OK\r\n".to_vec())
+    }
+
+    /// Cancels the first jobs in the line of a function that is dropped: how many more a portion has room for.
+    fn cancel_queued(&mut self, function: FunctionKey, chore: &Drop, out: &mut dyn Outbox) -> usize {
+        let mut room = self.settings.portion;
+        for priority in Priority::ALL {
+            // Jobs that were submitted since stand behind those that are meant.
+            let is_meant = |key: &JobKey| self.jobs.get(*key).number() < chore.before;
+            let keys: Vec<JobKey> =
+                self.jobs.queue(function, priority).take_while(is_meant).take(room).collect();
+            room -= keys.len();
+            for key in keys {
+                self.cancel(key, out);
+            }
+        }
+        room
     }
 }
 

@@ -5,12 +5,12 @@
 //! store, when the keeping of a letter is over. Never: holds a workload.
 
 use crate::blur::{Group, blur};
-use crate::chores::PORTION;
 use crate::core::Core;
 use crate::ids::{Ticket, UnixTime};
 use crate::outbox::Outbox;
 use crate::persist::{LetterHead, Op, Outcome, Shelf};
 use crate::policy::Keep;
+use crate::rules::is_pattern;
 use crate::settings::Limits;
 use crate::timers::Due;
 use geartrain_proto::Function;
@@ -39,9 +39,11 @@ pub(crate) struct Letters {
     bytes: u64,
 }
 
-/// How far a pass over all letters is.
-#[derive(Debug, Clone)]
+/// How far a pass over all letters is, or over those of one function.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeepingAt {
+    /// The function that it is about; `None` for all.
+    only: Option<Box<[u8]>>,
     shelf: Shelf,
     /// The function it is at, or the least name behind the last one.
     function: Vec<u8>,
@@ -51,7 +53,27 @@ pub(crate) struct KeepingAt {
 
 impl Default for KeepingAt {
     fn default() -> Self {
-        Self { shelf: Shelf::Dead, function: Vec::new(), letter: None }
+        Self { only: None, shelf: Shelf::Dead, function: Vec::new(), letter: None }
+    }
+}
+
+impl KeepingAt {
+    /// Where a pass over the letters of one function begins.
+    pub(crate) fn of(function: &[u8]) -> Self {
+        Self { only: Some(function.into()), function: function.to_vec(), ..Self::default() }
+    }
+
+    fn is_about(&self, function: &[u8]) -> bool {
+        self.only.as_ref().is_none_or(|only| **only == *function)
+    }
+
+    /// Where it goes on when a shelf is done.
+    fn on_next_shelf(self) -> Option<Self> {
+        let function = self.only.as_ref().map_or_else(Vec::new, |only| only.to_vec());
+        match self.shelf {
+            Shelf::Dead => Some(Self { shelf: Shelf::Finished, function, letter: None, ..self }),
+            Shelf::Finished => None,
+        }
     }
 }
 
@@ -253,7 +275,7 @@ impl Core {
         let removed = self.remove_surplus(shelf, function, keep, REMOVED_MAX, out);
         let removed = removed.max(self.remove_surplus_of_all(shelf, REMOVED_MAX, out));
         if removed == REMOVED_MAX {
-            self.chores.keeping.ask();
+            self.chores.keeping.ask_for(KeepingAt::of(function));
         }
     }
 
@@ -322,57 +344,85 @@ impl Core {
     }
 
     /// The age of a letter is what its policy allows.
+    ///
+    /// While the letters are not yet timed by the rules of now, what they say of this one counts, not its timer.
     pub(crate) fn letter_is_old(&mut self, shelf: Shelf, number: u64, out: &mut dyn Outbox) {
+        if self.chores.keeping.at().is_some()
+            && let Some(function) = self.archive.shelf(shelf).get(number).map(|it| Arc::clone(&it.function))
+        {
+            let keep = self.rules.resolve(&function).keep(shelf);
+            if !self.follow_age(shelf, number, keep) {
+                return;
+            }
+        }
         self.remove_old(shelf, number, out);
     }
 
-    /// Keeps a portion of the letters as their policies say now, and as many as fit of all.
-    pub(crate) fn enforce_keeping(&mut self, out: &mut dyn Outbox) {
-        let Some(mut at) = self.chores.keeping.at() else { return };
-        let name_costs = PORTION / self.rules.names_compared(PORTION);
-        let mut left = PORTION - self.remove_surplus_of_all(at.shelf, PORTION, out);
-        loop {
-            let Some(name) = self.archive.shelf(at.shelf).function_from(&at.function) else {
-                match at.shelf {
-                    Shelf::Dead => at = KeepingAt { shelf: Shelf::Finished, ..KeepingAt::default() },
-                    Shelf::Finished => return self.chores.keeping.go_on(None),
-                }
-                left -= self.remove_surplus_of_all(at.shelf, left, out);
-                continue;
-            };
-            if *name != *at.function {
-                at = KeepingAt { shelf: at.shelf, function: name.to_vec(), letter: None };
-            }
-            let keep = self.rules.resolve(&name).keep(at.shelf);
-            left = left.saturating_sub(name_costs);
-            left -= self.remove_surplus(at.shelf, &name, keep, left, out);
-            left -= self.time_keeping(&mut at, keep, left);
-            if left == 0 {
-                return self.chores.keeping.go_on(Some(at));
-            }
-            // The least name behind this one.
-            at.function.push(0);
-            at.letter = None;
-        }
-    }
-
-    /// Sets when the next letters of a function are too old, up to so many: how many those were.
-    fn time_keeping(&mut self, at: &mut KeepingAt, keep: Keep, max: usize) -> usize {
-        let letters = self.archive.shelf(at.shelf).letters_behind(at, max);
-        for (_, number) in &letters {
-            let Some(letter) = self.archive.shelf_mut(at.shelf).by_number.get_mut(number) else { continue };
-            let expires = keep.age.map(|age| letter.ended.after(age));
-            let before = std::mem::replace(&mut letter.expires, expires);
-            if before == expires {
-                continue;
-            }
-            let due = Due::Letter(at.shelf, *number);
+    /// Gives a letter the end of its keeping that this age says; `true` when it has come.
+    fn follow_age(&mut self, shelf: Shelf, number: u64, keep: Keep) -> bool {
+        let Some(letter) = self.archive.shelf_mut(shelf).by_number.get_mut(&number) else { return false };
+        let expires = keep.age.map(|age| letter.ended.after(age));
+        let before = std::mem::replace(&mut letter.expires, expires);
+        if before != expires {
+            let due = Due::Letter(shelf, number);
             if let Some(before) = before {
                 self.timers.remove(before, due);
             }
             if let Some(expires) = expires {
                 self.timers.add(expires, due);
             }
+        }
+        expires.is_some_and(|expires| expires <= self.now.unix)
+    }
+
+    /// Letters are kept by other rules now: those of functions of this name or pattern. The first portion of them
+    /// follows at once.
+    pub(crate) fn keep_anew(&mut self, pattern: &[u8], out: &mut dyn Outbox) {
+        let is_first = self.chores.keeping.at().is_none();
+        let all = is_pattern(pattern);
+        self.chores.keeping.ask_for(if all { KeepingAt::default() } else { KeepingAt::of(pattern) });
+        if is_first {
+            self.enforce_keeping(out);
+        }
+    }
+
+    /// Keeps a portion of the letters as their policies say now, and as many as fit of all.
+    pub(crate) fn enforce_keeping(&mut self, out: &mut dyn Outbox) {
+        let Some(mut at) = self.chores.keeping.at() else { return };
+        let portion = self.settings.portion;
+        let mut left = portion - self.remove_surplus_of_all(at.shelf, portion, out);
+        // The first name is free, so that each portion gets on.
+        let mut name_costs = 0;
+        while left > 0 {
+            let next = self.archive.shelf(at.shelf).function_from(&at.function);
+            let Some(name) = next.filter(|name| at.is_about(name)) else {
+                let Some(next) = at.on_next_shelf() else { return self.chores.keeping.go_on(None) };
+                at = next;
+                left -= self.remove_surplus_of_all(at.shelf, left, out);
+                continue;
+            };
+            if *name != *at.function {
+                (at.function, at.letter) = (name.to_vec(), None);
+            }
+            let keep = self.rules.resolve(&name).keep(at.shelf);
+            left = left.saturating_sub(name_costs);
+            name_costs = portion / self.rules.names_compared(portion);
+            left -= self.remove_surplus(at.shelf, &name, keep, left, out);
+            left -= self.time_keeping(&mut at, keep, left);
+            if left > 0 {
+                // The least name behind this one.
+                at.function.push(0);
+                at.letter = None;
+            }
+        }
+        self.chores.keeping.go_on(Some(at));
+    }
+
+    /// Sets when the next letters of a function are too old, up to so many: how many those were.
+    fn time_keeping(&mut self, at: &mut KeepingAt, keep: Keep, max: usize) -> usize {
+        let letters = self.archive.shelf(at.shelf).letters_behind(at, max);
+        for (_, number) in &letters {
+            self.follow_age(at.shelf, *number, keep);
         }
         at.letter = letters.last().copied().or(at.letter);
         letters.len()

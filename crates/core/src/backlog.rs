@@ -11,7 +11,6 @@
 //! again, no attempt is counted, and the function starts nothing for a second. Does the store say that the
 //! job is not there, it is dead.
 
-use crate::chores::PORTION;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
@@ -67,7 +66,7 @@ pub(crate) struct Spilling {
 }
 
 /// The slots of jobs below this one are left to look at. The last come first: the first ones are wanted next.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Below(u64);
 
 impl Default for Below {
@@ -175,7 +174,7 @@ impl Core {
     /// Lets workloads leave memory, of a portion of all jobs, while the budget is used up.
     pub(crate) fn spill(&mut self, out: &mut dyn Outbox) {
         let Some(Below(slot)) = self.chores.spills.at() else { return };
-        let (keys, next) = self.jobs.portion_below(slot, PORTION);
+        let (keys, next) = self.jobs.portion_below(slot, self.settings.portion);
         let left: Vec<_> = keys.into_iter().filter_map(|key| self.spare_memory(key)).collect();
         self.spilling.left += left.iter().map(|content| content.len() as u64).sum::<u64>();
         drop(left);

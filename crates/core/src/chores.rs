@@ -5,7 +5,7 @@
 //! [`Core::handle_timeout`], which is due at once while a chore is left.
 //! Never: remembers what an entry was to become. Each portion looks at the rules of that moment, so what comes,
 //! goes or changes between two portions needs no care, and a restart ends all chores: what is loaded follows
-//! the rules from the start.
+//! the rules from the start. A timer that was set before its rule changed asks the rules once more when it fires.
 
 use crate::archive::KeepingAt;
 use crate::backlog::Below;
@@ -14,7 +14,7 @@ use crate::ids::{ConnId, Ticket};
 use crate::outbox::{Answer, Outbox};
 use std::collections::VecDeque;
 
-/// Entries that a portion looks at: some milliseconds where each of them changes.
+/// Entries that a portion looks at, unless a test says otherwise: some milliseconds where each of them changes.
 pub(crate) const PORTION: usize = 2048;
 
 /// Functions that are being dropped at once.
@@ -40,22 +40,30 @@ pub(crate) struct Chores {
 pub(crate) struct Sweep<At> {
     /// Where it goes on; `None` while there is nothing to do.
     at: Option<At>,
-    /// Whether something changed since it began: it passes once more then.
-    again: bool,
+    /// What changed since it began: it passes that once more.
+    again: Option<At>,
     /// Passes that are over.
     passed: u64,
     /// The pass with which all that changed so far is done.
     wanted: u64,
 }
 
-impl<At: Clone + Default> Sweep<At> {
+impl<At: Clone + Default + PartialEq> Sweep<At> {
     /// Something changed: a whole pass is due from here on.
     pub(crate) fn ask(&mut self) {
-        match self.at {
-            None => self.at = Some(At::default()),
-            Some(_) => self.again = true,
+        self.ask_for(At::default());
+    }
+
+    /// Something changed in a part of the table: a pass over that is due. Where several parts change while it
+    /// passes, the next pass is over the whole table.
+    pub(crate) fn ask_for(&mut self, part: At) {
+        match (&self.at, &self.again) {
+            (None, _) => self.at = Some(part),
+            (Some(_), None) => self.again = Some(part),
+            (Some(_), Some(other)) if *other == part => {}
+            (Some(_), Some(_)) => self.again = Some(At::default()),
         }
-        self.wanted = self.passed + 1 + u64::from(self.again);
+        self.wanted = self.passed + 1 + u64::from(self.again.is_some());
     }
 
     pub(crate) fn passed(&self) -> u64 {
@@ -73,8 +81,7 @@ impl<At: Clone + Default> Sweep<At> {
     /// A portion was done; `next` is where the next one begins.
     pub(crate) fn go_on(&mut self, next: Option<At>) {
         self.passed += u64::from(next.is_none());
-        let once_more = next.is_none() && std::mem::take(&mut self.again);
-        self.at = if once_more { Some(At::default()) } else { next };
+        self.at = next.or_else(|| self.again.take());
     }
 }
 

@@ -19,6 +19,7 @@ use crate::ids::{ConnId, Ticket};
 use crate::outbox::{Answer, Outbox};
 use crate::persist::Wanted;
 use crate::reads::{Fetched, Purpose};
+use crate::rules::is_pattern;
 use geartrain_proto::command::{Command, CommandError, Page};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -45,6 +46,8 @@ const NOT_ON_DISK: &str = "what was changed is in force but not on disk: it is w
 pub(crate) enum Reply {
     /// These rows are the answer.
     Rows(Rows),
+    /// These are, once every function has the policy that was set.
+    Passing(Rows),
     /// The command is to be called again with these jobs, as far as they are found.
     Read {
         wanted: Wanted,
@@ -95,6 +98,16 @@ impl Rows {
     pub(crate) fn end(mut self, next: Option<u64>) -> Reply {
         self.push(&Page { next });
         Reply::Rows(self)
+    }
+}
+
+impl Reply {
+    /// The answer to a command that set a rule of this name. A name that is no pattern is in force at once.
+    pub(crate) fn once_in_force(self, pattern: &[u8]) -> Self {
+        match self {
+            Reply::Rows(rows) if is_pattern(pattern) => Reply::Passing(rows),
+            reply @ (Reply::Rows(_) | Reply::Passing(_) | Reply::Read { .. }) => reply,
+        }
     }
 }
 
@@ -164,21 +177,20 @@ impl Core {
         reading: Option<Reading>,
         out: &mut dyn Outbox,
     ) {
-        let (before, pass) = (self.writing.last_ticket(), self.chores.policies.wanted());
+        let before = self.writing.last_ticket();
         match self.dispatch(conn, command, reading, out) {
             Ok(Reply::Rows(rows)) => {
-                let mut text = rows.0;
-                text.extend_from_slice(END);
-                let after = self.writing.last_ticket();
-                let reply = WaitingReply { after, conn, place, text };
-                let wanted = self.chores.policies.wanted();
-                if after == before {
+                let reply = self.waiting_reply(conn, place, rows);
+                if reply.after == before {
                     out.replace(conn, place, Answer::Text(&reply.text));
-                } else if wanted != pass && wanted > self.chores.policies.passed() {
-                    self.replies.passing.push_back((wanted, reply));
                 } else {
                     self.answer_when_durable(reply, out);
                 }
+            }
+            Ok(Reply::Passing(rows)) => {
+                let reply = self.waiting_reply(conn, place, rows);
+                self.replies.passing.push_back((self.chores.policies.wanted(), reply));
+                self.answer_passed(out);
             }
             Ok(Reply::Read { .. }) if !self.may_read(conn) => {
                 let error = CommandError::new(format!(
@@ -203,6 +215,12 @@ impl Core {
             }
             Err(error) => out.replace(conn, place, Answer::Text(&refusal(&error))),
         }
+    }
+
+    fn waiting_reply(&self, conn: ConnId, place: Ticket, rows: Rows) -> WaitingReply {
+        let mut text = rows.0;
+        text.extend_from_slice(END);
+        WaitingReply { after: self.writing.last_ticket(), conn, place, text }
     }
 
     /// Whether one more command of the connection may wait for the store. One whose peer has left asks no more.

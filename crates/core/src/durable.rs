@@ -203,16 +203,7 @@ impl Core {
             self.jobs.insert(&new)
         };
         let not_before = UnixTime::from_seconds(record.not_before);
-        // When its last attempt ended is not stored: its wait counts anew, rather than from its submit.
-        let now = self.now.unix;
-        if record.attempts > 0 {
-            // It is stored when its pause ends. However the clock was set since, it is no longer than it was.
-            let backoff = self.functions.get(function).policy.backoff;
-            let pause = not_before.since(now).min(backoff.pause(record.attempts, 0.0));
-            self.pause(key, self.now.moment.after(pause));
-        } else {
-            self.place(key, Some(not_before), record.submitted.max(not_before));
-        }
+        self.place_stored(key, not_before, record.submitted.max(not_before));
         self.note_number(record.number.max(record.place));
     }
 

@@ -82,6 +82,8 @@ pub enum Event<'a> {
     ScheduleHidden { name: &'a [u8] },
     /// A schedule was left out.
     ScheduleLeft { name: &'a [u8], reason: &'a str },
+    /// Another policy is in force for this function.
+    PolicyChanged { function: Function<'a> },
     /// A person changed something with a typed command.
     Steered { conn: ConnId, command: &'a str, changed: u64 },
 }

@@ -4,14 +4,13 @@
 //! From: policies; every start and end of a job. To: a gate that is open or shut, and woken workers when it
 //! opens (I10). Never: lets more jobs run, or start, than the policy says.
 
-use crate::chores::PORTION;
 use crate::core::Core;
+use crate::event::Event;
 use crate::function::FunctionKey;
 use crate::ids::Moment;
-use crate::job::State;
 use crate::line::Gate;
 use crate::outbox::Outbox;
-use crate::timers::{Alarm, Due};
+use crate::timers::Alarm;
 
 impl Core {
     /// A function has another policy: its gate and its sleeping workers follow, its waiting jobs in portions.
@@ -23,6 +22,7 @@ impl Core {
         }
         self.functions.get_mut(function).policy = policy;
         self.set_up_gate(function);
+        out.note(Event::PolicyChanged { function: self.functions.name(function) });
         self.wake_all_ready(function, out);
     }
 
@@ -105,20 +105,10 @@ impl Core {
     /// Gives queued jobs, a portion of all, the time at which they expire by their policies of now.
     pub(crate) fn time_expiries(&mut self) {
         let Some(from) = self.chores.expiries.at() else { return };
-        let (keys, next) = self.jobs.portion(from, PORTION);
+        let (keys, next) = self.jobs.portion(from, self.settings.portion);
         for key in keys {
-            let job = self.jobs.get(key);
-            let (number, since) = (job.number(), job.waits_since());
-            let State::Queued { expires: before, .. } = *job.state() else { continue };
-            let expires = self.expiry(key, since);
-            if expires == before {
-                continue;
-            }
-            self.timers.remove(before, Due::Job(number));
-            self.jobs.set_expires(key, expires);
-            if expires != crate::job::NEVER {
-                self.timers.add(expires, Due::Job(number));
-            }
+            // One whose time has come dies when the timers are looked at, which is at once.
+            self.follow_expiry(key);
         }
         self.chores.expiries.go_on(next);
     }

@@ -55,14 +55,10 @@ impl Core {
         for _ in 0..DUE_MAX {
             let function = self.select(conn)?;
             let (_, key) = self.jobs.line(function).first().expect("a selected function has a ready job");
-            match self.jobs.get(key).state() {
-                State::Queued { expires, .. } if *expires <= self.now.unix => {
-                    self.die(key, Outcome::Expired, b"", out);
-                }
-                State::Queued { .. } | State::Delayed { .. } | State::Paused { .. } | State::Running(_) => {
-                    return Some(function);
-                }
+            if !self.follow_expiry(key) {
+                return Some(function);
             }
+            self.die(key, Outcome::Expired, b"", out);
         }
         // The others go when the timers are looked at, which is now; the worker asks again then.
         None

@@ -673,7 +673,8 @@ impl Jobs {
         let extra = &mut self.get_mut(key).extra;
         if let Some(some) = extra {
             some.waiters.retain(|waiter| *waiter != conn);
-            if some.waiters.is_empty() && some.attempts == 0 && some.since.is_none() {
+            let is_told = some.since.is_some() || some.asked.is_some();
+            if some.waiters.is_empty() && some.attempts == 0 && !is_told {
                 *extra = None;
             }
         }

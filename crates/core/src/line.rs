@@ -141,9 +141,14 @@ impl Line {
         self.running
     }
 
+    /// Jobs that wait for their time or their pause.
+    pub(crate) fn delayed(&self) -> u32 {
+        self.delayed.iter().sum()
+    }
+
     /// Jobs that wait or run.
     pub(crate) fn total(&self) -> u32 {
-        self.queued() + self.delayed.iter().sum::<u32>() + self.running
+        self.queued() + self.delayed() + self.running
     }
 
     /// The job to be served first, and its priority, while the gate is open.

@@ -38,6 +38,19 @@ impl Core {
         self.timers.set_alarm(until, Alarm::Pause(self.jobs.get(key).number()));
     }
 
+    /// Puts a new job to its place that a store had, this one or another. Its wait counts from `since` where no
+    /// worker had it yet. When its last attempt ended is not stored: its wait counts anew then.
+    pub(crate) fn place_stored(&mut self, key: JobKey, not_before: UnixTime, since: UnixTime) {
+        let job = self.jobs.get(key);
+        if job.attempts() == 0 {
+            return self.place(key, Some(not_before), since);
+        }
+        // It is stored when its pause ends. However the clock was set since, it is no longer than it was.
+        let backoff = self.functions.get(job.function()).policy.backoff;
+        let pause = not_before.since(self.now.unix).min(backoff.pause(job.attempts(), 0.0));
+        self.pause(key, self.now.moment.after(pause));
+    }
+
     /// When a job expires that waits since then.
     pub(crate) fn expiry(&self, key: JobKey, since: UnixTime) -> UnixTime {
         let policy = &self.functions.get(self.jobs.get(key).function()).policy;
@@ -48,6 +61,24 @@ impl Core {
             }
             None => NEVER,
         }
+    }
+
+    /// Gives a queued job the end of its wait that its policy says now; `true` when it has come.
+    ///
+    /// Whoever lets a job expire asks here: a policy is in force though its sweep has not come to the job.
+    pub(crate) fn follow_expiry(&mut self, key: JobKey) -> bool {
+        let job = self.jobs.get(key);
+        let State::Queued { expires: before, .. } = *job.state() else { return false };
+        let (number, since) = (job.number(), job.waits_since());
+        let expires = self.expiry(key, since);
+        if expires != before {
+            self.timers.remove(before, Due::Job(number));
+            self.jobs.set_expires(key, expires);
+            if expires != NEVER {
+                self.timers.add(expires, Due::Job(number));
+            }
+        }
+        expires <= self.now.unix
     }
 
     /// Takes a job from its place: off its worker's list, off the timers, out of its line.
@@ -91,7 +122,11 @@ impl Core {
                 self.place(key, None, since);
                 self.wake(self.jobs.get(key).function(), out);
             }
-            State::Queued { .. } => self.die(key, Outcome::Expired, b"", out),
+            State::Queued { .. } => {
+                if self.follow_expiry(key) {
+                    self.die(key, Outcome::Expired, b"", out);
+                }
+            }
             State::Paused { .. } | State::Running(_) => unreachable!("it has no timer of the calendar"),
         }
     }

@@ -16,9 +16,6 @@ use std::collections::BTreeSet;
 use std::vec;
 use thiserror::Error;
 
-/// Schedules that one step looks at.
-const PORTION: usize = 1024;
-
 /// Bytes of schedules at which a step writes no more of them.
 const PORTION_BYTES: usize = 1 << 20;
 
@@ -141,7 +138,7 @@ impl Core {
         file: &mut NewFile,
         out: &mut dyn Outbox,
     ) -> Option<ScheduleKey> {
-        let keys: Vec<ScheduleKey> = self.schedules.after(behind).map(|(key, _)| key).take(PORTION).collect();
+        let keys: Vec<ScheduleKey> = self.schedules.after(behind).map(|(key, _)| key).take(self.settings.portion).collect();
         for key in &keys {
             let schedule = self.schedules.get(*key);
             if schedule.source == Source::File && !file.names.contains(&schedule.given.name) {
@@ -151,13 +148,13 @@ impl Core {
                 file.reloaded.schedules += 1;
             }
         }
-        keys.last().copied().filter(|_| keys.len() == PORTION)
+        keys.last().copied().filter(|_| keys.len() == self.settings.portion)
     }
 
     /// Takes a portion of the schedules in; whether these were the last.
     fn take_schedules(&mut self, file: &mut NewFile, out: &mut dyn Outbox) -> bool {
         let mut bytes = 0;
-        for _ in 0..PORTION {
+        for _ in 0..self.settings.portion {
             let Some(schedule) = file.schedules.next() else { return true };
             let len = schedule.given.workload.as_bytes().len();
             if self.take_schedule(schedule, out) {

@@ -38,6 +38,14 @@ pub(crate) const PATTERNS_MAX: usize = 1_000;
 pub(crate) const PATTERN_BYTES_MAX: usize = 1_024;
 const _: () = assert!(PATTERN_BYTES_MAX <= FUNCTION_BYTES_MAX);
 
+/// What a rule says of how long letters are kept: where this is as it was, no letter is kept by another rule.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Keeping {
+    /// Where a pattern stands among all of them.
+    position: Option<usize>,
+    values: Vec<(PolicyKey, String)>,
+}
+
 /// A rule of the configuration file: `[function."PATTERN"]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FileRule {
@@ -222,6 +230,16 @@ impl Rules {
     /// The values of one rule that was set at run time; `None` when there is no such rule.
     pub(crate) fn row(&self, pattern: &[u8]) -> Option<Vec<Sourced>> {
         self.set.get(pattern).map(|rule| own_values(Source::Set, pattern, rule))
+    }
+
+    /// What a rule that was set at run time says of how long letters are kept, if anything.
+    pub(crate) fn keeping(&self, pattern: &[u8]) -> Option<Keeping> {
+        let rule = self.set.get(pattern)?;
+        let values = rule.values.iter().filter(|(key, _)| key.is_about_letters());
+        let values: Vec<(PolicyKey, String)> = values.map(|(key, value)| (*key, value.clone())).collect();
+        let is_it = |it: &Pattern| it.rank.0 == Source::Set && *it.text == *pattern;
+        let position = self.patterns.iter().position(is_it);
+        (!values.is_empty()).then_some(Keeping { position, values })
     }
 
     fn of(&self, source: Source) -> &BTreeMap<Box<[u8]>, Rule> {

@@ -1,5 +1,6 @@
 //! How a queue is told to behave.
 
+use crate::chores::PORTION;
 use crate::policy::Policy;
 use crate::rules::{self, FileRule, PolicyError, Rules};
 use geartrain_proto::command::ScheduleAdd;
@@ -131,6 +132,10 @@ pub struct Settings {
     pub schedules: Vec<ScheduleAdd>,
     /// Bounds on what peers can make the queue keep.
     pub limits: Limits,
+    /// Entries that a portion of work on very many of them looks at: 1 and up, default 2048. For tests, which
+    /// have fewer entries.
+    #[doc(hidden)]
+    pub portion: usize,
 }
 
 impl Default for Settings {
@@ -156,6 +161,7 @@ impl Default for Settings {
             time_zone: "UTC".to_owned(),
             schedules: Vec::new(),
             limits: Limits::default(),
+            portion: PORTION,
         }
     }
 }

@@ -93,6 +93,12 @@ pub(crate) fn note(log: &Log, event: &Event<'_>, who: Option<Who>) {
                 log.line(Level::Notice, format_args!("{who} sent {command}: {changed} changed"));
             }
         }
+        Event::PolicyChanged { function } => {
+            log.line(
+                Level::Debug,
+                format_args!("function {} has another policy now", text(function.as_bytes())),
+            );
+        }
         Event::Ended { handle, function, how } => ended(log, handle.as_bytes(), function.as_bytes(), *how),
         Event::Spilled { is_first: true, .. } => log.line(
             Level::Info,

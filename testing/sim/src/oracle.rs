@@ -18,7 +18,7 @@ pub(crate) use account::number_of;
 pub(crate) use steer::{handle_of, owned_document};
 
 use crate::output::Effect;
-use crate::policy::Rules;
+use crate::policy::{Policy, Rules};
 use geartrain_core::{ConnId, Ended, Moment, Now, Shelf, Ticket};
 use geartrain_proto::Priority;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,14 @@ pub(crate) struct Oracle {
     pub(crate) fired: Now,
     /// The rules of policies in force.
     pub(crate) rules: Rules,
-    resolved: gates::Resolved,
+    /// The policy of each function that there is, as far as one was asked for.
+    in_force: BTreeMap<Vec<u8>, Policy>,
+    /// Functions whose policy is another one than the rules say, and since which change of them.
+    behind: BTreeMap<Vec<u8>, u64>,
+    /// Changes of the rules.
+    rule_changes: u64,
+    /// Functions that are being dropped, by the place of the answer, and the jobs they had.
+    drops: BTreeMap<Ticket, (Vec<u8>, BTreeSet<Vec<u8>>)>,
     starts: BTreeMap<Vec<u8>, gates::Starts>,
     /// Jobs that left the queue and are kept.
     pub(crate) letters: BTreeMap<Vec<u8>, Letter>,
@@ -103,6 +110,10 @@ pub struct Counts {
     pub limited_starts: u64,
     /// Rules of policies set or taken back.
     pub policies: u64,
+    /// Of those, how many while one before was not in force everywhere.
+    pub policies_between: u64,
+    /// Functions that were dropped in several portions.
+    pub drops: u64,
     /// Letters removed by a rule.
     pub letters_removed: u64,
     /// Letters that a person dropped.
@@ -166,6 +177,8 @@ impl Counts {
         self.paused += other.paused;
         self.limited_starts += other.limited_starts;
         self.policies += other.policies;
+        self.policies_between += other.policies_between;
+        self.drops += other.drops;
         self.letters_removed += other.letters_removed;
         self.letters_dropped += other.letters_dropped;
         self.requeued += other.requeued;
@@ -329,7 +342,10 @@ pub(crate) enum Cause<'a> {
     /// What was loaded is in force.
     Started,
     Closed(ConnId),
-    Timeout,
+    /// The server looked at its timers; whether nothing more is due.
+    Timeout {
+        is_done: bool,
+    },
     StoreFailed(Ticket),
     Committed(Ticket),
     /// All that was read from the store was given to the server, but for a job that is unreadable.

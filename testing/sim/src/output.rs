@@ -135,6 +135,7 @@ pub(crate) enum Note {
     LetterRemoved { handle: Vec<u8>, shelf: Shelf },
     Suspended { worker: Vec<u8> },
     Unsuspended { worker: Vec<u8> },
+    PolicyChanged { function: Vec<u8> },
 }
 
 impl Output {
@@ -270,6 +271,9 @@ impl Outbox for Output {
             }
             Event::Suspended { worker, .. } => Note::Suspended { worker: worker.to_vec() },
             Event::Unsuspended { worker } => Note::Unsuspended { worker: worker.to_vec() },
+            Event::PolicyChanged { function } => {
+                Note::PolicyChanged { function: function.as_bytes().to_vec() }
+            }
             _ => return,
         }));
     }

@@ -37,7 +37,13 @@ pub(crate) struct Plan {
     /// Bytes of workloads of waiting stored jobs that the server keeps in memory: what real servers have, or
     /// so little that most of them leave.
     pub(crate) queue_memory_bytes: u64,
+    /// Entries that a portion of work on very many looks at: what real servers do at once, or so few that
+    /// anything happens between two portions.
+    pub(crate) portion: usize,
 }
+
+/// Entries of a portion of a real server.
+const PORTION: usize = 2048;
 
 /// Where background jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +74,7 @@ pub(crate) struct Faults {
 impl Plan {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let store = if rng.u32(0..5) == 0 { StoreKind::Memory } else { StoreKind::Sqlite };
-        Self {
+        let mut plan = Self {
             steps: rng.u32(200..3000),
             store,
             job_retries: if rng.u32(0..3) == 0 { rng.u32(1..4) } else { 0 },
@@ -97,7 +103,19 @@ impl Plan {
                 0 => *rng.choice(&[1, 40, 300, 4000]).unwrap_or(&1),
                 _ => 1 << 30,
             },
+            portion: PORTION,
+        };
+        if rng.u32(0..3) == 0 {
+            // Rules are changed often enough to meet the portions of those before.
+            plan.portion = rng.usize(1..5);
+            plan.steering = *rng.choice(&[15, 40, 70]).unwrap_or(&40);
         }
+        plan
+    }
+
+    /// Whether things happen between two portions of work that a real server does at once.
+    pub(crate) fn is_portioned(&self) -> bool {
+        self.portion < PORTION
     }
 
     /// Whether workloads leave memory.

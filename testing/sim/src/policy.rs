@@ -55,6 +55,15 @@ pub(crate) struct Keep {
     pub(crate) count: Option<usize>,
 }
 
+/// Whether a rule of this name is about a function.
+pub(crate) fn is_about(pattern: &[u8], function: &[u8]) -> bool {
+    match pattern {
+        b"*" => true,
+        b"re*" => function.starts_with(b"re"),
+        name => name == function,
+    }
+}
+
 impl Rules {
     pub(crate) fn set(&mut self, set: &PolicySet) {
         let rule = self.by_pattern.entry(set.function.0.clone()).or_default();
@@ -75,12 +84,8 @@ impl Rules {
     pub(crate) fn resolve(&self, function: &[u8], job_retries: u32) -> Policy {
         let mut values = Values::new();
         for pattern in PATTERNS {
-            let is_meant = match pattern {
-                "*" => true,
-                "re*" => function.starts_with(b"re"),
-                name => name.as_bytes() == function,
-            };
-            if let Some(rule) = self.by_pattern.get(pattern.as_bytes()).filter(|_| is_meant) {
+            let rule = self.by_pattern.get(pattern.as_bytes());
+            if let Some(rule) = rule.filter(|_| is_about(pattern.as_bytes(), function)) {
                 values.extend(rule.clone());
             }
         }

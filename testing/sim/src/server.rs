@@ -6,14 +6,14 @@
 
 use crate::oracle::{Cause, Oracle, owned_document};
 use crate::output::{Effect, Output};
-use crate::plan::{Faults, Plan, StoreKind};
+use crate::plan::{FUNCTIONS, Faults, Plan, StoreKind};
 use fastrand::Rng;
 use geartrain_core::{
     ConnId, Core, Durability, LetterHead, Now, OwnedFound, OwnedRecord, OwnedShelving, Settings, Stored,
     Ticket, Wanted,
 };
 use geartrain_disk::Disk;
-use geartrain_proto::{AdminCommand, Message, Step, decode_message};
+use geartrain_proto::{AdminCommand, Message, Request, Step, decode_message};
 use geartrain_store::{Batch, Locking, MemoryStore, Reader, SqliteOptions, SqliteStore, Store, StoreError};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -41,6 +41,7 @@ pub(crate) struct Server {
     read: Option<Reading>,
     pub(crate) commit: Commit,
     pub(crate) output_bytes_max: usize,
+    is_portioned: bool,
 }
 
 /// The server's side of a connection, by the number of its link.
@@ -117,6 +118,7 @@ impl Server {
             bad_worker_after: plan.bad_worker_after,
             bad_worker_pause: Duration::from_secs(2),
             queue_memory_bytes: plan.queue_memory_bytes,
+            portion: plan.portion,
             ..Settings::default()
         };
         let prefix = settings.handle_prefix.clone();
@@ -163,7 +165,7 @@ impl Server {
         core.handle_committed(now, upto, &mut out);
         oracle.judge(now, Cause::Committed(upto), &std::mem::take(&mut out.effects));
         core.check_all();
-        Some(Self {
+        let mut server = Self {
             core,
             out,
             conns: BTreeMap::new(),
@@ -172,7 +174,30 @@ impl Server {
             read: None,
             commit: Commit::Idle,
             output_bytes_max: plan.output_bytes_max,
-        })
+            is_portioned: plan.is_portioned(),
+        };
+        server.keep_functions(now, oracle);
+        Some(server)
+    }
+
+    /// Where a policy reaches the functions one by one, the oracle must know which there are: all, always. A
+    /// worker that is able to do those that are missing comes and goes.
+    fn keep_functions(&mut self, now: Now, oracle: &mut Oracle) {
+        let missing = FUNCTIONS.into_iter().filter(|name| !oracle.functions.contains(name.as_bytes()));
+        let missing: Vec<&str> = missing.filter(|_| self.is_portioned).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let conn = self.core.handle_connected(0, "127.0.0.1");
+        oracle.connected(conn, false);
+        for function in missing {
+            let request = Request::CanDo { function: function.into() };
+            self.core.handle_request(now, conn, &request, &mut self.out);
+            self.judge(now, Cause::Request(conn, &request), oracle);
+        }
+        self.out.lanes.remove(&conn);
+        self.core.handle_closed(now, conn, &mut self.out);
+        self.judge(now, Cause::Closed(conn), oracle);
     }
 
     pub(crate) fn connect(&mut self, link: u32, exceptions: bool, oracle: &mut Oracle) {
@@ -237,6 +262,7 @@ impl Server {
             }
         }
         self.bound_outputs(now, oracle);
+        self.keep_functions(now, oracle);
         acknowledged
     }
 
@@ -261,12 +287,13 @@ impl Server {
         self.judge(now, Cause::Closed(conn.id), oracle);
     }
 
-    /// Calls the queue until nothing is due, which portions of long work are again and again.
+    /// Calls the queue until nothing is due, which portions of long work are again and again; or for one of them.
     pub(crate) fn timeout(&mut self, now: Now, oracle: &mut Oracle) {
         for _ in 0..PORTIONS_MAX {
             self.core.handle_timeout(now, &mut self.out);
-            self.judge(now, Cause::Timeout, oracle);
-            if self.core.poll_timeout(now).is_none_or(|again| again > now.moment) {
+            let is_done = self.core.poll_timeout(now).is_none_or(|again| again > now.moment);
+            self.judge(now, Cause::Timeout { is_done }, oracle);
+            if is_done || self.is_portioned {
                 return;
             }
         }

@@ -17,6 +17,8 @@ use geartrain_proto::command::{
 pub(crate) struct Hints {
     /// Of a hundred turns of a client, how many are commands.
     pub(crate) steering: u32,
+    /// The time of the calendar.
+    pub(crate) unix_seconds: i64,
     /// Whether no campaign is under way.
     pub(crate) is_idle: bool,
     /// Handles of letters.
@@ -69,7 +71,7 @@ pub(crate) fn some_command(rng: &mut Rng, handles: &[Vec<u8>], hints: &Hints) ->
                 *rng.choice(&[Section::Jobs, Section::Dead, Section::Policies]).unwrap_or(&Section::Jobs);
             Command::Export(Box::new(Export { section, after: 0, filter: DeadFilter::default() }))
         }
-        34 | 35 => Command::Import(Box::new(Import { item: item(rng), check: false })),
+        34 | 35 => Command::Import(Box::new(Import { item: item(rng, hints.unix_seconds), check: false })),
         36 | 37 => schedule(rng),
         38 if rng.bool() => Command::WorkersList(Box::new(WorkersList { after: 0 })),
         38 => Command::Explain(Box::new(Explain { handle: Some(job), function: None })),
@@ -106,7 +108,7 @@ fn requeue(rng: &mut Rng, letter: Bytes) -> DeadRequeue {
 }
 
 /// A job of another queue; few numbers, so that the same comes again.
-fn item(rng: &mut Rng) -> Item {
+fn item(rng: &mut Rng, unix_seconds: i64) -> Item {
     let is_dead = rng.bool();
     let attempt = AttemptRow {
         attempt: 1,
@@ -125,8 +127,12 @@ fn item(rng: &mut Rng) -> Item {
         priority: priority(rng),
         workload: Bytes::from("taken in"),
         reducer: None,
-        not_before: 0,
-        attempts: 1,
+        not_before: if is_dead {
+            0
+        } else {
+            *rng.choice(&[0, unix_seconds, unix_seconds + 20]).unwrap_or(&0)
+        },
+        attempts: if is_dead { 1 } else { rng.u32(0..3) },
         lost: 0,
         submitted: 1_799_999_999_000,
         shelf: is_dead.then_some(ShelfName::Dead),

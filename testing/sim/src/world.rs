@@ -215,8 +215,8 @@ impl World {
         self.now.unix = UnixTime::from_millis(self.now.unix.millis() + signed);
         let due =
             |server: &Server| server.core.poll_timeout(self.now).is_some_and(|at| at <= self.now.moment);
-        // The driver may be late.
-        if self.server.as_ref().is_some_and(due) && self.rng.u32(0..4) > 0 {
+        // The driver may be late, and is where much is to happen between two portions.
+        if self.server.as_ref().is_some_and(due) && (self.rng.u32(0..4) > 0) != self.plan.is_portioned() {
             self.timeout();
         }
     }
@@ -311,6 +311,7 @@ impl World {
         let turns = if is_burst { self.rng.u32(1..6) } else { 1 };
         let hints = Hints {
             steering: self.plan.steering,
+            unix_seconds: self.now.unix.seconds(),
             is_idle: self.oracle.campaigns.is_idle(),
             letters: self.oracle.letters.keys().take(50).cloned().collect(),
         };

@@ -154,7 +154,8 @@ impl Core {
         let own = values.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         self.set_policy(function.as_bytes(), own, out).map_err(|error| about(function.as_bytes(), &error))?;
         let outcome = if self.rules.row(function.as_bytes()) == before { "known" } else { "new" };
-        Ok(Rows::one(&Imported { outcome: outcome.to_owned(), handle: None }))
+        let imported = Imported { outcome: outcome.to_owned(), handle: None };
+        Ok(Rows::one(&imported).once_in_force(function.as_bytes()))
     }
 
     /// What tells this queue from every other one.
@@ -272,7 +273,7 @@ impl Core {
             kept: if is_stored { Kept::Stored } else { Kept::InMemory },
         });
         let not_before = UnixTime::from_seconds(record.not_before);
-        self.place(key, Some(not_before), self.now.unix.max(not_before));
+        self.place_stored(key, not_before, self.now.unix.max(not_before));
         if is_stored {
             let ticket = self.writing.next_ticket();
             out.persist(ticket, Op::Put(self.record(self.jobs.get(key), record.number)));

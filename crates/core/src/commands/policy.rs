@@ -3,14 +3,13 @@
 //! A rule that changes is written as a document, and every function that it is about gets its policy anew.
 
 use super::{Reply, Rows};
-use crate::chores::PORTION;
 use crate::core::Core;
 use crate::event::Event;
 use crate::function::FunctionKey;
 use crate::ids::ConnId;
 use crate::outbox::Outbox;
 use crate::persist::{Document, DocumentKind, Op};
-use crate::rules::{self, PolicyError, Sourced};
+use crate::rules::{self, Keeping, PolicyError, Sourced};
 use geartrain_proto::Function;
 use geartrain_proto::command::{CommandError, FunctionName, PolicyRow, PolicySet, PolicyShow, PolicyUnset};
 
@@ -63,9 +62,10 @@ impl Core {
     ) -> Result<Reply, CommandError> {
         let pattern = arguments.function.as_bytes();
         let keys = arguments.keys.iter().map(String::as_str);
+        let kept = self.rules.keeping(pattern);
         self.rules.unset(pattern, keys).map_err(|error| about(pattern, &error))?;
         self.write_policy(pattern, out);
-        let changed = self.apply_rule(pattern, out);
+        let changed = self.follow_rule(pattern, kept.as_ref(), out);
         out.note(Event::Steered { conn, command: "policy unset", changed });
         Ok(self.rule_row(pattern))
     }
@@ -78,9 +78,10 @@ impl Core {
         values: impl Iterator<Item = (&'v str, &'v str)>,
         out: &mut dyn Outbox,
     ) -> Result<u64, PolicyError> {
+        let kept = self.rules.keeping(pattern);
         self.rules.set(pattern, values)?;
         self.write_policy(pattern, out);
-        Ok(self.apply_rule(pattern, out))
+        Ok(self.follow_rule(pattern, kept.as_ref(), out))
     }
 
     /// Takes a rule back that the store kept. One that cannot be read is left there as it is.
@@ -104,10 +105,28 @@ impl Core {
         out.persist(ticket, Op::Document(document));
     }
 
-    /// The rule of this name is another one: how many functions have another policy now.
+    /// The rule of this name is another one; `kept` is what it said of letters before.
+    fn follow_rule(&mut self, pattern: &[u8], kept: Option<&Keeping>, out: &mut dyn Outbox) -> u64 {
+        let changed = self.apply_to_functions(pattern, out);
+        if self.rules.keeping(pattern).as_ref() != kept {
+            self.keep_anew(pattern, out);
+        }
+        changed
+    }
+
+    /// The rules of this name, or any where it is a pattern, are other ones: how many functions have another
+    /// policy now.
     ///
     /// Those that are not among the first follow in portions; see `chores.rs`.
     pub(crate) fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
+        let changed = self.apply_to_functions(pattern, out);
+        // Letters outlive their functions.
+        self.keep_anew(pattern, out);
+        changed
+    }
+
+    fn apply_to_functions(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
+        let is_first_of_expiries = self.chores.expiries.at().is_none();
         let changed = if rules::is_pattern(pattern) {
             let is_first = self.chores.policies.at().is_none();
             self.chores.policies.ask();
@@ -116,12 +135,8 @@ impl Core {
             let function = self.functions.find(Function::new(pattern));
             function.map_or(0, |function| u64::from(self.follow_rules(function, out)))
         };
-        // Letters outlive their functions.
-        let is_first = self.chores.keeping.at().is_none();
-        self.chores.keeping.ask();
-        if is_first {
+        if is_first_of_expiries {
             self.time_expiries();
-            self.enforce_keeping(out);
         }
         changed
     }
@@ -129,7 +144,8 @@ impl Core {
     /// Gives a portion of all functions the policies that follow from the rules of now: how many changed.
     pub(crate) fn apply_policies(&mut self, out: &mut dyn Outbox) -> u64 {
         let Some(from) = self.chores.policies.at() else { return 0 };
-        let (functions, next) = self.functions.slots(from, self.rules.names_compared(PORTION));
+        let names = self.rules.names_compared(self.settings.portion);
+        let (functions, next) = self.functions.slots(from, names);
         self.chores.policies.go_on(next);
         functions.into_iter().map(|function| u64::from(self.follow_rules(function, out))).sum()
     }
@@ -144,9 +160,9 @@ impl Core {
         changes
     }
 
-    /// The rule of this name, without values when there is none any more.
+    /// The answer: the rule of this name, without values when there is none any more.
     fn rule_row(&self, pattern: &[u8]) -> Reply {
-        Rows::one(&row(pattern, self.rules.row(pattern).unwrap_or_default()))
+        Rows::one(&row(pattern, self.rules.row(pattern).unwrap_or_default())).once_in_force(pattern)
     }
 }
 

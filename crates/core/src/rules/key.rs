@@ -137,6 +137,19 @@ impl PolicyKey {
         Err(PolicyError::UnknownKey { key, hint })
     }
 
+    /// Whether it says how long letters are kept.
+    pub(crate) fn is_about_letters(self) -> bool {
+        matches!(
+            self,
+            PolicyKey::DeadAge
+                | PolicyKey::DeadCount
+                | PolicyKey::DeadBytes
+                | PolicyKey::FinishedAge
+                | PolicyKey::FinishedCount
+                | PolicyKey::FinishedBytes
+        )
+    }
+
     /// Looks at one value alone.
     ///
     /// # Errors

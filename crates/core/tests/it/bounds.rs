@@ -5,7 +5,8 @@ use geartrain_core::{
     ConnId, Core, Durability, LetterHead, Limits, Moment, Now, Outcome, Record, Settings, Shelf, Shelving,
     Stored, Ticket, UnixTime,
 };
-use geartrain_proto::{AdminCommand, Function, Priority, Request};
+use geartrain_proto::{AdminCommand, Function, GrabKind, Priority, Request, Submit, SubmitMode, Unique};
+use std::time::Duration;
 
 /// More than two portions.
 const MANY: u64 = 5_000;
@@ -62,10 +63,14 @@ impl Full {
     }
 
     fn file(&mut self, number: u64, bytes: u64) {
+        self.file_of("f", number, bytes);
+    }
+
+    fn file_of(&mut self, function: &str, number: u64, bytes: u64) {
         let (shelf, how, error) = (Shelf::Dead, Outcome::Failed, &b"error"[..]);
         let ended = UnixTime::from_millis(self.now.unix.millis() + number.cast_signed());
         let shelving = Shelving { number, shelf, ended, how, attempts: 1, error };
-        let letter = Stored::Letter(LetterHead { shelving, function: b"f", bytes });
+        let letter = Stored::Letter(LetterHead { shelving, function: function.as_bytes(), bytes });
         self.core.load(self.now, letter, &mut self.out);
     }
 
@@ -78,6 +83,29 @@ impl Full {
 
     fn take_sent(&mut self) -> String {
         std::mem::take(&mut self.out.sent).into_iter().map(|(_, what)| what).collect()
+    }
+
+    fn submit(&mut self, function: &str) {
+        let submit = Submit {
+            function: Function::from(function),
+            unique: Unique::from(""),
+            priority: Priority::Normal,
+            mode: SubmitMode::Background,
+            reducer: None,
+            workload: b"w",
+        };
+        self.core.handle_request(self.now, self.conn, &Request::Submit(submit), &mut self.out);
+        self.commit();
+        self.take_sent();
+    }
+
+    fn commit(&mut self) {
+        self.core.handle_committed(self.now, Ticket::new(u64::MAX >> 1), &mut self.out);
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        let time = Duration::from_secs(seconds);
+        self.now = Now { moment: self.now.moment.after(time), unix: self.now.unix.after(time) };
     }
 
     /// Does one portion; `false` when there is nothing to do.
@@ -178,6 +206,99 @@ fn a_long_line_gets_its_expiry_in_portions() {
 }
 
 #[test]
+fn a_raised_expiry_saves_the_jobs_that_its_sweep_has_not_come_to() {
+    let mut full = Full::with_jobs(MANY);
+    let conn = full.conn;
+    for (values, seconds) in [("10s", 9), ("1h", 2), ("12s", 0), ("none", 3)] {
+        full.commit();
+        full.ask(conn, &format!(r#"policy set {{"function":"f","values":{{"expires":"{values}"}}}}"#));
+        full.commit();
+        assert!(full.take_sent().ends_with(".\n"), "it is in force");
+        if values == "10s" {
+            full.finish();
+        }
+        full.pass(seconds);
+        full.step();
+    }
+    full.finish();
+    assert_eq!(full.core.jobs() as u64, MANY);
+}
+
+#[test]
+fn a_worker_gets_jobs_by_the_expiry_of_now() {
+    let mut full = Full::with_jobs(MANY);
+    let worker = full.core.handle_connected(8, "127.0.0.1");
+    let can_do = Request::CanDo { function: Function::from("f") };
+    full.core.handle_request(full.now, worker, &can_do, &mut full.out);
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"expires":"10s"}}"#);
+    full.finish();
+    // Looked at by grabs alone: the time comes before the sweep of what was raised.
+    full.load_job(MANY + 1);
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"expires":"1h"}}"#);
+    full.pass(11);
+    for _ in 0..3_000 {
+        full.core.handle_request(full.now, worker, &Request::Grab(GrabKind::Plain), &mut full.out);
+    }
+    assert_eq!((full.out.assigned.len(), full.core.jobs() as u64), (3_000, MANY + 1));
+    full.finish();
+    // And one that was lowered ends those that its sweep has not come to.
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"expires":"5s"}}"#);
+    full.core.handle_request(full.now, worker, &Request::Grab(GrabKind::Plain), &mut full.out);
+    assert_eq!(full.out.assigned.len(), 3_000, "all the others waited longer");
+}
+
+#[test]
+fn a_raised_age_saves_the_letters_that_its_sweep_has_not_come_to() {
+    let mut full = Full::with_letters(Limits::default(), MANY);
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"dead-age":"10s"}}"#);
+    full.finish();
+    full.ask(full.conn, r#"policy set {"function":"f","values":{"dead-age":"1h"}}"#);
+    full.pass(20);
+    full.finish();
+    assert_eq!(full.counts(), (MANY, 0));
+    full.pass(3_600);
+    full.finish();
+    assert_eq!(full.counts(), (0, MANY));
+}
+
+#[test]
+fn letters_are_looked_at_only_where_what_is_kept_changed() {
+    let mut full = Full::with_letters(Limits::default(), MANY);
+    (1..=3).for_each(|number| full.file_of("g", MANY + number, 100));
+    full.finish();
+    let mut portions = |function: &str, values: &str| {
+        full.ask(full.conn, &format!(r#"policy set {{"function":"{function}","values":{{{values}}}}}"#));
+        let removed = full.counts().1;
+        (full.finish().1, removed)
+    };
+    assert_eq!(portions("f", r#""dead-count":4000"#), (2, 1000), "the letters of f, by and by");
+    assert_eq!(portions("f", r#""paused":true"#), (0, 1000));
+    assert_eq!(portions("*", r#""attempts":3"#), (0, 1000));
+    assert_eq!(portions("g", r#""dead-count":1"#), (0, 1002), "a name is looked at alone");
+    assert_eq!(portions("f*", r#""dead-age":"1h""#), (1, 1002));
+    assert_eq!(portions("f*", r#""expires":"1h""#), (0, 1002));
+    assert_eq!(portions("*f", r#""dead-age":"2h""#), (1, 1002));
+    assert_eq!(portions("f*", r#""expires":"2h""#), (1, 1002), "of two patterns the later counts");
+    full.pass(2 * 3_600);
+    full.finish();
+    assert_eq!(full.counts(), (1, MANY + 2));
+}
+
+#[test]
+fn names_that_are_set_while_letters_are_looked_at_are_all_looked_at() {
+    let mut full = Full::with_letters(Limits::default(), MANY);
+    for (index, name) in (0..).zip(["a", "b", "y", "z"]) {
+        (1..=3).for_each(|number| full.file_of(name, MANY + index * 3 + number, 100));
+    }
+    full.finish();
+    for name in ["f", "a", "b", "z"] {
+        full.ask(full.conn, &format!(r#"policy set {{"function":"{name}","values":{{"dead-count":1}}}}"#));
+    }
+    full.finish();
+    assert_eq!(full.counts(), (7, MANY + 5));
+}
+
+#[test]
 fn a_function_is_dropped_with_its_jobs_in_portions() {
     let mut full = Full::with_jobs(MANY);
     full.out.persisted.clear();
@@ -186,6 +307,16 @@ fn a_function_is_dropped_with_its_jobs_in_portions() {
     assert_eq!(full.finish(), (PORTION, 2));
     assert_eq!(full.take_sent(), "OK\r\n");
     assert_eq!((full.core.jobs(), full.ask(full.conn, "status")), (0, ".\n".to_owned()));
+}
+
+#[test]
+fn a_short_line_is_dropped_at_once_beside_a_long_one() {
+    let mut full = Full::with_jobs(MANY);
+    full.submit("g");
+    full.submit("g");
+    assert_eq!(full.ask(full.conn, "drop function g force"), "OK\r\n");
+    assert_eq!(full.core.jobs() as u64, MANY);
+    full.core.check_all();
 }
 
 #[test]

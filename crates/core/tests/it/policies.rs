@@ -2,7 +2,7 @@
 
 use crate::world::{Outputs, World};
 use geartrain_core::{
-    Core, Document, DocumentKind, Durability, FileRule, Now, Settings, SettingsError, Stored,
+    ConnId, Core, Document, DocumentKind, Durability, FileRule, Now, Settings, SettingsError, Stored,
 };
 use geartrain_proto::SubmitMode::Background;
 use geartrain_proto::{AdminCommand, Function, GrabKind, Priority, Request, Submit, Unique};
@@ -173,13 +173,12 @@ fn a_change_that_is_not_durable_is_answered_as_such() {
     assert!(answer.starts_with("{\"error\":\"what was changed is in force but not on disk"), "{answer}");
 }
 
-/// Every function is looked at once for a rule, in portions, and all of them share what follows.
-#[test]
-fn a_hundred_thousand_functions_have_a_policy_when_it_is_answered() {
+/// A queue that has this many functions, `f0` and on, with a job each, and a connection to it.
+fn with_functions(count: u32) -> (Core, Outputs, ConnId) {
     let mut core = Core::new(Settings::default()).unwrap();
     let mut out = Outputs::default();
     let conn = core.handle_connected(3, "127.0.0.1");
-    for number in 0..100_000 {
+    for number in 0..count {
         let name = format!("f{number}");
         let request = Request::Submit(Submit {
             function: Function::from(name.as_str()),
@@ -191,9 +190,19 @@ fn a_hundred_thousand_functions_have_a_policy_when_it_is_answered() {
         });
         core.handle_request(Now::default(), conn, &request, &mut out);
     }
+    (core, out, conn)
+}
+
+fn pause_all(core: &mut Core, conn: ConnId, out: &mut Outputs) {
     let line = br#"policy set {"function":"f*","values":{"paused":true}}"#;
-    let command = AdminCommand::parse(line).unwrap();
-    core.handle_admin(Now::default(), conn, &command, &mut out);
+    core.handle_admin(Now::default(), conn, &AdminCommand::parse(line).unwrap(), out);
+}
+
+/// Every function is looked at once for a rule, in portions, and all of them share what follows.
+#[test]
+fn a_hundred_thousand_functions_have_a_policy_when_it_is_answered() {
+    let (mut core, mut out, conn) = with_functions(100_000);
+    pause_all(&mut core, conn, &mut out);
     assert_eq!(out.persisted.last().unwrap().1, "document f*");
     core.handle_committed(Now::default(), out.persisted.last().unwrap().0, &mut out);
     let mut steps = 0;
@@ -212,6 +221,25 @@ fn a_hundred_thousand_functions_have_a_policy_when_it_is_answered() {
     }
     core.handle_request(Now::default(), worker, &Request::Grab(GrabKind::Plain), &mut out);
     assert_eq!(out.sent.last().unwrap().1, "NO_JOB");
+}
+
+#[test]
+fn each_of_several_policies_at_once_is_answered_when_it_is_in_force() {
+    let (mut core, mut out, conn) = with_functions(5_000);
+    out.sent.clear();
+    for _ in 0..3 {
+        pause_all(&mut core, conn, &mut out);
+    }
+    core.handle_committed(Now::default(), out.persisted.last().unwrap().0, &mut out);
+    let answers = |out: &Outputs| out.sent.iter().filter(|(_, what)| what.ends_with(".\n")).count();
+    let mut answered = vec![answers(&out)];
+    while core.poll_timeout(Now::default()).is_some() {
+        core.handle_timeout(Now::default(), &mut out);
+        answered.push(answers(&out));
+    }
+    // What came while the first pass was under way is done with the second one.
+    assert_eq!(answered, [0, 0, 1, 1, 1, 3]);
+    core.check_all();
 }
 
 #[test]

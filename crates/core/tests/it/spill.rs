@@ -362,6 +362,30 @@ fn two_reads_that_fail_one_after_the_other_keep_the_order() {
 }
 
 #[test]
+fn a_client_that_waited_for_a_job_meanwhile_does_not_change_the_order() {
+    let mut world = tight();
+    let client = world.connect();
+    fill(&mut world, client, &["a", "b", "c", "d", "e"]);
+    let workers: Vec<ConnId> = (0..4).map(|_| worker(&mut world)).collect();
+    for worker in &workers {
+        world.grab(*worker);
+    }
+    world.close(workers[1]);
+    world.close(workers[2]);
+    let other = world.connect();
+    world.submit(other, "f", "c", Foreground);
+    world.close(other);
+    world.close(workers[3]);
+    for expected in 2..=5 {
+        world.grab(workers[0]);
+        while !world.out.reads.is_empty() {
+            world.answer_read();
+        }
+        assert_eq!(world.out.assigned.last().unwrap().1, format!("H:localhost:{expected}"));
+    }
+}
+
+#[test]
 fn a_job_that_goes_back_waits_as_long_as_the_policy_says_now() {
     let mut world = tight();
     let client = world.connect();

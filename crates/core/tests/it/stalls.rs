@@ -313,3 +313,25 @@ fn a_job_that_ended_since_its_export_does_not_run_again_in_its_own_queue() {
     world.command(person, &format!(r#"import {{"item":{other}}}"#));
     assert_eq!(world.core.jobs(), 1, "that of another queue runs");
 }
+
+/// Whether it was taken in or loaded, a pause that is left follows the policy and no calendar.
+#[test]
+fn a_job_that_was_tried_elsewhere_waits_its_pause_and_no_longer_than_one() {
+    let mut world = World::new(Settings { durability: Durability::Stored, ..Settings::default() });
+    world.loaded();
+    let (person, worker) = (world.connect(), world.connect());
+    world.can_do(worker, "f");
+    world.command(person, r#"policy set {"function":"f","values":{"backoff-first":"10s"}}"#);
+    let not_before = world.now.unix.seconds() + 3600;
+    let item = format!(
+        r#"{{"kind":"job","origin":"o","number":1,"function":"f","unique":"","priority":"normal","workload":"",
+            "submitted":0,"attempts":1,"not-before":{not_before}}}"#
+    );
+    world.command(person, &format!(r#"import {{"item":{}}}"#, item.replace('\n', "")));
+    assert_eq!(world.core.jobs(), 1);
+    world.now.unix = UnixTime::from_seconds(0);
+    world.advance(Duration::from_secs(9));
+    assert_eq!(world.grab(worker), ["NO_JOB"]);
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"]);
+}

@@ -34,6 +34,7 @@ impl Outbox for Outputs {
         self.sent.push((conn, describe(&response)));
     }
     fn hold(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>) {
+        assert!(!matches!(answer, Answer::Text(b"")), "a place that is held is not empty");
         // The place of an answer in text says nothing.
         if let Answer::Packet(response) = answer {
             self.sent.push((conn, format!("hold {} {}", ticket.number(), describe(&response))));

@@ -86,20 +86,13 @@ impl Oracle {
         assert_eq!(self.twin(&content), None, "I5: job {name} came back beside its twin");
         self.last_place += 1;
         let until = record.not_before * 1000;
-        let now = self.now.unix.millis();
         let (state, since) = if record.attempts == 0 {
             let state =
                 if is_due { State::Waiting } else { State::Delayed { earliest: until, latest: until } };
             let since = record.submitted.millis().max(until);
             (state, (since, since))
         } else {
-            // Only a pause can be left of a wait, and it is no longer than it was at first. When its last attempt
-            // ended is not stored: its wait counts anew.
-            let longest = self.policy(&content.function).pause(record.attempts).map_or(0, |(_, it)| it);
-            let left = (until - now).clamp(0, longest);
-            let paused =
-                State::Paused { earliest: self.moment_ms() + left, latest: self.moment_ms() + left + 2 };
-            if left > 0 { (paused, NOT_YET) } else { (State::Waiting, (now, now)) }
+            self.left_of_pause(&content.function, record.attempts, until)
         };
         let job = Job {
             content,
@@ -114,6 +107,23 @@ impl Oracle {
             deadline: None,
         };
         assert!(self.jobs.insert(handle.to_vec(), job).is_none(), "I7: job {name} came back twice");
+    }
+
+    /// How a job waits that a store had after so many attempts, and since when. Only a pause can be left of its wait,
+    /// and it is no longer than it was at first. When its last attempt ended is not stored: its wait counts anew.
+    pub(super) fn left_of_pause(
+        &mut self,
+        function: &[u8],
+        attempts: u32,
+        until: i64,
+    ) -> (State, (i64, i64)) {
+        let (now, moment) = (self.now.unix.millis(), self.moment_ms());
+        let longest = self.policy(function).pause(attempts).map_or(0, |(_, it)| it);
+        let left = (until - now).clamp(0, longest);
+        if left == 0 {
+            return (State::Waiting, (now, now));
+        }
+        (State::Paused { earliest: moment + left, latest: moment + left + 2 }, NOT_YET)
     }
 
     /// All jobs are back: those that were acknowledged and had not ended are among them, the ordered ones
@@ -158,6 +168,7 @@ impl Oracle {
             Effect::Note(Note::Ended { handle, how }) => self.ended(cause, changes, handle, *how),
             Effect::Send { conn, packet } => self.sent(*conn, packet),
             Effect::Note(Note::LetterRemoved { .. }) => {}
+            Effect::Note(Note::PolicyChanged { function }) => self.policy_changed(function),
             Effect::Note(Note::Suspended { worker }) => {
                 self.counts.suspended += 1;
                 assert!(self.suspended.insert(worker.clone()), "a worker is suspended twice");
@@ -343,7 +354,7 @@ impl Oracle {
             | (Cause::Request(conn, Request::CantDo { .. } | Request::ResetAbilities), Outcome::Unable)
             | (Cause::Request(conn, Request::WorkFail { .. }), Outcome::Failed)
             | (Cause::Request(conn, Request::WorkException { .. }), Outcome::Exception) => Some(conn),
-            (Cause::Timeout, Outcome::TimedOut) => None,
+            (Cause::Timeout { .. }, Outcome::TimedOut) => None,
             other => panic!("I8: job {name} is given back for {other:?}"),
         };
         assert!(by.is_none_or(|conn| conn == worker), "I8: job {name} is given back by another worker");
@@ -405,7 +416,7 @@ impl Oracle {
                 let since = job.since.0;
                 let is_over =
                     policy.expires_ms.is_some_and(|expires| since + expires <= self.now.unix.millis());
-                let looks = matches!(cause, Cause::Timeout | Cause::Request(_, Request::Grab(_)));
+                let looks = matches!(cause, Cause::Timeout { .. } | Cause::Request(_, Request::Grab(_)));
                 looks && is_over && !job.state.is_on_worker()
             }
             (Ended::Dead(Outcome::Unreadable), cause) => {
@@ -426,6 +437,12 @@ impl Oracle {
             (Ended::Cancelled, Cause::Admin(AdminCommand::CancelJob(asked))) => asked.as_bytes() == handle,
             (Ended::Cancelled, Cause::Admin(AdminCommand::DropFunction { function, .. })) => {
                 function.as_bytes() == job.content.function
+            }
+            (Ended::Cancelled, Cause::Timeout { .. }) => {
+                // A job that was moved there since has an old number: nothing tells it from the others.
+                let was_moved = self.ever.get(handle).is_some_and(|life| life.was_given_back);
+                let is_meant = |jobs: &BTreeSet<Vec<u8>>| was_moved || jobs.contains(handle);
+                self.drops.values().any(|(of, jobs)| *of == job.content.function && is_meant(jobs))
             }
             (Ended::Cancelled, _) => self.commands_under_way(cause).any(|command| match command {
                 Command::JobsCancel(it) if it.pick.handles.is_empty() => {
@@ -493,7 +510,7 @@ impl Oracle {
 /// Whether this may be the run of a schedule.
 fn is_schedule(cause: Cause<'_>) -> bool {
     let is_asked = matches!(cause, Cause::Typed(_, Command::ScheduleRun(_)));
-    is_asked || matches!(cause, Cause::Timeout)
+    is_asked || matches!(cause, Cause::Timeout { .. })
 }
 
 impl Peer {

@@ -1,9 +1,9 @@
 //! Whether a job of a function may be started: pauses, caps, rates, and workers that get none.
 
 use super::{Job, Oracle};
-use crate::policy::Policy;
+use crate::policy::{Policy, Rules, is_about};
 use geartrain_core::Moment;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Starts of a function that are remembered.
@@ -16,30 +16,67 @@ pub(crate) struct Starts {
     times: VecDeque<Moment>,
 }
 
-/// What the rules say, by function; made when it is asked for, gone when a rule changes.
-pub(crate) type Resolved = BTreeMap<Vec<u8>, Policy>;
-
 impl Oracle {
+    /// What is in force for the jobs of a function.
     pub(crate) fn policy(&mut self, function: &[u8]) -> Policy {
-        if let Some(policy) = self.resolved.get(function) {
-            return policy.clone();
+        match self.in_force.get(function) {
+            Some(policy) => policy.clone(),
+            None => self.policy_of_rules(function),
         }
-        let policy = self.rules.resolve(function, self.job_retries);
-        self.resolved.insert(function.to_vec(), policy.clone());
-        policy
     }
 
-    /// The rules have changed: a rate that is another one counts anew.
-    pub(super) fn rules_changed(&mut self) {
-        self.resolved.clear();
-        let functions: Vec<Vec<u8>> = self.functions.iter().cloned().collect();
-        for function in functions {
-            let rate = self.policy(&function).rate;
-            let starts = self.starts.entry(function).or_default();
-            if starts.rate != rate {
-                *starts = Starts { rate, times: VecDeque::new() };
+    /// What the rules say, which counts for letters at once.
+    pub(super) fn policy_of_rules(&self, function: &[u8]) -> Policy {
+        self.rules.resolve(function, self.job_retries)
+    }
+
+    /// Changes the rules: each function there is keeps its policy until it is said to have another one.
+    pub(super) fn change_rules(&mut self, change: impl FnOnce(&mut Rules)) {
+        self.counts.policies += 1;
+        self.counts.policies_between += u64::from(!self.behind.is_empty());
+        for function in &self.functions {
+            let policy = || self.rules.resolve(function, self.job_retries);
+            self.in_force.entry(function.clone()).or_insert_with(policy);
+        }
+        self.in_force.retain(|function, _| self.functions.contains(function));
+        change(&mut self.rules);
+        self.rule_changes += 1;
+        for (function, policy) in &self.in_force {
+            if self.rules.resolve(function, self.job_retries) == *policy {
+                self.behind.remove(function);
+            } else {
+                self.behind.entry(function.clone()).or_insert(self.rule_changes);
             }
         }
+    }
+
+    /// The policy of a function is what the rules say: a rate that is another one counts anew.
+    pub(super) fn policy_changed(&mut self, function: &[u8]) {
+        let policy = self.policy_of_rules(function);
+        let starts = self.starts.entry(function.to_vec()).or_default();
+        if starts.rate != policy.rate {
+            *starts = Starts { rate: policy.rate, times: VecDeque::new() };
+        }
+        self.behind.remove(function);
+        self.in_force.insert(function.to_vec(), policy);
+    }
+
+    /// A change of a rule was answered: no function that it is about has a policy from before it.
+    pub(super) fn check_in_force(&self, pattern: &[u8], change: u64) {
+        let is_behind = |(name, since): &(&Vec<u8>, &u64)| **since <= change && is_about(pattern, name);
+        let behind = self.behind.iter().find(is_behind).map(|(name, _)| name.escape_ascii().to_string());
+        assert_eq!(behind, None, "I17: change {change} of the rules is answered and not in force");
+    }
+
+    /// A function is gone.
+    pub(super) fn function_dropped(&mut self, function: &[u8]) {
+        self.starts.remove(function);
+        self.in_force.remove(function);
+        self.behind.remove(function);
+        self.away.forget(function);
+        let left = self.jobs.values().any(|job| job.content.function == function);
+        assert!(!left, "jobs of a dropped function are left");
+        self.functions.remove(function);
     }
 
     pub(super) fn running(&self, function: &[u8]) -> usize {

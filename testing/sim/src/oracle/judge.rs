@@ -4,7 +4,7 @@ use super::account::content_of;
 use super::shelves::Changes;
 use super::{Cause, Oracle, Sleep, State, handle_text};
 use crate::output::{Effect, Note};
-use geartrain_core::{ConnId, Now};
+use geartrain_core::{ConnId, Now, Ticket};
 use geartrain_proto::command::Command;
 use geartrain_proto::{AdminCommand, GrabKind, Handle, Request, Response, Step, SubmitMode, decode_response};
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Oracle {
             Cause::Typed(..)
             | Cause::Malformed
             | Cause::Started
-            | Cause::Timeout
+            | Cause::Timeout { .. }
             | Cause::StoreFailed(_)
             | Cause::Committed(_)
             | Cause::Read { .. } => None,
@@ -56,7 +56,7 @@ impl Oracle {
         self.judge_schedules(cause, &changes, effects);
         self.check_results(effects);
         self.check_retries(cause, effects);
-        self.check_letters(effects);
+        self.check_letters(cause, effects);
         self.check_held();
         self.check_wakes();
         acknowledged
@@ -65,7 +65,7 @@ impl Oracle {
     /// What the input itself changes, before its effects.
     fn before(&mut self, cause: Cause<'_>) {
         match cause {
-            Cause::Timeout => self.time_passed(),
+            Cause::Timeout { .. } => self.time_passed(),
             Cause::Committed(upto) => {
                 // After a failure it is the first commit that succeeds.
                 self.store_failed = false;
@@ -179,7 +179,9 @@ impl Oracle {
     /// After each step: no job lives that had to end, none waits longer than it may, none is in two places.
     fn check_retries(&mut self, cause: Cause<'_>, effects: &[Effect]) {
         let unix = self.now.unix.millis();
-        let is_timeout = matches!(cause, Cause::Timeout);
+        let is_timeout = matches!(cause, Cause::Timeout { .. });
+        // A job may not yet have the expiry that a policy gave it.
+        let is_done = matches!(cause, Cause::Timeout { is_done: true });
         let jobs: Vec<(Vec<u8>, super::Job)> = if is_timeout || !effects.is_empty() {
             self.jobs.iter().map(|(handle, job)| (handle.clone(), job.clone())).collect()
         } else {
@@ -190,7 +192,7 @@ impl Oracle {
             assert_eq!(job.must_end, None, "job {name} had its last attempt and lives");
             let is_late = is_timeout && job.deadline.is_some_and(|deadline| deadline <= self.now.moment);
             assert!(!is_late, "job {name} is on its worker for longer than it may, since {:?}", job.deadline);
-            if is_timeout && job.state == State::Waiting {
+            if is_done && job.state == State::Waiting {
                 let expires = self.policy(&job.content.function).expires_ms;
                 let limit = expires.map(|expires| job.since.1 + expires);
                 assert!(
@@ -390,6 +392,14 @@ impl Oracle {
     }
 
     fn judge_admin(&mut self, command: &AdminCommand<'_>, effects: &[Effect]) {
+        if let AdminCommand::DropFunction { function, .. } = command
+            && let Some(place) = effects.iter().find_map(place_of)
+        {
+            let of_function = self.jobs.iter().filter(|(_, job)| job.content.function == function.as_bytes());
+            let jobs = of_function.map(|(handle, _)| handle.clone()).collect();
+            self.drops.insert(place, (function.as_bytes().to_vec(), jobs));
+            return;
+        }
         let mut texts = effects.iter().filter_map(|effect| match effect {
             Effect::Text { text, .. } => Some(text.as_slice()),
             _ => None,
@@ -410,13 +420,23 @@ impl Oracle {
                 self.functions.insert(name.as_bytes().to_vec());
             }
             AdminCommand::DropFunction { function, .. } if text == b"OK\r\n" => {
-                self.starts.remove(function.as_bytes());
-                self.away.forget(function.as_bytes());
-                let left = self.jobs.values().any(|job| job.content.function == function.as_bytes());
-                assert!(!left, "jobs of a dropped function are left");
-                self.functions.remove(function.as_bytes());
+                self.function_dropped(function.as_bytes());
             }
             _ => {}
+        }
+    }
+
+    /// A function that was dropped in portions is gone, or stays.
+    pub(super) fn drop_answered(&mut self, place: Ticket, text: &[u8]) {
+        let Some((function, _)) = self.drops.remove(&place) else { return };
+        self.counts.drops += 1;
+        if text == b"OK\r\n" {
+            self.function_dropped(&function);
+        } else {
+            let runs = |job: &super::Job| job.content.function == function;
+            let is_used = self.jobs.values().any(runs)
+                || self.conns.values().any(|peer| peer.abilities.contains(&function));
+            assert!(is_used && text.starts_with(b"ERR there are still"), "I11: drop function");
         }
     }
 
@@ -446,6 +466,13 @@ impl Oracle {
             let woken = able().any(|peer| peer.sleep == Sleep::Woken);
             assert!(!sleeps || woken, "I10: {} waits and all its workers sleep", handle_text(&handle));
         }
+    }
+}
+
+fn place_of(effect: &Effect) -> Option<Ticket> {
+    match effect {
+        Effect::Place { ticket, .. } => Some(*ticket),
+        _ => None,
     }
 }
 

@@ -127,12 +127,13 @@ impl Oracle {
         for name in names {
             let runs = runs.remove(&name).unwrap_or_default();
             match cause {
-                Cause::Timeout => self.check_dues(&name, &runs, changes),
+                Cause::Timeout { .. } => self.check_dues(&name, &runs, changes),
                 Cause::Typed(_, Command::ScheduleRun(it)) if it.name == name => {
-                    assert!(
-                        matches!(runs.as_slice(), [run] if run.due == now),
-                        "schedule {name} runs when asked"
-                    );
+                    // Two that are refused within a millisecond are remembered as one.
+                    let last = self.schedules.by_name.get(&name).and_then(|it| it.last);
+                    let is_again = last.is_some_and(|it| it.due == now && it.number.is_none());
+                    let is_one = matches!(runs.as_slice(), [run] if run.due == now);
+                    assert!(is_one || (runs.is_empty() && is_again), "schedule {name} runs when asked");
                 }
                 _ => assert!(runs.is_empty(), "schedule {name} runs for {cause:?}"),
             }

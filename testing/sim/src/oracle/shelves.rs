@@ -134,7 +134,7 @@ impl Oracle {
 
     /// A letter that is removed was kept for long enough, or is the oldest of too many.
     fn check_surplus(&mut self, handle: &[u8], letter: &Letter) {
-        let policy = self.policy(&letter.function);
+        let policy = self.policy_of_rules(&letter.function);
         let keep = if letter.shelf == Shelf::Dead { policy.dead } else { policy.finished };
         let is_old = keep.age_ms.is_some_and(|age| self.now.unix.millis() >= letter.ended + age);
         let of_function =
@@ -150,25 +150,31 @@ impl Oracle {
         );
     }
 
-    /// After each step no more letters of a function are kept than its policy says.
-    pub(super) fn check_letters(&mut self, effects: &[Effect]) {
-        let is_shelving =
-            |effect: &Effect| matches!(effect, Effect::Persist { change: Change::Shelve(_), .. });
-        if !effects.iter().any(is_shelving) {
-            return;
-        }
-        let functions: BTreeSet<(Shelf, Vec<u8>)> =
-            self.letters.values().map(|letter| (letter.shelf, letter.function.clone())).collect();
-        for (shelf, function) in functions {
-            let policy = self.policy(&function);
+    /// No more letters of a function are kept than its policy says: of those that got one in this step, and of all
+    /// when all is done, none of which is too old then.
+    pub(super) fn check_letters(&self, cause: Cause<'_>, effects: &[Effect]) {
+        let is_done = matches!(cause, Cause::Timeout { is_done: true });
+        let shelved = effects.iter().filter_map(|effect| match effect {
+            Effect::Persist { change: Change::Shelve(it), .. } => self.letters.get(&handle_of(it.number)),
+            _ => None,
+        });
+        let concerned: Vec<&Letter> =
+            if is_done { self.letters.values().collect() } else { shelved.collect() };
+        let concerned: BTreeSet<(Shelf, &Vec<u8>)> =
+            concerned.into_iter().map(|letter| (letter.shelf, &letter.function)).collect();
+        for (shelf, function) in concerned {
+            let policy = self.policy_of_rules(function);
             let keep = if shelf == Shelf::Dead { policy.dead } else { policy.finished };
-            let count =
-                self.letters.values().filter(|it| it.shelf == shelf && it.function == function).count();
+            let of_function =
+                || self.letters.values().filter(|it| it.shelf == shelf && it.function == *function);
+            let (count, name) = (of_function().count(), function.escape_ascii());
             assert!(
                 keep.count.is_none_or(|max| count <= max),
-                "{count} letters of {} are kept, {keep:?}",
-                function.escape_ascii()
+                "{count} letters of {name} are kept, {keep:?}"
             );
+            let oldest = of_function().map(|letter| letter.ended).min().filter(|_| is_done);
+            let is_old = |(ended, age): (i64, i64)| ended + age <= self.now.unix.millis();
+            assert!(!oldest.zip(keep.age_ms).is_some_and(is_old), "a letter of {name} is too old, {keep:?}");
         }
     }
 }

@@ -4,12 +4,13 @@ use super::shelves::Changes;
 use super::{Cause, Content, Job, Letter, Life, Oracle, State, handle_text};
 use crate::output::{Change, Effect};
 use crate::policy::Values;
-use geartrain_core::{ConnId, Document, DocumentKind, Ended, Now, OwnedRecord, Ticket};
+use geartrain_core::{ConnId, Document, DocumentKind, Ended, Moment, OwnedRecord, Ticket};
 use geartrain_proto::command::{
     Campaign, CampaignState, Changed, Command, CommandError, Imported, Item, JobRow, LetterRow, Page,
 };
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A command that waits for its answer.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct Asked {
     changed: Option<Changed>,
     /// Whether it may be refused.
     may_fail: bool,
+    /// The last change of the rules, its own where it makes one.
+    rule_change: u64,
 }
 
 /// A job that was taken in.
@@ -52,10 +55,10 @@ struct Running {
     cancelled: u64,
     watched: BTreeSet<Vec<u8>>,
     is_over: bool,
-    /// Time between two releases, in milliseconds.
-    interval_ms: Option<i64>,
+    /// Time between two releases.
+    interval: Option<Duration>,
     /// When the last one was released that was no canary.
-    last_rated: Option<Now>,
+    last_rated: Option<Moment>,
 }
 
 impl Campaigns {
@@ -85,12 +88,10 @@ impl Oracle {
     /// What a command changes before anything follows from it.
     pub(super) fn before_command(&mut self, command: &Command) {
         match command {
-            Command::PolicySet(set) => self.rules.set(set),
-            Command::PolicyUnset(unset) => self.rules.unset(unset),
-            _ => return,
+            Command::PolicySet(set) => self.change_rules(|rules| rules.set(set)),
+            Command::PolicyUnset(unset) => self.change_rules(|rules| rules.unset(unset)),
+            _ => {}
         }
-        self.counts.policies += 1;
-        self.rules_changed();
     }
 
     /// Remembers a command until it is answered.
@@ -114,7 +115,8 @@ impl Oracle {
             _ => true,
         };
         let changed = self.expected_change(command, effects);
-        let asked = Asked { conn, command: command.clone(), changed, may_fail };
+        let asked =
+            Asked { conn, command: command.clone(), changed, may_fail, rule_change: self.rule_changes };
         self.commands.insert(place, asked);
         if let Command::DeadRequeue(order) = command {
             self.campaigns.muddled |= !self.campaigns.is_idle();
@@ -128,9 +130,9 @@ impl Oracle {
                 cancelled: 0,
                 watched: BTreeSet::new(),
                 is_over: false,
-                interval_ms: order.rate.as_ref().map(|rate| {
-                    let per_second = rate.strip_suffix("/s").and_then(|it| it.parse::<i64>().ok());
-                    1000 / per_second.expect("a rate that was chosen")
+                interval: order.rate.as_ref().map(|rate| {
+                    let per_second = rate.strip_suffix("/s").and_then(|it| it.parse::<u32>().ok());
+                    Duration::from_secs(1) / per_second.expect("a rate that was chosen")
                 }),
                 last_rated: None,
             });
@@ -224,6 +226,9 @@ impl Oracle {
         self.campaigns = Campaigns::default();
         self.suspended.clear();
         self.starts.clear();
+        self.in_force.clear();
+        self.behind.clear();
+        self.drops.clear();
         self.imports.retain(|_, taken| taken.durable);
     }
 
@@ -245,7 +250,6 @@ impl Oracle {
             }
             *states = vec![(Ticket::ZERO, body, values)];
         }
-        self.rules_changed();
     }
 
     /// A letter went back into the queue.
@@ -259,16 +263,12 @@ impl Oracle {
             let campaign = campaign.unwrap_or_else(|| panic!("{name} goes back and nobody asked for it"));
             assert_eq!(campaign.died, 0, "{name} goes back after one of its campaign died");
             let is_canary = campaign.completed < campaign.canary;
-            if let Some(interval) = campaign.interval_ms.filter(|_| !is_canary) {
-                // It counts by the calendar; one that is set back meanwhile makes nothing early.
-                let since = campaign.last_rated.replace(self.now).map(|last| {
-                    let moments =
-                        i64::try_from(self.now.moment.since(last.moment).as_millis()).unwrap_or(i64::MAX);
-                    moments.max(self.now.unix.millis() - last.unix.millis())
-                });
+            if let Some(interval) = campaign.interval.filter(|_| !is_canary) {
+                let last = campaign.last_rated.replace(self.now.moment);
+                let since = last.map(|last| self.now.moment.since(last));
                 assert!(
                     since.is_none_or(|it| it >= interval),
-                    "{name} goes back over the rate, after {since:?} ms"
+                    "{name} goes back over the rate, after {since:?}"
                 );
                 self.counts.rated_releases += 1;
             }
@@ -306,18 +306,21 @@ impl Oracle {
         let now = self.now.unix.millis();
         self.last_place += 1;
         let until = record.not_before * 1000;
+        let (state, since) = if record.attempts == 0 {
+            let state =
+                if until > now { State::Delayed { earliest: until, latest: until } } else { State::Waiting };
+            (state, (now.max(until), now.max(until)))
+        } else {
+            self.left_of_pause(&content.function, record.attempts, until)
+        };
         let job = Job {
             content,
-            state: if until > now {
-                State::Delayed { earliest: until, latest: until }
-            } else {
-                State::Waiting
-            },
+            state,
             place: self.last_place,
-            ordered: until <= now,
+            ordered: state == State::Waiting,
             attempts: record.attempts,
             lost: record.lost,
-            since: (now.max(until), now.max(until)),
+            since,
             must_end: None,
             may_be_abandoned: false,
             deadline: None,
@@ -377,7 +380,7 @@ impl Oracle {
 
     /// An answer is there.
     pub(super) fn answered(&mut self, cause: Cause<'_>, place: Ticket, text: &[u8]) {
-        let Some(asked) = self.commands.remove(&place) else { return };
+        let Some(asked) = self.commands.remove(&place) else { return self.drop_answered(place, text) };
         if !self.conns.contains_key(&asked.conn) {
             return;
         }
@@ -392,6 +395,11 @@ impl Oracle {
             let store_failed = self.store_failed || matches!(cause, Cause::Read { .. });
             assert!(asked.may_fail || store_failed, "I11: {command:?} was refused: {shown}");
             return;
+        }
+        match command {
+            Command::PolicySet(it) => self.check_in_force(&it.function.0, asked.rule_change),
+            Command::PolicyUnset(it) => self.check_in_force(&it.function.0, asked.rule_change),
+            _ => {}
         }
         let page: Page = serde_json::from_slice(last).expect("the last row is a page");
         assert!(page.next.is_none(), "I11: {command:?} fits a page: {shown}");

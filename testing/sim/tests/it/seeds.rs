@@ -36,6 +36,8 @@ fn assert_eventful(counts: &Counts) {
         paused,
         limited_starts,
         policies,
+        policies_between,
+        drops: _,
         letters_removed,
         letters_dropped,
         requeued,
@@ -61,7 +63,16 @@ fn assert_eventful(counts: &Counts) {
     let least = [accepted, acknowledged, coalesced, assigned, given_back, done, spent, cancelled]
         .into_iter()
         .chain([refused, crashes, commits_failed, commits, loaded, acknowledgements_checked])
-        .chain([expired, paused, limited_starts, policies, letters_removed, letters_dropped, requeued])
+        .chain([
+            expired,
+            paused,
+            limited_starts,
+            policies,
+            policies_between,
+            letters_removed,
+            letters_dropped,
+            requeued,
+        ])
         .chain([letters_loaded, moved, imported, exported, answered, scheduled, suspended])
         .chain([reads, reads_failed, held, withdrawn, unreadable, timed_out, due_runs, rated_releases])
         // Progress seldom meets a policy that lets it count.
