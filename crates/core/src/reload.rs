@@ -138,7 +138,8 @@ impl Core {
         file: &mut NewFile,
         out: &mut dyn Outbox,
     ) -> Option<ScheduleKey> {
-        let keys: Vec<ScheduleKey> = self.schedules.after(behind).map(|(key, _)| key).take(self.settings.portion).collect();
+        let keys: Vec<ScheduleKey> =
+            self.schedules.after(behind).map(|(key, _)| key).take(self.settings.portion).collect();
         for key in &keys {
             let schedule = self.schedules.get(*key);
             if schedule.source == Source::File && !file.names.contains(&schedule.given.name) {
