@@ -84,6 +84,6 @@ pub enum Event<'a> {
     ScheduleLeft { name: &'a [u8], reason: &'a str },
     /// Another policy is in force for this function.
     PolicyChanged { function: Function<'a> },
-    /// A person changed something with a typed command.
+    /// A person changed so many jobs, letters or values of a policy with a typed command.
     Steered { conn: ConnId, command: &'a str, changed: u64 },
 }

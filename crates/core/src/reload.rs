@@ -56,6 +56,8 @@ pub struct NewFile {
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Rules,
+    /// The rules are in force for some functions; those of a portion follow with each step.
+    Functions,
     /// Schedules behind this one end where the file has them no more.
     Ends(ScheduleKey),
     Schedules,
@@ -115,9 +117,17 @@ impl Core {
                 })?;
                 std::mem::swap(&mut self.settings.schedules, &mut file.given);
                 file.reloaded.functions = self.apply_rule(b"*", out);
-                file.step = Step::Ends(ScheduleKey::new(0));
+                file.step = Step::Functions;
                 // Before all is loaded none runs, and those of the settings begin then.
                 Ok((!self.schedules.begun).then_some(file.reloaded))
+            }
+            Step::Functions => {
+                file.reloaded.functions += self.apply_policies(out);
+                self.answer_passed(out);
+                if self.chores.policies.at().is_none() {
+                    file.step = Step::Ends(ScheduleKey::new(0));
+                }
+                Ok(None)
             }
             Step::Ends(behind) => {
                 let last = self.end_schedules(behind, file, out);

@@ -49,7 +49,8 @@ impl Core {
     ) -> Result<Reply, CommandError> {
         let pattern = arguments.function.as_bytes();
         let values = arguments.values.iter().map(|(key, value)| (key.as_str(), value.0.as_str()));
-        let changed = self.set_policy(pattern, values, out).map_err(|error| about(pattern, &error))?;
+        self.set_policy(pattern, values, out).map_err(|error| about(pattern, &error))?;
+        let changed = arguments.values.len() as u64;
         out.note(Event::Steered { conn, command: "policy set", changed });
         Ok(self.rule_row(pattern))
     }
@@ -65,23 +66,24 @@ impl Core {
         let kept = self.rules.keeping(pattern);
         self.rules.unset(pattern, keys).map_err(|error| about(pattern, &error))?;
         self.write_policy(pattern, out);
-        let changed = self.follow_rule(pattern, kept.as_ref(), out);
+        self.follow_rule(pattern, kept.as_ref(), out);
+        let changed = arguments.keys.len().max(1) as u64;
         out.note(Event::Steered { conn, command: "policy unset", changed });
         Ok(self.rule_row(pattern))
     }
 
-    /// Sets values of a rule, lets the store know, and gives the functions it is about their policy anew:
-    /// how many those are.
+    /// Sets values of a rule, lets the store know, and gives the functions it is about their policy anew.
     pub(crate) fn set_policy<'v>(
         &mut self,
         pattern: &[u8],
         values: impl Iterator<Item = (&'v str, &'v str)>,
         out: &mut dyn Outbox,
-    ) -> Result<u64, PolicyError> {
+    ) -> Result<(), PolicyError> {
         let kept = self.rules.keeping(pattern);
         self.rules.set(pattern, values)?;
         self.write_policy(pattern, out);
-        Ok(self.follow_rule(pattern, kept.as_ref(), out))
+        self.follow_rule(pattern, kept.as_ref(), out);
+        Ok(())
     }
 
     /// Takes a rule back that the store kept. One that cannot be read is left there as it is.
@@ -106,12 +108,11 @@ impl Core {
     }
 
     /// The rule of this name is another one; `kept` is what it said of letters before.
-    fn follow_rule(&mut self, pattern: &[u8], kept: Option<&Keeping>, out: &mut dyn Outbox) -> u64 {
-        let changed = self.apply_to_functions(pattern, out);
+    fn follow_rule(&mut self, pattern: &[u8], kept: Option<&Keeping>, out: &mut dyn Outbox) {
+        self.apply_to_functions(pattern, out);
         if self.rules.keeping(pattern).as_ref() != kept {
             self.keep_anew(pattern, out);
         }
-        changed
     }
 
     /// The rules of this name, or any where it is a pattern, are other ones: how many functions have another

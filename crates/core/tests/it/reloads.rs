@@ -161,6 +161,18 @@ fn a_schedule_that_was_added_stays_beside_one_of_its_name_in_the_file() {
 }
 
 #[test]
+fn a_reload_counts_every_function_that_has_another_policy() {
+    let mut world = World::new(Settings { portion: 3, ..settings() });
+    world.loaded();
+    let client = world.connect();
+    for number in 0..20 {
+        world.submit(client, &format!("f{number}"), "u", Background);
+    }
+    let paused = [rule("f*", &[("paused", "true")])];
+    assert_eq!(reload(&mut world, &paused, &[]), Ok(Reloaded { functions: 20, schedules: 0 }));
+}
+
+#[test]
 fn very_many_schedules_are_taken_in_and_end_in_portions() {
     let mut world = begun(vec![], vec![]);
     let all: Vec<ScheduleAdd> =
