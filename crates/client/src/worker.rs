@@ -163,7 +163,7 @@ impl Worker {
         };
         let _abandon = AbandonOnDrop(Arc::clone(&self.shared));
         let mut drivers = self.start();
-        let reason = self.until_stop(&mut signals).await;
+        let reason = self.until_stop(&mut drivers, &mut signals).await;
         tracing::info!(?reason, "stopping: no more jobs are grabbed");
         self.shutdown.shutdown();
         if let Leave::OutOfPatience = self.until_over(&mut drivers, &mut signals).await {
@@ -202,11 +202,13 @@ impl Worker {
         drivers
     }
 
-    async fn until_stop(&self, signals: &mut Option<Signals>) -> Reason {
+    async fn until_stop(&self, drivers: &mut JoinSet<()>, signals: &mut Option<Signals>) -> Reason {
         let mut stage = self.shutdown.subscribe();
         tokio::select! {
             biased;
             () = reached(&mut stage, Stage::Stopping) => Reason::Asked,
+            // No driver ends before that but by a panic.
+            () = ended(drivers) => Reason::Asked,
             () = signal(signals) => Reason::Signal,
             () = self.jobs_done() => Reason::JobsDone,
             () = self.lifetime_over() => Reason::LifetimeOver,
@@ -232,13 +234,7 @@ impl Worker {
 
     /// Waits until all connections are closed and all jobs are over, those of lost connections too.
     async fn over(&self, drivers: &mut JoinSet<()>) {
-        while let Some(ended) = drivers.join_next().await {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                resume_unwind(error.into_panic());
-            }
-        }
+        ended(drivers).await;
         poll_fn(|context| {
             self.watcher.listen(context);
             let is_over = self.shared.slots.is_idle() && self.shared.tasks.are_over();
@@ -262,6 +258,17 @@ impl Worker {
                 sleep(length.saturating_add(extra.unwrap_or(jitter))).await;
             }
             None => pending().await,
+        }
+    }
+}
+
+/// Waits until all drivers have ended; a panic of one is that of the worker.
+async fn ended(drivers: &mut JoinSet<()>) {
+    while let Some(ended) = drivers.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            resume_unwind(error.into_panic());
         }
     }
 }

@@ -11,8 +11,12 @@ use std::time::Duration;
 pub struct WorkerLimits {
     /// How long connecting to a server may take, over all addresses of its host; default 10 seconds.
     pub connect: Duration,
-    /// How long a server may leave a grab unanswered before the connection is given up; default 60 seconds.
+    /// How long a server may leave a grab unanswered, while jobs that it assigned are in hand, before the connection
+    /// is given up; default 60 seconds.
     pub answer: Duration,
+    /// The same while no job is in hand that could be lost; default 10 seconds. Meanwhile the grab has a slot that
+    /// other servers could use.
+    pub grab: Duration,
     /// How long a server may take none of the bytes written to it; default 60 seconds.
     pub write: Duration,
     /// How often a sleeping worker looks for work by itself; default 30 seconds.
@@ -37,6 +41,7 @@ impl Default for WorkerLimits {
         Self {
             connect: CONNECT_LIMIT_DEFAULT,
             answer: ANSWER_LIMIT_DEFAULT,
+            grab: Duration::from_secs(10),
             write: WRITE_LIMIT_DEFAULT,
             look_every: Duration::from_secs(30),
             reconnect_min: Duration::from_millis(100),
@@ -46,6 +51,10 @@ impl Default for WorkerLimits {
         }
     }
 }
+
+/// How long a worker that leaves waits for a server that says nothing: 5 seconds. It is done with its jobs, and a
+/// server gives to others what it assigns now.
+pub(super) const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Longest text of an exception that a handler's error becomes, in bytes: 64 KiB.
 pub(super) const EXCEPTION_BYTES_MAX: usize = 64 * 1024;

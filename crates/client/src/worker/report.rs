@@ -33,7 +33,8 @@ pub struct JobReport<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// With a result.
+    /// With a result, which is written or on its way. If the connection is lost before the server has it, the server
+    /// gives the job to another worker.
     Completed,
     /// Without success and without a word: its handler returned [`JobFailed`](super::JobFailed).
     Failed,

@@ -3,6 +3,7 @@
 
 mod ends;
 mod limits;
+mod lost;
 mod misbehaving;
 mod outcomes;
 mod servers;

@@ -13,6 +13,13 @@ pub enum WorkerEvent {
     Assigned(AssignedJob),
     /// A grab was answered with `NO_JOB`; after the last one the session sleeps.
     NoJob,
+    /// A grab was answered with `ERROR`; it counts as [`WorkerEvent::NoJob`].
+    GrabRefused {
+        /// The code word.
+        code: String,
+        /// The reason in words.
+        text: String,
+    },
     /// The server refused something (`ERROR`). It does not say what: mostly it is a report of a job that it has
     /// given to another worker or cancelled.
     Refused {
@@ -68,8 +75,8 @@ pub enum SessionError {
         /// Its name.
         kind: &'static str,
     },
-    /// A grab was answered that was not sent.
-    #[error("packet {answer} came without a grab")]
+    /// Something was answered that was not asked.
+    #[error("packet {answer} came without being asked for")]
     Unasked {
         /// The name of the packet.
         answer: &'static str,

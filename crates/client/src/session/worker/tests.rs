@@ -56,6 +56,11 @@ fn noop(session: &mut WorkerSession) {
     assert!(event.is_none(), "{event:?}");
 }
 
+fn echo(session: &mut WorkerSession) {
+    let event = told(session, &Response::Echo { data: SIGN });
+    assert!(event.is_none(), "{event:?}");
+}
+
 /// Grabs all that the session wants.
 fn grab(session: &mut WorkerSession) -> usize {
     let wanted = session.grabs_wanted();
@@ -168,6 +173,62 @@ fn a_session_without_functions_asks_for_nothing() {
 }
 
 #[test]
+fn nothing_is_grabbed_before_a_probed_server_has_answered() {
+    let mut session = WorkerSession::new(1 << 20);
+    session.register("f", None);
+    session.probe();
+    assert_eq!((session.grabs_wanted(), session.is_owed(), session.is_asleep()), (0, true, false));
+    echo(&mut session);
+    assert_eq!((grab(&mut session), session.is_answered(), session.has_grabbed()), (1, true, false));
+    no_job(&mut session);
+    // A nudge goes the same way, and a wake-up that crosses it changes nothing.
+    session.probe();
+    session.probe();
+    noop(&mut session);
+    assert_eq!(session.grabs_wanted(), 0);
+    echo(&mut session);
+    assert_eq!(grab(&mut session), 1);
+    let expected = ["CAN_DO f", "ECHO_REQ", "GRAB_JOB_ALL", "PRE_SLEEP", "ECHO_REQ", "GRAB_JOB_ALL"];
+    assert_eq!(sent(&mut session), expected);
+}
+
+#[test]
+fn an_answer_from_before_the_stop_confirms_no_result() {
+    let mut session = asleep();
+    noop(&mut session);
+    grab(&mut session);
+    let job = assign(&mut session, "H:h:1", "f");
+    session.probe();
+    session.stop();
+    assert!(session.complete(&job.key, b""));
+    assert_eq!(sent(&mut session), ["GRAB_JOB_ALL", "ECHO_REQ", "WORK_COMPLETE H:h:1 ", "ECHO_REQ"]);
+    echo(&mut session);
+    assert!(!session.is_finished());
+    echo(&mut session);
+    assert!(session.is_finished());
+}
+
+#[test]
+fn a_grab_that_is_refused_brings_no_job() {
+    let mut session = asleep();
+    noop(&mut session);
+    grab(&mut session);
+    sent(&mut session);
+    let refusal = Response::Error { code: b"QUEUE_ERROR", text: b"not now" };
+    let event = told(&mut session, &refusal);
+    assert!(matches!(event, Some(Ok(WorkerEvent::GrabRefused { .. }))), "{event:?}");
+    assert_eq!((session.grabs_unanswered(), sent(&mut session)), (0, vec!["PRE_SLEEP".to_owned()]));
+    noop(&mut session);
+    grab(&mut session);
+    let job = assign(&mut session, "H:h:1", "f");
+    grab(&mut session);
+    assert!(session.status(&job.key, 1, 2));
+    let event = told(&mut session, &refusal);
+    assert!(matches!(event, Some(Ok(WorkerEvent::Refused { .. }))), "it may be about the report: {event:?}");
+    assert_eq!(session.grabs_unanswered(), 1);
+}
+
+#[test]
 fn a_function_registered_while_asleep_is_looked_for_at_once() {
     let mut session = asleep();
     session.register("g", Some(Duration::from_millis(2500)));
@@ -236,7 +297,9 @@ fn a_job_assigned_after_the_stop_is_done_before_the_session_is_finished() {
     assert_eq!(session.grabs_wanted(), 0);
     assert!(session.complete(&job.key, b"late"));
     assert!(!session.is_finished(), "the result is not written");
-    assert_eq!(sent(&mut session), ["WORK_COMPLETE H:h:1 late"]);
+    assert_eq!(sent(&mut session), ["WORK_COMPLETE H:h:1 late", "ECHO_REQ"]);
+    assert!(!session.is_finished(), "the result may be on its way");
+    echo(&mut session);
     assert!(session.is_finished());
 }
 
@@ -250,7 +313,8 @@ fn a_stopped_session_takes_back_what_it_does_not_run() {
     session.stop();
     assert_eq!(sent(&mut session), ["CANT_DO f"], "others are woken in its place");
     assert!(session.complete(&job.key, b""));
-    assert_eq!(sent(&mut session), ["WORK_COMPLETE H:h:1 "]);
+    assert_eq!(sent(&mut session), ["WORK_COMPLETE H:h:1 ", "ECHO_REQ"]);
+    echo(&mut session);
     assert!(session.is_finished());
 }
 
@@ -436,15 +500,18 @@ fn what_breaks_the_protocol_is_an_error() {
         let (handle, function) = (Handle::new(handle), Function::from(function));
         packet(&Response::JobAssign { handle, function, workload: b"" })
     };
-    assert_eq!(shown(false, &packet(&Response::NoJob)), "packet NO_JOB came without a grab");
-    assert_eq!(shown(false, &job(b"H:1", "f")), "packet JOB_ASSIGN came without a grab");
+    assert_eq!(shown(false, &packet(&Response::NoJob)), "packet NO_JOB came without being asked for");
+    assert_eq!(shown(false, &job(b"H:1", "f")), "packet JOB_ASSIGN came without being asked for");
     assert_eq!(
         shown(true, &job(b"H:1", "other")),
         "a job of function \"other\" came, which is not registered"
     );
     assert_eq!(shown(true, &job(b"", "f")), "job handle \"\" is empty or no text");
     assert_eq!(shown(true, &job(b"\xff", "f")), "job handle \"\\\\xff\" is empty or no text");
-    assert_eq!(shown(true, &packet(&Response::Echo { data: b"" })), "packet ECHO_RES is not for workers");
+    assert_eq!(
+        shown(true, &packet(&Response::Echo { data: b"" })),
+        "packet ECHO_RES came without being asked for"
+    );
     assert!(shown(true, b"HTTP/1.1 400 Bad Request\r\n").starts_with("packet magic"));
     assert!(shown(true, b"\0RES\0\0\0\x1f\0\0\0\x65").contains("over the limit of 100 bytes"));
     assert!(shown(true, b"\0RES\0\0\0\x1f\0\0\0\x01x").contains("JOB_ASSIGN_UNIQ"));

@@ -3,9 +3,11 @@
 use geartrain_client::worker::{Departure, RunError, ShutdownHandle, Worker, WorkerBuilder, WorkerLimits};
 use geartrain_client::{Connection, Limits, ServerAddress};
 use geartrain_proto::{Function, Handle, Priority, Reducer, Request, Response, Submit, SubmitMode, Unique};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket, sockopt,
 };
+use nix::unistd::Pid;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -102,6 +104,20 @@ impl Server {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// Stops it from doing anything, as a stuck disk would; its connections stay.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().unwrap();
+        kill(Pid::from_raw(i32::try_from(process.id()).unwrap()), signal).unwrap();
     }
 
     pub(crate) fn address(&self) -> String {
