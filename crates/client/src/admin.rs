@@ -142,11 +142,18 @@ impl Admin {
     /// Sends a command that is answered with one line, as all but the lists are, and gives the line without its `OK`.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] when the server answered `ERR`; otherwise when there is no reply.
+    /// [`ClientError::List`] when it is answered with a list, [`ClientError::Refused`] when the server answered `ERR`;
+    /// otherwise when there is no reply.
     pub async fn tell(&mut self, command: &TextCommand) -> Result<String, ClientError> {
+        if command.replies_with_list() {
+            return Err(ClientError::List { command: command.line().trim_ascii_end().to_owned() });
+        }
         let mut connection = self.send(command.line().as_bytes()).await?;
         let line = connection.line(self, LINE_BYTES_MAX).await?;
-        self.connection = Some(connection);
+        // What follows would be taken for the answer to the next command.
+        if !command.replies_may_repeat() && connection.inbox.unread().is_empty() {
+            self.connection = Some(connection);
+        }
         if let Some(text) = line.strip_prefix(b"ERR ") {
             let text = String::from_utf8_lossy(text.trim_ascii_end()).into_owned();
             return Err(ClientError::Refused { server: self.server.clone(), text });

@@ -36,6 +36,10 @@ pub enum ClientError {
     #[cfg(feature = "async")]
     #[error("{server} broke the protocol: {cause}")]
     Session { server: ServerAddress, cause: crate::session::client::SessionError },
+    /// The server takes no connection of this client, and says why.
+    #[cfg(feature = "async")]
+    #[error("{server} refuses the connection: {refusal}")]
+    RefusedConnection { server: ServerAddress, refusal: crate::session::client::Refusal },
     /// The server sent a packet larger than this client takes.
     #[error("{server} sent a packet of {bytes} bytes, over the limit of {max} bytes")]
     BodyTooLarge { server: ServerAddress, bytes: u32, max: u32 },
@@ -47,6 +51,9 @@ pub enum ClientError {
     /// A line of a text reply does not end.
     #[error("{server} sent a line over the limit of {max} bytes (hint: is it a Gearman server?)")]
     LineTooLong { server: ServerAddress, max: usize },
+    /// A command that is answered with a list was sent as one that is answered with a line. Nothing was sent.
+    #[error("{command:?} is answered with a list, and not with one line")]
+    List { command: String },
     /// A text reply does not end.
     #[error("{server} sent a reply over the limit of {max} bytes (hint: raise reply-bytes-max)")]
     ReplyTooLong { server: ServerAddress, max: u64 },
