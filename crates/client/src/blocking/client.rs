@@ -1,7 +1,8 @@
 //! A client that blocks the calling thread: each call runs the async client on a runtime of this client's own.
 //!
 //! From: the calling thread. To: the same results and errors as those of [`crate::Client`].
-//! Never: starts a thread, or does anything between calls: a server that hangs up is noticed with the next call.
+//! Never: does anything between calls: a server that hangs up is noticed with the next call. The one thread it starts
+//! is that on which the system looks up the name of a server.
 
 use crate::address::{AddressError, ServerAddress};
 use crate::client::{self, JobError, JobEvent, JobHandle, JobStatus};
@@ -10,7 +11,29 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use thiserror::Error;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{self, Builder};
+
+/// A runtime whose end waits for nothing: looking up a name may take longer than anybody wants to wait.
+#[derive(Debug)]
+struct Runtime(Option<runtime::Runtime>);
+
+impl Runtime {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Some(Builder::new_current_thread().enable_all().build()?)))
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is taken when it is dropped").block_on(future)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
 
 /// A client of one or several servers that blocks the calling thread; see [`crate::Client`].
 ///
@@ -62,7 +85,7 @@ impl Client {
     /// As [`Client::new`].
     pub fn from_builder(builder: ClientBuilder) -> Result<Self, BuildError> {
         let inner = builder.build()?;
-        let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
+        let runtime = Arc::new(Runtime::new()?);
         Ok(Self { inner, runtime })
     }
 

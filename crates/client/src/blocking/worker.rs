@@ -3,6 +3,9 @@
 use crate::worker::{self, Departure, RunError, ShutdownHandle};
 use tokio::runtime::Builder;
 
+/// How many threads there may be beside those of the jobs in hand: 512.
+const THREADS_TO_SPARE: usize = 512;
+
 /// A worker that runs on the calling thread; handlers that block run on threads of their own.
 ///
 /// It is put together as the [async one](worker::Worker), with
@@ -54,7 +57,8 @@ impl Worker {
     /// # Panics
     /// On a thread that runs async code: there, use the async worker.
     pub fn run(self) -> Result<Departure, RunError> {
-        let threads = self.worker.jobs_at_once();
+        // Names of servers are looked up on such threads as well, and handlers over their time limit keep theirs.
+        let threads = self.worker.jobs_at_once().saturating_add(THREADS_TO_SPARE);
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(threads).build();
         let runtime = runtime.map_err(RunError::Runtime)?;
         let departure = runtime.block_on(self.worker.run());

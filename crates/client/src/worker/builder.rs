@@ -141,7 +141,8 @@ impl WorkerBuilder {
     /// Registers a function with a function or closure that is not async; it runs on a thread for blocking work.
     ///
     /// It takes and returns what a [`Handler`] does. Reports of a [`Job`] have forms for it, as
-    /// [`Job::blocking_status`]. A handler over its time limit is given up, but its thread runs on to its end.
+    /// [`Job::blocking_status`]. A handler over its time limit is given up, but its thread runs on to its end, and
+    /// counts no more among the jobs that are in hand at once.
     pub fn register_blocking<A: 'static>(
         self,
         ability: impl Into<Ability>,

@@ -42,6 +42,15 @@ fn a_program_without_a_runtime_has_the_same_client(side: Side) {
     assert_eq!(server.connections(), 2);
 }
 
+/// A runtime of its own that waits for its threads at its end must not be dropped where others wait.
+#[test]
+fn the_last_of_a_client_may_be_dropped_within_async_code() {
+    let client = Client::new("127.0.0.1:1").unwrap();
+    let job = client.job("f", "x");
+    drop(client);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async { drop(job) });
+}
+
 fn it_goes_on_over_a_restart_between_calls(side: Side) {
     let mut server = Server::start(side);
     let _worker = TestWorker::start(&server);

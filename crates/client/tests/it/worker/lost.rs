@@ -7,13 +7,18 @@ use super::misbehaving::{
 use super::support::{LIMIT, Server, Side, TestWorker, on_both_servers, wait_until, worker_of};
 use bytes::Bytes;
 use geartrain_client::worker::{Job, Outcome, WorkerBuilder, WorkerLimits};
+use geartrain_proto::SubmitMode;
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-on_both_servers!(a_server_that_hangs_holds_up_no_other, a_hung_server_does_not_keep_a_worker_that_stops,);
+on_both_servers!(
+    a_server_that_hangs_holds_up_no_other,
+    a_hung_server_does_not_keep_a_worker_that_stops,
+    a_blocking_handler_does_not_keep_its_worker_from_connecting,
+);
 
 /// Longest wait for what comes at once.
 const SHORT_LIMIT: Duration = Duration::from_secs(10);
@@ -195,4 +200,33 @@ fn a_server_that_never_answers_gets_no_slot() {
     worker.shutdown_handle().shutdown_now();
     worker.await_departure();
     drop(hung);
+}
+
+/// The name of a server is looked up on a thread that may block, as handlers run on.
+fn a_blocking_handler_does_not_keep_its_worker_from_connecting(side: Side) {
+    let (first, mut second) = (Server::start(side), Server::start(side));
+    let (begin, begun) = mpsc::channel();
+    let (release, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let builder = worker_of(&[&first]).server(format!("localhost:{}", second.port)).register_blocking(
+        "block",
+        move |_: Bytes| {
+            begin.send(()).unwrap();
+            gate.lock().unwrap().recv_timeout(LIMIT).unwrap();
+        },
+    );
+    let worker = builder.build().unwrap();
+    let shutdown = worker.shutdown_handle();
+    let thread = std::thread::spawn(|| geartrain_client::blocking::Worker::new(worker).run().unwrap());
+    second.await_workers("block", 1);
+    first.client().submit("block", b"", SubmitMode::Background);
+    begun.recv_timeout(LIMIT).unwrap();
+    second.kill();
+    second.start_again();
+    let began = Instant::now();
+    second.await_workers("block", 1);
+    assert!(began.elapsed() < SHORT_LIMIT, "{:?}", began.elapsed());
+    release.send(()).unwrap();
+    shutdown.shutdown();
+    assert_eq!(thread.join().unwrap().jobs, 1);
 }

@@ -109,6 +109,13 @@ impl Server {
     /// Stops it from doing anything, as a stuck disk would; its connections stay.
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
+        let tasks = format!("/proc/{}/task", self.process.as_ref().unwrap().id());
+        // Threads go on for a moment behind the signal.
+        wait_until("all threads are stopped", || {
+            let tasks = std::fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path().join("stat"));
+            let states: Vec<String> = tasks.map(|stat| std::fs::read_to_string(stat).unwrap()).collect();
+            states.iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
+        });
     }
 
     pub(crate) fn resume(&self) {
