@@ -1,7 +1,8 @@
 //! A set of many jobs: so many at once, each result as it comes.
 //!
 //! From: an iterator of jobs, which is asked for the next one only when there is room for it. To: a stream of results.
-//! Never: holds more than a window of jobs, or takes memory for each.
+//! Never: holds more than a window of jobs, or takes memory for each: a seat and its waker serve one job after the
+//! other, where a set of futures that knows nothing of a window would allocate for each.
 
 use super::error::JobError;
 use super::job::{JobBuilder, Run};
@@ -16,6 +17,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+
+/// How often jobs are polled beyond once each before the runtime gets its turn.
+const POLLS_MORE: usize = 32;
 
 /// The results of many jobs, from [`Client::run_all`](super::Client::run_all): a stream of the job's place in the set,
 /// from 0, and its result. They come in the order in which the jobs end.
@@ -94,7 +98,9 @@ impl<I: Iterator<Item = JobBuilder>> RunAll<I> {
 
     fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<Option<(usize, Result<Bytes, JobError>)>> {
         self.fill();
-        loop {
+        // A job that wakes itself whenever it is polled, as one does whose task has used up its share of the
+        // runtime, must not keep this from returning to the runtime.
+        for _ in 0..self.runs.len() + POLLS_MORE {
             let Some(seat) = self.ready.pop(context) else {
                 return if self.free.len() == self.runs.len() { Poll::Ready(None) } else { Poll::Pending };
             };
@@ -102,6 +108,8 @@ impl<I: Iterator<Item = JobBuilder>> RunAll<I> {
                 return Poll::Ready(Some(result));
             }
         }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Gives every free seat of the window a job.
