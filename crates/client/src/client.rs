@@ -26,6 +26,7 @@ pub use handle::{HandleError, JobHandle};
 pub use job::{Job, JobBuilder, JobEvent, Run};
 pub use limits::Resend;
 pub use set::RunAll;
+pub use slots::Held;
 
 use crate::address::{AddressError, ServerAddress};
 use crate::admin::Admin;

@@ -84,8 +84,8 @@ pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, p
 pub use admin::{Admin, FunctionPriorities, FunctionStatus, JobLine, WorkerLine};
 #[cfg(feature = "async")]
 pub use client::{
-    Client, ClientBuilder, HandleError, Job, JobBuilder, JobError, JobEvent, JobHandle, JobStatus, Resend,
-    Run, RunAll, ServerChoice,
+    Client, ClientBuilder, HandleError, Held, Job, JobBuilder, JobError, JobEvent, JobHandle, JobStatus,
+    Resend, Run, RunAll, ServerChoice,
 };
 pub use connection::{Connection, Limits};
 pub use error::ClientError;

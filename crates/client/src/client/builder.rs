@@ -139,6 +139,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Most bytes held of all jobs of one connection that nobody has read yet; default 1 GiB. The job that sends more
+    /// ends with [`JobError::Overrun`](super::JobError::Overrun).
+    pub fn held_bytes_in_all_max(mut self, bytes: usize) -> Self {
+        self.limits.held_bytes_in_all_max = bytes;
+        self
+    }
+
     /// Most requests and foreground jobs in flight over one connection; default 65,536. Further ones wait.
     pub fn in_flight_max(mut self, requests: usize) -> Self {
         self.limits.session.in_flight_max = requests.max(2);

@@ -1,6 +1,7 @@
 //! Why a job has no result: what happened, where, and what is known of the job.
 
 use super::handle::JobHandle;
+use super::slots::Held;
 use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::session::client::{InvalidSubmit, Refusal, Sent};
@@ -39,8 +40,8 @@ pub enum JobError {
     #[error("no server can be reached: {cause}")]
     NoServer { cause: Arc<ClientError> },
     /// A worker sent more than may be held before it is read.
-    #[error("{handle} sent more than {max} bytes that were not read yet (hint: read its data as it comes)")]
-    Overrun { handle: JobHandle, max: usize },
+    #[error("{handle} sent too much: {} over {max} bytes were not read yet (hint: read data as it comes)", of(*held))]
+    Overrun { handle: JobHandle, held: Held, max: usize },
     /// The job cannot be submitted as it is. Nothing was sent.
     #[error("the job cannot be submitted: {0}")]
     Invalid(#[from] InvalidSubmit),
@@ -74,6 +75,13 @@ impl JobError {
 
 fn shown(exception: &Bytes) -> String {
     String::from_utf8_lossy(exception).chars().take(EXCEPTION_CHARS_SHOWN).collect()
+}
+
+fn of(held: Held) -> &'static str {
+    match held {
+        Held::OfJob => "of it",
+        Held::OfConnection => "of all jobs over its connection",
+    }
 }
 
 fn fate(sent: Sent) -> &'static str {

@@ -7,12 +7,15 @@ use geartrain_proto::limits::HANDLE_BYTES_MAX;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::str::FromStr;
 use std::sync::Arc;
 use thiserror::Error;
 
 const SCHEME: &str = "geartrain://";
+const UNIX: &str = "unix:";
 
 /// A job: the server that has it, and the handle it has there.
 ///
@@ -79,7 +82,14 @@ impl JobHandle {
 impl fmt::Display for JobHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(SCHEME)?;
-        escape(self.server.to_string().as_bytes(), f)?;
+        match &*self.server {
+            // A path need not be text.
+            ServerAddress::Unix(path) => {
+                f.write_str(UNIX)?;
+                escape(path.as_os_str().as_bytes(), f)?;
+            }
+            ServerAddress::Tcp { .. } => escape(self.server.to_string().as_bytes(), f)?,
+        }
         f.write_char('/')?;
         escape(&self.handle, f)
     }
@@ -101,8 +111,14 @@ impl FromStr for JobHandle {
         let (server, handle) =
             rest.split_once('/').ok_or_else(|| wrong("no handle follows the server".to_owned()))?;
         let unescaped = |part| unescape(part).ok_or_else(|| wrong("an escape is broken".to_owned()));
-        let server = String::from_utf8(unescaped(server)?).map_err(|error| wrong(error.to_string()))?;
-        let server = ServerAddress::parse(&server, DEFAULT_PORT).map_err(|error| wrong(error.to_string()))?;
+        let server = unescaped(server)?;
+        let server = match server.strip_prefix(UNIX.as_bytes()) {
+            Some(path) if !path.is_empty() => ServerAddress::Unix(OsStr::from_bytes(path).into()),
+            _ => {
+                let server = String::from_utf8(server).map_err(|error| wrong(error.to_string()))?;
+                ServerAddress::parse(&server, DEFAULT_PORT).map_err(|error| wrong(error.to_string()))?
+            }
+        };
         Self::new(server, &unescaped(handle)?).map_err(|error| wrong(error.why))
     }
 }
@@ -162,6 +178,10 @@ mod tests {
             assert_eq!(json, format!("\"{text}\""));
             assert_eq!(serde_json::from_str::<JobHandle>(&json).unwrap(), job);
         }
+        let path = ServerAddress::Unix(OsStr::from_bytes(b"/run/\xff.sock").into());
+        let unix = JobHandle::new(path, b"H:x:1").unwrap();
+        assert_eq!(unix.to_string(), "geartrain://unix:%2Frun%2F%FF.sock/H:x:1");
+        assert_eq!(unix.to_string().parse::<JobHandle>().unwrap(), unix);
         let bytes = JobHandle::new(ServerAddress::parse("h", 1).unwrap(), b"\xff\x01").unwrap();
         assert_eq!(bytes.to_string().parse::<JobHandle>().unwrap(), bytes);
     }

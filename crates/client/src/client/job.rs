@@ -55,7 +55,8 @@ impl JobBuilder {
         self
     }
 
-    /// What makes this job the same as another of its function: at most 64 bytes, of which gearmand keeps 63.
+    /// What makes this job the same as another of its function: at most
+    /// [63 bytes](crate::limits::UNIQUE_BYTES_MAX).
     ///
     /// While a job with the same function and unique waits or runs, the server does not make another: both submits
     /// get the one job's result. `-` makes the workload the unique. Default: none, and then no job is the same.

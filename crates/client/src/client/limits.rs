@@ -1,8 +1,8 @@
 //! What a client is told once and keeps to: time limits, sizes, and what is sent again.
 
 use crate::limits::{
-    ANSWER_LIMIT_DEFAULT, CONNECT_LIMIT_DEFAULT, HELD_BYTES_MAX_DEFAULT, JOB_LIMIT_DEFAULT, PATIENCE_DEFAULT,
-    WRITE_LIMIT_DEFAULT,
+    ANSWER_LIMIT_DEFAULT, CONNECT_LIMIT_DEFAULT, HELD_BYTES_IN_ALL_MAX_DEFAULT, HELD_BYTES_MAX_DEFAULT,
+    JOB_LIMIT_DEFAULT, PATIENCE_DEFAULT, WRITE_LIMIT_DEFAULT,
 };
 use crate::session::client::SessionLimits;
 use std::time::Duration;
@@ -36,6 +36,7 @@ pub(crate) struct ClientLimits {
     pub(crate) job: Duration,
     pub(crate) patience: Duration,
     pub(crate) held_bytes_max: usize,
+    pub(crate) held_bytes_in_all_max: usize,
     pub(crate) session: SessionLimits,
 }
 
@@ -48,6 +49,7 @@ impl Default for ClientLimits {
             job: JOB_LIMIT_DEFAULT,
             patience: PATIENCE_DEFAULT,
             held_bytes_max: HELD_BYTES_MAX_DEFAULT,
+            held_bytes_in_all_max: HELD_BYTES_IN_ALL_MAX_DEFAULT,
             session: SessionLimits::default(),
         }
     }

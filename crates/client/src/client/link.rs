@@ -11,17 +11,20 @@ use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP, TRUSTED_SILENCE};
 use crate::net::Socket;
-use crate::session::client::{ClientEvent, ClientSession, InvalidSubmit, SessionError, SubmitError};
+use crate::session::client::{ClientEvent, ClientSession, InvalidSubmit, Refusal, SessionError, SubmitError};
 use geartrain_proto::{DecodeError, Handle, Submit, Unique};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// The token of the option request that every connection begins with; no slot has it.
 const OPTION: Key = Key::MAX;
+
+/// What servers say that do not know the option.
+const NO_SUCH_OPTION: [&str; 2] = ["UNKNOWN_OPTION", "INVALID_COMMAND"];
 
 /// Makes the server tell exceptions as such.
 const EXCEPTIONS: &[u8] = b"exceptions";
@@ -56,8 +59,12 @@ pub(super) struct State {
 /// What the connection is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// Nothing has come from the server yet.
+    /// The server has not answered the option request yet. Nobody has the connection before it has: a server that
+    /// is full answers with a refusal, and one that hangs not at all.
     Fresh,
+    /// The server takes the connection.
+    Greeted,
+    /// It has answered something that somebody asked for.
     Proven,
     /// It takes no new requests, and ends with the last that somebody waits for.
     Retired,
@@ -83,11 +90,12 @@ pub(crate) enum NotTaken {
 }
 
 impl Link {
-    /// Connects, and starts the driver.
+    /// Connects, starts the driver, and waits until the server has shown that it takes the connection.
     pub(super) async fn open(
         server: Arc<ServerAddress>,
         limits: ClientLimits,
-    ) -> Result<Arc<Self>, ClientError> {
+    ) -> Result<Arc<Self>, Arc<ClientError>> {
+        let by = deadline(Instant::now(), limits.connect);
         let socket = Socket::connect(&server, limits.connect).await?;
         let mut session = ClientSession::new(limits.session);
         // Both servers know the option. One that does not refuses it, and tells exceptions as failures.
@@ -95,7 +103,7 @@ impl Link {
         let state = State {
             socket: Some(socket),
             session,
-            slots: Slots::new(limits.held_bytes_max),
+            slots: Slots::new(limits.held_bytes_max, limits.held_bytes_in_all_max),
             driver: None,
             check_at: None,
             stalled_since: None,
@@ -106,15 +114,40 @@ impl Link {
         };
         let link = Arc::new(Self { server, limits, state: Mutex::new(state), room: Notify::new() });
         tokio::spawn(Driver::new(Arc::clone(&link)));
-        Ok(link)
+        if timeout_at(by, link.greeted()).await.is_err() {
+            let (server, limit) = ((*link.server).clone(), limits.connect);
+            let doing = "a first answer was due";
+            link.end_with(ClientError::TimedOut { server, doing, limit });
+        }
+        match link.health() {
+            Health::NeverGood(cause) => Err(cause),
+            Health::Good | Health::Over => Ok(link),
+        }
+    }
+
+    /// Waits until the server has taken the connection, or it has ended.
+    async fn greeted(&self) {
+        loop {
+            let mut told = std::pin::pin!(self.room.notified());
+            told.as_mut().enable();
+            if self.is_settled() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let state = self.lock();
+        state.standing != Standing::Fresh || state.end.is_some()
     }
 
     pub(crate) fn server(&self) -> &Arc<ServerAddress> {
         &self.server
     }
 
-    pub(crate) fn held_bytes_max(&self) -> usize {
-        self.limits.held_bytes_max
+    pub(crate) fn limits(&self) -> &ClientLimits {
+        &self.limits
     }
 
     /// No panic happens while the lock is held but by a bug of ours, behind which the state is still whole enough.
@@ -191,7 +224,12 @@ impl Link {
     }
 
     pub(crate) fn poll(&self, key: Key, context: &mut Context<'_>) -> Poll<(News, Last)> {
-        self.lock().slots.poll(key, context)
+        // The end of a waker may be that of a task, which may have a job over this connection.
+        let mut former = None;
+        let mut state = self.lock();
+        let polled = state.slots.poll(key, context, &mut former);
+        drop(state);
+        polled
     }
 
     /// Why the connection ended.
@@ -219,17 +257,21 @@ impl Link {
     pub(super) fn health(&self) -> Health {
         let state = self.lock();
         match (state.standing, &state.end) {
-            (Standing::Fresh, Some(cause)) => Health::NeverGood(Arc::clone(cause)),
+            (Standing::Fresh | Standing::Greeted, Some(cause)) => Health::NeverGood(Arc::clone(cause)),
             (Standing::Proven, Some(_)) | (Standing::Retired, _) => Health::Over,
-            (Standing::Fresh | Standing::Proven, None) => Health::Good,
+            (Standing::Fresh | Standing::Greeted | Standing::Proven, None) => Health::Good,
         }
     }
 
     /// Ends the connection, whoever waits.
     pub(super) fn close(&self, doing: &'static str) {
+        self.end_with(self.closed(doing));
+    }
+
+    fn end_with(&self, cause: ClientError) {
         let mut wakers = Vec::new();
         let mut state = self.lock();
-        state.end(Arc::new(self.closed(doing)), &mut wakers);
+        state.end(Arc::new(cause), &mut wakers);
         wakers.extend(state.driver.take());
         drop(state);
         self.room.notify_waiters();
@@ -247,7 +289,7 @@ pub(super) enum Health {
     Good,
     /// No new requests; it worked, so the server may be tried again at once.
     Over,
-    /// It ended before the server said anything.
+    /// It ended before the server answered anybody.
     NeverGood(Arc<ClientError>),
 }
 
@@ -282,6 +324,7 @@ impl State {
         let Some(socket) = &self.socket else { return Ok(Flushed::All) };
         while !self.session.pending().is_empty() {
             match socket.try_write(self.session.pending()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.session.written(count);
                     self.stalled_since = None;
@@ -317,17 +360,40 @@ impl State {
         self.session = ClientSession::default();
     }
 
-    fn apply(&mut self, event: ClientEvent<Key>, wakers: &mut Vec<Waker>) {
+    fn apply(&mut self, event: ClientEvent<Key>, wakers: &mut Vec<Waker>) -> Result<(), Refusal> {
         match event {
-            ClientEvent::Option { .. } => {}
-            ClientEvent::Refused { token: OPTION, .. } => {}
+            ClientEvent::Option { .. } => {
+                self.greet();
+                return Ok(());
+            }
+            ClientEvent::Refused { token: OPTION, refusal } => {
+                // Any other word is not about the option: a server that is full says so to the first request.
+                if !NO_SUCH_OPTION.contains(&&*refusal.code) {
+                    return Err(refusal);
+                }
+                self.greet();
+                return Ok(());
+            }
+            ClientEvent::Refused { token, refusal } => {
+                self.slots.end(token, News::Refused(refusal), wakers);
+                return Ok(());
+            }
             ClientEvent::Created { token, handle } => self.slots.created(token, handle, wakers),
             ClientEvent::Work { token, report } => self.slots.report(token, report, wakers),
-            ClientEvent::Refused { token, refusal } => self.slots.end(token, News::Refused(refusal), wakers),
             ClientEvent::Echo { token, data } => self.slots.end(token, News::Echo(data), wakers),
             ClientEvent::Status { token, status, clients } => {
                 self.slots.end(token, News::Status(status, clients), wakers);
             }
+        }
+        if self.standing == Standing::Greeted {
+            self.standing = Standing::Proven;
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self) {
+        if self.standing == Standing::Fresh {
+            self.standing = Standing::Greeted;
         }
     }
 }
@@ -341,6 +407,7 @@ impl Link {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
+        let was_fresh = state.standing == Standing::Fresh;
         let in_flight = state.session.in_flight();
         let done = match self.exchange(&mut state, context, wakers) {
             Ok(()) if state.end.is_some() => Poll::Ready(()),
@@ -354,10 +421,13 @@ impl Link {
                 Poll::Ready(())
             }
         };
-        let has_room = state.session.in_flight() < in_flight || state.session.pending().is_empty();
-        if done.is_ready() {
+        let has_room = state.session.in_flight() < in_flight || state.session.has_room();
+        let is_greeted = was_fresh && state.standing != Standing::Fresh;
+        let is_waited_for = state.waiting_for_room > 0;
+        drop(state);
+        if done.is_ready() || is_greeted {
             self.room.notify_waiters();
-        } else if state.waiting_for_room > 0 && has_room {
+        } else if is_waited_for && has_room {
             self.room.notify_one();
         }
         done
@@ -403,11 +473,8 @@ impl Link {
         };
         state.session.filled(count);
         state.heard_at = Instant::now();
-        if state.standing == Standing::Fresh {
-            state.standing = Standing::Proven;
-        }
         while let Some(event) = state.session.poll().map_err(|cause| self.nonsense(cause))? {
-            state.apply(event, wakers);
+            state.apply(event, wakers).map_err(|refusal| self.refused(refusal))?;
         }
         Ok(())
     }
@@ -426,6 +493,7 @@ impl Link {
             let limit = self.limits.write;
             let cause = ClientError::TimedOut { server: server(), doing: "taking what was sent", limit };
             state.end(Arc::new(cause), wakers);
+            drop(state);
             self.room.notify_waiters();
             return;
         }
@@ -440,6 +508,7 @@ impl Link {
                 let limit = self.limits.answer;
                 let cause = ClientError::TimedOut { server: server(), doing: "an answer was due", limit };
                 state.end(Arc::new(cause), wakers);
+                drop(state);
                 self.room.notify_waiters();
             }
         }
@@ -456,9 +525,15 @@ impl Link {
                 ClientError::BodyTooLarge { server, bytes: len, max }
             }
             SessionError::Decode(cause) => ClientError::Protocol { server, cause },
+            SessionError::Refused(refusal) => self.refused(refusal),
             cause @ (SessionError::Unasked { .. }
-            | SessionError::Refused(_)
+            | SessionError::OtherJob { .. }
+            | SessionError::TooEarly
             | SessionError::HandleTooLong { .. }) => ClientError::Session { server, cause },
         }
+    }
+
+    fn refused(&self, refusal: Refusal) -> ClientError {
+        ClientError::RefusedConnection { server: (*self.server).clone(), refusal }
     }
 }

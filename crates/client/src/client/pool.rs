@@ -2,7 +2,8 @@
 //!
 //! From: jobs that need a connection. To: a [`Link`] of the server that is theirs, of those that can be reached.
 //! A server that cannot be reached is left out for a pause that grows from try to try; the tries are made beside
-//! the jobs, which go elsewhere meanwhile, and wait only when there is no elsewhere.
+//! the jobs, which go elsewhere meanwhile, and wait only when there is no elsewhere. The first try is waited for by
+//! the jobs that must meet there, for a second; others go to any server that is there.
 //! Never: holds more than one lock, or waits while it holds one.
 
 use super::choice::{self, ServerChoice};
@@ -11,7 +12,7 @@ use super::limits::{ClientLimits, deadline};
 use super::link::{Health, Link};
 use crate::address::ServerAddress;
 use crate::error::ClientError;
-use crate::limits::{PAUSE_MAX, PAUSE_MIN};
+use crate::limits::{OPENING_AWAITED, PAUSE_MAX, PAUSE_MIN};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +47,9 @@ struct Lane {
 #[derive(Debug)]
 enum LaneState {
     Closed,
-    Opening,
+    Opening {
+        since: Instant,
+    },
     Open(Arc<Link>),
     /// The server cannot be reached, or hung up at once.
     Down {
@@ -64,8 +67,10 @@ enum NextTry {
 /// What a job that needs a connection is told.
 pub(super) enum Found {
     Link(Arc<Link>),
-    /// Its server is being connected to.
-    Opening,
+    /// Its server is being connected to; from this moment on the job may go elsewhere.
+    Opening {
+        until: Option<Instant>,
+    },
     /// No server can be reached; the next is tried then, or is being tried.
     Down {
         cause: Arc<ClientError>,
@@ -95,20 +100,25 @@ impl Pool {
 
     /// Finds the connection for a job; `key` is what must meet on one server.
     pub(super) fn find(self: &Arc<Self>, key: Option<u64>) -> Found {
-        let key = match (self.choice, key) {
-            (ServerChoice::ByUnique, Some(key)) => key,
-            (ServerChoice::ByUnique | ServerChoice::Random, _) => fastrand::u64(..),
+        let (key, is_bound) = match (self.choice, key) {
+            (ServerChoice::ByUnique, Some(key)) => (key, true),
+            (ServerChoice::ByUnique | ServerChoice::Random, _) => (fastrand::u64(..), false),
         };
-        let mut down: Option<Found> = None;
+        let mut none: Option<Found> = None;
         let mut below: Option<u64> = None;
         loop {
             // The one with the highest number of those that are left.
             let scores = self.servers.iter().map(|server| choice::score(key, server.seed)).zip(0..);
             let left = scores.filter(|(score, _)| below.is_none_or(|below| *score < below));
-            let Some((score, index)) = left.max() else { return down.unwrap_or(Found::Opening) };
+            let Some((score, index)) = left.max() else {
+                return none.unwrap_or(Found::Opening { until: None });
+            };
             match self.look(index) {
-                found @ Found::Down { .. } => down = Some(sooner(down, found)),
-                found @ (Found::Link(_) | Found::Opening) => return found,
+                found @ Found::Link(_) => return found,
+                found @ Found::Opening { until: Some(until) } if is_bound && Instant::now() < until => {
+                    return found;
+                }
+                found @ (Found::Opening { .. } | Found::Down { .. }) => none = Some(sooner(none, found)),
             }
             below = Some(score);
         }
@@ -135,7 +145,10 @@ impl Pool {
             changed.as_mut().enable();
             let until = match find()? {
                 Found::Link(link) => return Ok(link),
-                Found::Opening => ends_by,
+                // Behind that moment there was no elsewhere.
+                Found::Opening { until } => {
+                    until.filter(|until| *until > Instant::now()).map_or(ends_by, |until| ends_by.min(until))
+                }
                 Found::Down { cause, .. } if Instant::now() >= patient_until => {
                     return Err(JobError::NoServer { cause });
                 }
@@ -150,7 +163,7 @@ impl Pool {
 
     /// What a server has to offer; sees to it that a lane that should be open becomes so.
     fn look(self: &Arc<Self>, index: usize) -> Found {
-        let Some(server) = self.servers.get(index) else { return Found::Opening };
+        let Some(server) = self.servers.get(index) else { return Found::Opening { until: None } };
         let first = match server.lanes.len() {
             1 => 0,
             count => server.turn.fetch_add(1, Ordering::Relaxed) % count,
@@ -167,16 +180,10 @@ impl Pool {
             }
             match found {
                 Found::Link(link) => return Found::Link(link),
-                Found::Opening => rest = Some(Found::Opening),
-                found @ Found::Down { .. } => {
-                    rest = Some(match rest {
-                        Some(Found::Opening) => Found::Opening,
-                        rest => sooner(rest, found),
-                    });
-                }
+                found @ (Found::Opening { .. } | Found::Down { .. }) => rest = Some(sooner(rest, found)),
             }
         }
-        rest.unwrap_or(Found::Opening)
+        rest.unwrap_or(Found::Opening { until: None })
     }
 
     /// Connects beside whoever waits for it: nobody who stops waiting stops it.
@@ -209,7 +216,7 @@ struct Opening {
     pool: std::sync::Weak<Pool>,
     server: usize,
     lane: usize,
-    outcome: Option<Result<Arc<Link>, ClientError>>,
+    outcome: Option<Result<Arc<Link>, Arc<ClientError>>>,
 }
 
 impl Drop for Opening {
@@ -227,7 +234,7 @@ impl Drop for Opening {
             let mut lane = lock(lane);
             match outcome {
                 Some(Ok(link)) => lane.state = LaneState::Open(link),
-                Some(Err(cause)) => lane.fail(&server.address, Arc::new(cause)),
+                Some(Err(cause)) => lane.fail(&server.address, cause),
                 // The runtime was shut down in the middle.
                 None => lane.state = LaneState::Closed,
             }
@@ -261,10 +268,11 @@ impl Lane {
     fn offer(&mut self) -> (Found, bool) {
         match &mut self.state {
             LaneState::Open(link) => (Found::Link(Arc::clone(link)), false),
-            LaneState::Opening => (Found::Opening, false),
+            LaneState::Opening { since } => (Found::Opening { until: Some(*since + OPENING_AWAITED) }, false),
             LaneState::Closed => {
-                self.state = LaneState::Opening;
-                (Found::Opening, true)
+                let since = Instant::now();
+                self.state = LaneState::Opening { since };
+                (Found::Opening { until: Some(since + OPENING_AWAITED) }, true)
             }
             LaneState::Down { cause, next } => {
                 let cause = Arc::clone(cause);
@@ -292,9 +300,13 @@ fn pauses() -> ExponentialBackoff {
         .build()
 }
 
-/// The one of two servers that cannot be reached that is tried first.
+/// Of two servers without a connection, the one to wait for: one that is being connected to, or is tried first.
 fn sooner(one: Option<Found>, other: Found) -> Found {
     match (one, other) {
+        (Some(Found::Opening { until: Some(first) }), Found::Opening { until: Some(second) }) => {
+            Found::Opening { until: Some(first.min(second)) }
+        }
+        (Some(opening @ Found::Opening { .. }), _) => opening,
         (
             Some(Found::Down { next: Some(first), cause }),
             Found::Down { next: Some(second), cause: other },

@@ -9,7 +9,7 @@ use super::handle::JobHandle;
 use super::limits::{Resend, deadline};
 use super::link::{Link, NotTaken, Question};
 use super::pool::{Found, Pool};
-use super::slots::{Key, Last, News, Want};
+use super::slots::{Held, Key, Last, News, Want};
 use super::spec::Spec;
 use crate::limits::RESENDS_MAX;
 use crate::session::client::{Report, Sent, check};
@@ -212,7 +212,13 @@ fn without_failure(news: News, last: Last, link: &Arc<Link>) -> Result<News, Job
         News::Refused(refusal) => JobError::Refused { server: server(), refusal },
         News::Lost(sent) => JobError::Lost { server: server(), handle, sent, cause: link.end_cause() },
         News::TimedOut { doing, limit } => JobError::TimedOut { doing, limit, handle },
-        News::Overrun => JobError::Overrun { handle: of_job(), max: link.held_bytes_max() },
+        News::Overrun(held) => {
+            let max = match held {
+                Held::OfJob => link.limits().held_bytes_max,
+                Held::OfConnection => link.limits().held_bytes_in_all_max,
+            };
+            JobError::Overrun { handle: of_job(), held, max }
+        }
         News::Created(_) | News::Report(_) | News::Echo(_) | News::Status(..) => return Ok(news),
     })
 }

@@ -58,6 +58,7 @@ use geartrain_proto::{Handle, Request, Response, Step, Submit, SubmitMode, Uniqu
 use incoming::Incoming;
 use jobs::Jobs;
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher};
 
 /// The limits of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,10 +127,19 @@ struct Unanswered<T> {
 enum Question {
     Foreground,
     Background,
-    Status,
-    StatusOfUnique,
+    Status(NameHash),
+    StatusOfUnique(NameHash),
     Echo,
     Option,
+}
+
+/// What is kept of a handle or unique that was asked for, to know it again in the answer.
+type NameHash = u64;
+
+fn hash(name: &[u8]) -> NameHash {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(name);
+    hasher.finish()
 }
 
 /// What a packet comes to. What it carries stays in the buffer until this is known, and is its end.
@@ -188,7 +198,7 @@ impl<T: Copy> ClientSession<T> {
     /// As [`ClientSession::submit`].
     pub fn status(&mut self, handle: Handle<'_>, token: T) -> Result<(), SubmitError> {
         validate::check_handle(handle)?;
-        self.ask(&Request::GetStatus { handle }, Question::Status, token)
+        self.ask(&Request::GetStatus { handle }, Question::Status(hash(handle.as_bytes())), token)
     }
 
     /// Asks how the job with this unique is: `GET_STATUS_UNIQUE`. [`ClientEvent::Status`] follows.
@@ -197,7 +207,11 @@ impl<T: Copy> ClientSession<T> {
     /// As [`ClientSession::submit`].
     pub fn status_of_unique(&mut self, unique: Unique<'_>, token: T) -> Result<(), SubmitError> {
         validate::check_unique(unique)?;
-        self.ask(&Request::GetStatusUnique { unique }, Question::StatusOfUnique, token)
+        self.ask(
+            &Request::GetStatusUnique { unique },
+            Question::StatusOfUnique(hash(unique.as_bytes())),
+            token,
+        )
     }
 
     /// Has bytes sent back: `ECHO_REQ`. [`ClientEvent::Echo`] follows.
@@ -227,11 +241,11 @@ impl<T: Copy> ClientSession<T> {
         if self.in_flight() >= self.limits.in_flight_max || waiting > self.limits.outgoing_bytes_max {
             return Err(SubmitError::Full);
         }
-        request.encode(&mut self.outgoing.bytes);
-        if waiting > 0 && self.pending().len() > self.limits.outgoing_bytes_max {
-            self.outgoing.bytes.truncate(self.outgoing.start + waiting);
+        // Names and header are small, and a large workload that does not fit is not copied to find that out.
+        if waiting > 0 && waiting + data_len(request) > self.limits.outgoing_bytes_max {
             return Err(SubmitError::Full);
         }
+        request.encode(&mut self.outgoing.bytes);
         let pending = u64::try_from(self.pending().len()).unwrap_or(u64::MAX);
         let ends_at = self.outgoing.written.saturating_add(pending);
         self.ledger.submits += usize::from(question == Question::Foreground);
@@ -258,6 +272,12 @@ impl<T: Copy> ClientSession<T> {
             outgoing.bytes.drain(..outgoing.start);
             outgoing.start = 0;
         }
+    }
+
+    /// Whether a small request would be taken.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.in_flight() < self.limits.in_flight_max && self.pending().len() < self.limits.outgoing_bytes_max
     }
 
     /// Requests and foreground jobs that have not ended.
@@ -329,7 +349,7 @@ impl<T: Copy> ClientSession<T> {
                 }
                 Ok(Meaning::Early(handle, kind, len)) => {
                     let report = kind.with(self.incoming.consume(consumed, len));
-                    self.ledger.keep_early(handle, report);
+                    self.fault = self.ledger.keep_early(handle, report).err();
                 }
                 Err(fault) => self.fault = Some(fault),
             }
@@ -375,12 +395,18 @@ impl<T: Copy> Ledger<T> {
             Response::WorkStatus { handle, numerator, denominator } => {
                 self.report(handle, Kind::status(numerator, denominator), 0)?
             }
-            Response::StatusRes { status, .. } => {
-                let token = self.answer(response, |question| question == Question::Status)?.token;
+            Response::StatusRes { handle, status } => {
+                let is_status = |question| matches!(question, Question::Status(_));
+                let answered = self.answer(response, is_status)?;
+                let asked = Question::Status(hash(handle.as_bytes()));
+                let token = answered.token_if(asked, response)?;
                 Meaning::Event(ClientEvent::Status { token, status, clients: None })
             }
-            Response::StatusResUnique { status, clients, .. } => {
-                let token = self.answer(response, |question| question == Question::StatusOfUnique)?.token;
+            Response::StatusResUnique { unique, status, clients } => {
+                let is_status = |question| matches!(question, Question::StatusOfUnique(_));
+                let answered = self.answer(response, is_status)?;
+                let asked = Question::StatusOfUnique(hash(unique.as_bytes()));
+                let token = answered.token_if(asked, response)?;
                 Meaning::Event(ClientEvent::Status { token, status, clients: Some(clients) })
             }
             Response::Echo { data } => {
@@ -396,7 +422,10 @@ impl<T: Copy> Ledger<T> {
                 let Some(unanswered) = self.unanswered.pop_front() else {
                     return Err(SessionError::Refused(refusal));
                 };
-                self.submits -= usize::from(unanswered.question == Question::Foreground);
+                if unanswered.question == Question::Foreground {
+                    self.submits -= 1;
+                    self.forget_early();
+                }
                 Meaning::Event(ClientEvent::Refused { token: unanswered.token, refusal })
             }
             Response::Noop
@@ -427,12 +456,22 @@ impl<T: Copy> Ledger<T> {
         })
     }
 
-    fn keep_early(&mut self, handle: OwnedHandle, report: Report) {
+    /// No server that is known sends a report so early; with many, one of them may be the end of a job, and none can
+    /// be dropped.
+    fn keep_early(&mut self, handle: OwnedHandle, report: Report) -> Result<(), SessionError> {
         self.early_bytes += report.len();
         self.early.push_back((handle, report));
-        while self.early.len() > EARLY_REPORTS_MAX || self.early_bytes > EARLY_BYTES_MAX {
-            let Some((_, oldest)) = self.early.pop_front() else { break };
-            self.early_bytes -= oldest.len();
+        if self.early.len() > EARLY_REPORTS_MAX || self.early_bytes > EARLY_BYTES_MAX {
+            return Err(SessionError::TooEarly);
+        }
+        Ok(())
+    }
+
+    /// With no job to come that they could be of, early reports are nobody's.
+    fn forget_early(&mut self) {
+        if self.submits == 0 && !self.early.is_empty() {
+            self.early.clear();
+            self.early_bytes = 0;
         }
     }
 
@@ -452,6 +491,26 @@ impl<T: Copy> Ledger<T> {
                 None => self.early_bytes -= report.len(),
             }
         }
+    }
+}
+
+impl<T: Copy> Unanswered<T> {
+    /// Who asked, if this is what was asked: a server that left a question out would answer all others wrongly.
+    fn token_if(&self, asked: Question, response: &Response<'_>) -> Result<T, SessionError> {
+        if self.question != asked {
+            return Err(SessionError::OtherJob { kind: response.kind() });
+        }
+        Ok(self.token)
+    }
+}
+
+/// Bytes that a request carries beside its names.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what a client does not send carries nothing")]
+fn data_len(request: &Request<'_>) -> usize {
+    match request {
+        Request::Submit(submit) => submit.workload.len(),
+        Request::Echo { data } => data.len(),
+        _ => 0,
     }
 }
 

@@ -15,6 +15,12 @@ pub enum SessionError {
     /// A packet that answers nothing, or that is not for a client.
     #[error("a {kind} came that answers no request")]
     Unasked { kind: PacketKind },
+    /// The status of another job than was asked for: answers and questions do not belong together any more.
+    #[error("a {kind} came about another job than was asked for")]
+    OtherJob { kind: PacketKind },
+    /// More reports came of jobs that the server has not accepted yet than can be kept.
+    #[error("too many reports came of jobs before they were accepted")]
+    TooEarly,
     /// An `ERROR` that answers nothing.
     #[error("the server refuses this connection: {0}")]
     Refused(Refusal),

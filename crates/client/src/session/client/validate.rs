@@ -1,7 +1,8 @@
 //! What can be sent: names that arrive as they are, sizes that fit, combinations that have a packet.
 
 use super::error::InvalidSubmit;
-use geartrain_proto::limits::{FUNCTION_BYTES_MAX, HANDLE_BYTES_MAX, REDUCER_BYTES_MAX, UNIQUE_BYTES_MAX};
+use crate::limits::UNIQUE_BYTES_MAX;
+use geartrain_proto::limits::{FUNCTION_BYTES_MAX, HANDLE_BYTES_MAX, REDUCER_BYTES_MAX};
 use geartrain_proto::{Handle, Priority, Submit, SubmitMode, Unique};
 
 /// Most bytes of what a request carries beside its names, whose limits leave far more than this difference.

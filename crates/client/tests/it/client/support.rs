@@ -2,10 +2,12 @@
 
 use geartrain_client::{Client, ClientBuilder, Connection, Limits, ServerAddress};
 use geartrain_proto::{Function, GrabKind, Handle, Request, Response};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
     AddressFamily, Shutdown, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, shutdown, socket,
     sockopt,
 };
+use nix::unistd::Pid;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io::{Read, Write};
@@ -106,6 +108,27 @@ impl Server {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// Stops it from doing anything, as a stuck disk would; its connections stay.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+        let tasks = format!("/proc/{}/task", self.process.as_ref().unwrap().id());
+        // Threads go on for a moment behind the signal.
+        wait_until("all threads are stopped", || {
+            let tasks = std::fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path().join("stat"));
+            let states: Vec<String> = tasks.map(|stat| std::fs::read_to_string(stat).unwrap()).collect();
+            states.iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
+        });
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().unwrap();
+        kill(Pid::from_raw(i32::try_from(process.id()).unwrap()), signal).unwrap();
     }
 
     pub(crate) fn address(&self) -> String {
