@@ -16,8 +16,6 @@ mod set;
 mod slots;
 mod spec;
 mod submission;
-#[cfg(any(feature = "json", feature = "msgpack"))]
-mod typed;
 
 pub use builder::ClientBuilder;
 pub use choice::ServerChoice;
@@ -31,6 +29,7 @@ pub use slots::Held;
 use crate::address::{AddressError, ServerAddress};
 use crate::admin::Admin;
 use crate::limits::RESENDS_MAX;
+use crate::values::IntoBytes;
 use bytes::Bytes;
 use geartrain_proto::Unique;
 use limits::deadline;
@@ -73,9 +72,10 @@ impl Client {
 
     /// A job for the workers of a function: any bytes, at most 8191 (gearmand's own clients take 512), none of them NUL.
     ///
-    /// The workload is what the worker gets, as it is.
-    pub fn job(&self, function: impl AsRef<[u8]>, workload: impl Into<Bytes>) -> JobBuilder {
-        JobBuilder::new(&self.pool, self.resend, function.as_ref(), workload.into())
+    /// The workload is what the worker gets: bytes and text as they are, other values as `Json` or `MsgPack`. One
+    /// that has no form in bytes is told by [`JobError::Value`] when the job is submitted.
+    pub fn job(&self, function: impl AsRef<[u8]>, workload: impl IntoBytes) -> JobBuilder {
+        JobBuilder::new(&self.pool, self.resend, function.as_ref(), workload.into_bytes())
     }
 
     /// Runs many jobs, a window of them at once, and hands out their results as they come.

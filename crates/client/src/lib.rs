@@ -48,15 +48,15 @@
 //!
 //! The way of a job: [`JobBuilder`] makes a [`Submit`](geartrain_proto::Submit) of it; a connection of its server takes
 //! it to [`ClientSession`](session::client::ClientSession), which does no IO: it turns requests into bytes, and what the
-//! server sends into events that name the job they are for. [`blocking`] has the same client for programs without a
+//! server sends into events that name the job they are for. [`blocking`] has both roles for programs without a
 //! runtime, [`Admin`] lists and steers what a server has. The plain [`Connection`], one packet or line of text at a time,
 //! is what the command-line tools use; it needs none of this crate's features.
 //!
 //! # Features
 //!
-//! - `async` (default): [`Client`], [`Admin`] and the sessions, on tokio.
+//! - `async` (default): [`Client`], [`Worker`], [`Admin`] and the sessions, on tokio.
 //! - `blocking` (default): the module [`blocking`].
-//! - `json`, `msgpack`: workloads and results of any type that serde knows.
+//! - `json`, `msgpack`: workloads and results of any type that serde knows, as `Json` and `MsgPack`.
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -78,6 +78,8 @@ mod inbox;
 mod net;
 mod text;
 mod typed;
+#[cfg(feature = "async")]
+mod values;
 
 pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
 #[cfg(feature = "async")]
@@ -93,5 +95,11 @@ pub use geartrain_proto::Priority;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};
 pub use typed::TypedRows;
+#[cfg(all(feature = "async", feature = "json"))]
+pub use values::Json;
+#[cfg(all(feature = "async", feature = "msgpack"))]
+pub use values::MsgPack;
+#[cfg(feature = "async")]
+pub use values::{BoxError, FromBytes, IntoBytes};
 #[cfg(feature = "async")]
 pub use worker::Worker;

@@ -6,6 +6,7 @@
 use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::limits::KEEPALIVE_IDLE;
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::mem::MaybeUninit;
@@ -15,6 +16,26 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout};
+
+/// The pauses between tries to connect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+}
+
+impl Pauses {
+    /// Doubled each time, up to the longest, each with up to as much again by chance, so that many who lost one server
+    /// do not come back in step.
+    pub(crate) fn iter(self) -> ExponentialBackoff {
+        ExponentialBuilder::default()
+            .with_min_delay(self.first)
+            .with_max_delay(self.longest)
+            .with_jitter()
+            .without_max_times()
+            .build()
+    }
+}
 
 /// A connected socket.
 #[derive(Debug)]

@@ -22,7 +22,7 @@
 //!
 //! # async fn run() -> Result<(), Box<dyn Error>> {
 //! let worker = Worker::builder()
-//!     .server("localhost:4730")
+//!     .servers("localhost:4730")
 //!     .register("reverse", reverse)
 //!     .register("sum", sum)
 //!     .at_once(8)
@@ -62,22 +62,13 @@ mod run;
 mod shared;
 mod shutdown;
 mod slots;
-#[cfg(any(feature = "json", feature = "msgpack"))]
-mod typed;
 
 pub use builder::{Ability, WorkerBuilder};
 pub use error::{BuildError, ReportError, RunError};
-pub use handler::{
-    BlockingHandler, BoxError, FromJob, Handler, HandlerFuture, IntoJobEnd, JobEnd, JobFailed, JobResult,
-};
+pub use handler::{BlockingHandler, FromJob, Handler, HandlerFuture, IntoJobEnd, JobEnd, JobFailed};
 pub use job::Job;
-pub use limits::WorkerLimits;
 pub use report::{Departure, JobReport, Outcome, Reason};
 pub use shutdown::ShutdownHandle;
-#[cfg(feature = "json")]
-pub use typed::Json;
-#[cfg(feature = "msgpack")]
-pub use typed::MsgPack;
 
 use crate::address::ServerAddress;
 use bell::Bell;

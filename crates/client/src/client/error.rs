@@ -6,6 +6,7 @@ use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::session::client::{InvalidSubmit, Refusal, Sent};
 use bytes::Bytes;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -32,13 +33,22 @@ pub enum JobError {
     /// The connection ended before the job did. `sent` and `handle` say what is known of the job; whether it is sent
     /// again by itself is up to [`Resend`](super::Resend).
     #[error("{cause}; {}", fate(*sent))]
-    Lost { server: Arc<ServerAddress>, handle: Option<JobHandle>, sent: Sent, cause: Arc<ClientError> },
+    Lost {
+        server: Arc<ServerAddress>,
+        handle: Option<JobHandle>,
+        sent: Sent,
+        #[source]
+        cause: Arc<ClientError>,
+    },
     /// The time limit ran out. A job that a server accepted (`handle` is there) may still run.
     #[error("{doing} took longer than {} ms (hint: raise the time limit)", limit.as_millis())]
     TimedOut { doing: &'static str, limit: Duration, handle: Option<JobHandle> },
     /// No server could be reached. Nothing was sent.
     #[error("no server can be reached: {cause}")]
-    NoServer { cause: Arc<ClientError> },
+    NoServer {
+        #[source]
+        cause: Arc<ClientError>,
+    },
     /// A worker sent more than may be held before it is read.
     #[error("{handle} sent too much: {} over {max} bytes were not read yet (hint: read data as it comes)", of(*held))]
     Overrun { handle: JobHandle, held: Held, max: usize },
@@ -50,9 +60,9 @@ pub enum JobError {
         "{server} is none of this client's servers (hint: name it as it was named where the job was submitted)"
     )]
     UnknownServer { server: ServerAddress },
-    /// What came or should go is not of the type that the caller named.
-    #[error("{doing}: {cause}")]
-    Codec { doing: &'static str, cause: String },
+    /// The workload has no form in bytes, and nothing was sent; or the result is not of the type that the caller named.
+    #[error("the {what} {cause}")]
+    Value { what: &'static str, cause: Arc<dyn Error + Send + Sync> },
 }
 
 impl JobError {
@@ -68,7 +78,7 @@ impl JobError {
             | Self::NoServer { .. }
             | Self::Invalid(_)
             | Self::UnknownServer { .. }
-            | Self::Codec { .. } => None,
+            | Self::Value { .. } => None,
         }
     }
 }

@@ -8,9 +8,11 @@ use super::slots::Want;
 use super::spec::Spec;
 use super::submission::{Step, Submission};
 use crate::session::client::{InvalidSubmit, Report, Sent};
+use crate::values::{BoxError, FromBytes};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use geartrain_proto::{Priority, SubmitMode};
+use std::error::Error;
 use std::fmt;
 use std::future::{IntoFuture, poll_fn};
 use std::pin::Pin;
@@ -28,12 +30,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct JobBuilder {
     pool: Arc<Pool>,
     spec: Spec,
+    /// Why the workload has no form in bytes.
+    fault: Option<Arc<dyn Error + Send + Sync>>,
     /// Whole seconds of Unix time.
     not_before: Option<i64>,
 }
 
 impl JobBuilder {
-    pub(super) fn new(pool: &Arc<Pool>, resend: Resend, function: &[u8], workload: Bytes) -> Self {
+    pub(super) fn new(
+        pool: &Arc<Pool>,
+        resend: Resend,
+        function: &[u8],
+        workload: Result<Bytes, BoxError>,
+    ) -> Self {
+        let (workload, fault) = match workload {
+            Ok(workload) => (workload, None),
+            Err(error) => (Bytes::new(), Some(error.into())),
+        };
         let spec = Spec {
             function: Bytes::copy_from_slice(function),
             unique: Bytes::new(),
@@ -44,7 +57,7 @@ impl JobBuilder {
             limit: pool.limits.job,
             resend,
         };
-        Self { pool: Arc::clone(pool), spec, not_before: None }
+        Self { pool: Arc::clone(pool), spec, fault, not_before: None }
     }
 
     /// How urgent the job is within its function; default [`Priority::Normal`].
@@ -110,6 +123,14 @@ impl JobBuilder {
         Run { submission: self.submission(Want::Result), pieces: Vec::new() }
     }
 
+    /// As [`JobBuilder::run`], and reads the result: as text, as `Json` or `MsgPack`.
+    ///
+    /// # Errors
+    /// As there, and [`JobError::Value`] when the result is of another kind.
+    pub async fn run_as<R: FromBytes>(self) -> Result<R, JobError> {
+        read_as(&self.run().await?)
+    }
+
     /// Submits the job in foreground (`SUBMIT_JOB`) and waits until the server has accepted it.
     ///
     /// # Errors
@@ -131,6 +152,9 @@ impl JobBuilder {
     }
 
     fn submission(self, want: Want) -> Result<Submission, JobError> {
+        if let Some(cause) = self.fault {
+            return Err(JobError::Value { what: "workload", cause });
+        }
         if self.not_before.is_some() {
             let what = "a job for a given time whose result is waited for";
             return Err(InvalidSubmit::NoSuchPacket(what).into());
@@ -157,6 +181,10 @@ impl IntoFuture for JobBuilder {
     fn into_future(self) -> Run {
         self.run()
     }
+}
+
+fn read_as<R: FromBytes>(result: &Bytes) -> Result<R, JobError> {
+    R::from_bytes(result).map_err(|error| JobError::Value { what: "result", cause: error.into() })
 }
 
 async fn created(submission: &mut Submission) -> Result<JobHandle, JobError> {
@@ -244,9 +272,9 @@ pub enum JobEvent {
     /// Progress, in units of the worker's choice: `WORK_STATUS`.
     Status {
         /// Done so far.
-        numerator: u64,
+        numerator: u32,
         /// Of so many; 0 when the worker does not know.
-        denominator: u64,
+        denominator: u32,
     },
     /// The result, or its end where pieces came before: `WORK_COMPLETE`. It is the last event.
     Complete(Bytes),
@@ -282,6 +310,14 @@ impl Job {
             }
         }
         Err(self.over())
+    }
+
+    /// As [`Job::result`], and reads it: as text, as `Json` or `MsgPack`.
+    ///
+    /// # Errors
+    /// As there, and [`JobError::Value`] when the result is of another kind.
+    pub async fn result_as<R: FromBytes>(self) -> Result<R, JobError> {
+        read_as(&self.result().await?)
     }
 
     /// Why there is no result of a job whose end was read before.

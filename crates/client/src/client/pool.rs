@@ -12,8 +12,9 @@ use super::limits::{ClientLimits, deadline};
 use super::link::{Health, Link};
 use crate::address::ServerAddress;
 use crate::error::ClientError;
-use crate::limits::{OPENING_AWAITED, PAUSE_MAX, PAUSE_MIN};
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use crate::limits::OPENING_AWAITED;
+use crate::net::Pauses;
+use backon::ExponentialBackoff;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -87,7 +88,7 @@ impl Pool {
     ) -> Self {
         let servers = servers.into_iter().map(|address| {
             let seed = choice::seed(&address.to_string());
-            let lane = || Mutex::new(Lane { state: LaneState::Closed, pauses: pauses() });
+            let lane = || Mutex::new(Lane { state: LaneState::Closed, pauses: limits.pauses.iter() });
             let lanes = std::iter::repeat_with(lane).take(connections.max(1)).collect();
             Server { address: Arc::new(address), seed, lanes, turn: AtomicUsize::new(0) }
         });
@@ -172,7 +173,7 @@ impl Pool {
         let (before, from) = server.lanes.split_at(first);
         for (lane_index, lane) in (first..).zip(from).chain((0..).zip(before)) {
             let mut lane = lock(lane);
-            lane.settle();
+            lane.settle(self.limits.pauses);
             let (found, open) = lane.offer();
             drop(lane);
             if open {
@@ -245,12 +246,12 @@ impl Drop for Opening {
 
 impl Lane {
     /// Takes notice of a connection that has ended since.
-    fn settle(&mut self) {
+    fn settle(&mut self, pauses: Pauses) {
         let LaneState::Open(link) = &self.state else { return };
         match link.health() {
             Health::Good => {}
             // It worked for a while, so it is tried again at once, and the next failure is the first again.
-            Health::Over => *self = Lane { state: LaneState::Closed, pauses: pauses() },
+            Health::Over => *self = Lane { state: LaneState::Closed, pauses: pauses.iter() },
             Health::NeverGood(cause) => {
                 let server = Arc::clone(link.server());
                 self.fail(&server, cause);
@@ -259,7 +260,7 @@ impl Lane {
     }
 
     fn fail(&mut self, server: &ServerAddress, cause: Arc<ClientError>) {
-        let pause = self.pauses.next().unwrap_or(PAUSE_MAX);
+        let pause = self.pauses.next().unwrap_or_default();
         tracing::warn!(%server, %cause, pause_ms = pause.as_millis(), "a server is left out for a while");
         self.state = LaneState::Down { cause, next: NextTry::At(Instant::now() + pause) };
     }
@@ -287,17 +288,6 @@ impl Lane {
             }
         }
     }
-}
-
-/// The pauses between tries: doubled each time, up to the longest, each with up to as much again by chance, so that
-/// many clients do not come back in step.
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(PAUSE_MIN)
-        .with_max_delay(PAUSE_MAX)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
 
 /// Of two servers without a connection, the one to wait for: one that is being connected to, or is tried first.

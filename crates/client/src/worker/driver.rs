@@ -13,7 +13,6 @@ use super::slots::LaneId;
 use crate::address::ServerAddress;
 use crate::net::Socket;
 use crate::session::worker::{AssignedJob, WorkerSession};
-use backon::{BackoffBuilder, ExponentialBuilder};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -52,7 +51,7 @@ pub(super) enum Polling {
 
 /// Keeps the connection until the worker leaves.
 pub(super) async fn drive(lane: Lane, worker: Arc<Shared>, mut stage: watch::Receiver<Stage>) {
-    let mut pauses = pauses(&worker.limits);
+    let mut pauses = worker.limits.pauses.iter();
     loop {
         let connected = tokio::select! {
             biased;
@@ -69,7 +68,7 @@ pub(super) async fn drive(lane: Lane, worker: Arc<Shared>, mut stage: watch::Rec
                 let Err(error) = ended else { return };
                 if vitals.has_grabbed {
                     // It has done what it is for: this is a new trouble, not the old one.
-                    pauses = self::pauses(&worker.limits);
+                    pauses = worker.limits.pauses.iter();
                 }
                 if vitals.in_hand > 0 {
                     tracing::warn!(server = %lane.server, jobs = vitals.in_hand, "jobs in hand are lost");
@@ -78,7 +77,7 @@ pub(super) async fn drive(lane: Lane, worker: Arc<Shared>, mut stage: watch::Rec
             }
             Err(error) => error.to_string(),
         };
-        let pause = pauses.next().unwrap_or(worker.limits.reconnect_max);
+        let pause = pauses.next().unwrap_or_default();
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(server = %lane.server, error, pause_ms, "no connection to the server");
         tokio::select! {
@@ -87,16 +86,6 @@ pub(super) async fn drive(lane: Lane, worker: Arc<Shared>, mut stage: watch::Rec
             () = sleep(pause) => {}
         }
     }
-}
-
-/// The pauses between attempts: growing, and different for each of many workers that lost one server.
-fn pauses(limits: &WorkerLimits) -> impl Iterator<Item = Duration> + Send + use<> {
-    ExponentialBuilder::default()
-        .with_min_delay(limits.reconnect_min)
-        .with_max_delay(limits.reconnect_max)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
 
 /// Closes a connection when its driver ends, however that comes about.

@@ -131,6 +131,26 @@ impl Link {
         jobs: &mut VecDeque<AssignedJob>,
     ) -> Result<Turn, LinkError> {
         let mut state = self.lock();
+        let was_answered = state.session.is_answered();
+        let turn = self.turn_of(&mut state, context, jobs);
+        let is_answered = state.session.is_answered();
+        let has_room = state.session.pending().len() <= self.worker.limits.unwritten_bytes_max;
+        drop(state);
+        if has_room {
+            self.room.notify_waiters();
+        }
+        if is_answered && !was_answered {
+            self.worker.hook_connect(&self.server);
+        }
+        turn
+    }
+
+    fn turn_of(
+        &self,
+        state: &mut State,
+        context: &mut Context<'_>,
+        jobs: &mut VecDeque<AssignedJob>,
+    ) -> Result<Turn, LinkError> {
         let read = state.read(context)?;
         let mut no_jobs = 0;
         let taken = state.take_events(&self.server, jobs, &mut no_jobs);
@@ -145,9 +165,6 @@ impl Link {
             state.session.grab(granted);
         }
         let blocked = !state.flush()?;
-        if state.session.pending().len() <= self.worker.limits.unwritten_bytes_max {
-            self.room.notify_waiters();
-        }
         if state.session.is_finished() {
             return Ok(Turn::Finished);
         }
@@ -244,7 +261,7 @@ impl Link {
     fn try_report(&self, job: &JobKey, report: Report<'_>) -> Result<bool, ReportError> {
         let mut state = self.lock();
         if state.socket.is_none() {
-            return Err(ReportError::Lost { handle: job.handle().to_owned(), server: self.server.clone() });
+            return Err(ReportError::Lost { handle: job.handle().to_string(), server: self.server.clone() });
         }
         if state.session.pending().len() > self.worker.limits.unwritten_bytes_max {
             return Ok(false);
@@ -255,7 +272,7 @@ impl Link {
             Report::Warning(warning) => state.session.warning(job, warning),
         };
         if !sent {
-            return Err(ReportError::Over { handle: job.handle().to_owned() });
+            return Err(ReportError::Over { handle: job.handle().to_string() });
         }
         self.flush_for(state);
         Ok(true)

@@ -8,4 +8,4 @@ mod misbehaving;
 mod outcomes;
 mod servers;
 mod signals;
-mod support;
+pub(crate) mod support;

@@ -165,7 +165,7 @@ fn progress_that_is_no_number_is_none() {
     };
     let packets =
         [created(1), status(b"3", b"10"), status(b"abc", b"-1"), status(b"99999999999999999999", b"2")];
-    let expected = ["1 created H:h:1", "1 at 3/10", "1 at 0/0", "1 at 18446744073709551615/2"];
+    let expected = ["1 created H:h:1", "1 at 3/10", "1 at 0/0", "1 at 4294967295/2"];
     assert_eq!(events(&mut session, &packets), expected);
 }
 

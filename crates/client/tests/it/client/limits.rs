@@ -245,7 +245,7 @@ fn a_connection_that_does_not_come_about_is_given_up() {
     let port = gone.port;
     within_limit(async {
         let client = Client::builder()
-            .servers(&format!("127.0.0.1:{port}"))
+            .servers(format!("127.0.0.1:{port}"))
             .connect_timeout(SHORT)
             .patience(Duration::ZERO)
             .build()
@@ -256,7 +256,7 @@ fn a_connection_that_does_not_come_about_is_given_up() {
             format!("no server can be reached: 127.0.0.1:{port} was silent for 50 ms while connecting")
         );
         // The job's own limit, which ends before the patience.
-        let client = Client::builder().servers(&format!("127.0.0.1:{port}")).build().unwrap();
+        let client = Client::builder().servers(format!("127.0.0.1:{port}")).build().unwrap();
         let error = client.job("f", "x").timeout(SHORT).run().await.unwrap_err();
         assert!(matches!(error, JobError::TimedOut { doing: "connecting", .. }), "{error}");
     });

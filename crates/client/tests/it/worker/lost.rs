@@ -6,7 +6,7 @@ use super::misbehaving::{
 };
 use super::support::{LIMIT, Server, Side, TestWorker, on_both_servers, wait_until, worker_of};
 use bytes::Bytes;
-use geartrain_client::worker::{Job, Outcome, WorkerBuilder, WorkerLimits};
+use geartrain_client::worker::{Job, Outcome, WorkerBuilder};
 use geartrain_proto::SubmitMode;
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -32,7 +32,7 @@ fn reset(stream: TcpStream) {
 #[test]
 fn a_job_that_comes_with_the_end_of_its_connection_keeps_no_slot() {
     const SLOTS: usize = 4;
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = builder.register("f", |_: Bytes| async {}).at_once(SLOTS).build().unwrap();
     let shutdown = worker.shutdown_handle();
     let (block, mut blocks) = tokio::sync::mpsc::unbounded_channel();
@@ -71,7 +71,7 @@ fn a_job_that_comes_with_the_end_of_its_connection_keeps_no_slot() {
 
 #[test]
 fn a_server_that_reads_nothing_gets_no_more_grabs() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let (done, ended) = mpsc::channel();
     let builder = builder
         .register("f", |_: Bytes| async { vec![0_u8; 1 << 20] })
@@ -96,7 +96,7 @@ fn a_server_that_reads_nothing_gets_no_more_grabs() {
 
 #[test]
 fn a_server_that_refuses_connections_is_tried_ever_more_rarely() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
     let began = Instant::now();
     for _ in 0..8 {
@@ -114,7 +114,7 @@ fn a_server_that_refuses_connections_is_tried_ever_more_rarely() {
 /// Its results are on their way when it leaves; unread bytes at the close would throw them away.
 #[test]
 fn a_worker_leaves_when_the_server_has_its_last_result() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = TestWorker::start(builder.register("f", |workload: Bytes| async { workload }).jobs_max(1));
     let mut stream = accept(&listener);
     await_grab(&mut stream);
@@ -134,11 +134,9 @@ fn a_worker_leaves_when_the_server_has_its_last_result() {
 
 /// A worker that looks for work by itself all the time, and not only when it is woken.
 fn restless(servers: &[&Server]) -> WorkerBuilder {
-    let mut limits = WorkerLimits::default();
-    limits.look_every = Duration::from_millis(20);
-    limits.reconnect_min = Duration::from_millis(20);
-    limits.reconnect_max = Duration::from_millis(100);
-    worker_of(servers).limits(limits).register("echo", |workload: Bytes| async { workload })
+    worker_of(servers)
+        .look_every(Duration::from_millis(20))
+        .register("echo", |workload: Bytes| async { workload })
 }
 
 fn a_server_that_hangs_holds_up_no_other(side: Side) {
@@ -151,12 +149,12 @@ fn a_server_that_hangs_holds_up_no_other(side: Side) {
     // Wake-ups by itself, and connections that come about anew, are all unanswered.
     for number in 0..200_u32 {
         let number = number.to_string();
-        assert_eq!(server.client().run("echo", number.as_bytes()), [format!("complete {number}")]);
+        assert_eq!(server.observer().run("echo", number.as_bytes()), [format!("complete {number}")]);
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     hung.resume();
-    assert_eq!(hung.client().run("echo", b"back"), ["complete back"]);
+    assert_eq!(hung.observer().run("echo", b"back"), ["complete back"]);
     worker.stop();
 }
 
@@ -165,7 +163,7 @@ fn a_hung_server_does_not_keep_a_worker_that_stops(side: Side) {
     let (end, ended) = mpsc::channel();
     let builder = restless(&[&server]).after_job(move |report| end.send(report.outcome.clone()).unwrap());
     let worker = TestWorker::start(builder);
-    assert_eq!(server.client().run("echo", b"1"), ["complete 1"]);
+    assert_eq!(server.observer().run("echo", b"1"), ["complete 1"]);
     assert_eq!(ended.recv_timeout(LIMIT), Ok(Outcome::Completed));
     server.pause();
     std::thread::sleep(Duration::from_millis(200)); // It has asked for work meanwhile.
@@ -179,12 +177,12 @@ fn a_hung_server_does_not_keep_a_worker_that_stops(side: Side) {
 /// A fresh connection has no slot before its server has answered anything.
 #[test]
 fn a_server_that_never_answers_gets_no_slot() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let outcomes = Arc::new(Mutex::new(0));
     let count = Arc::clone(&outcomes);
     let builder = builder
-        .server(silent.local_addr().unwrap().to_string())
+        .servers(silent.local_addr().unwrap().to_string())
         .register("f", |_: Job| async {})
         .after_job(move |_| *count.lock().unwrap() += 1);
     let worker = TestWorker::start(builder);
@@ -208,18 +206,18 @@ fn a_blocking_handler_does_not_keep_its_worker_from_connecting(side: Side) {
     let (begin, begun) = mpsc::channel();
     let (release, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
-    let builder = worker_of(&[&first]).server(format!("localhost:{}", second.port)).register_blocking(
+    let builder = worker_of(&[&first]).servers(format!("localhost:{}", second.port)).register_blocking(
         "block",
         move |_: Bytes| {
             begin.send(()).unwrap();
             gate.lock().unwrap().recv_timeout(LIMIT).unwrap();
         },
     );
-    let worker = builder.build().unwrap();
+    let worker = builder.build_blocking().unwrap();
     let shutdown = worker.shutdown_handle();
-    let thread = std::thread::spawn(|| geartrain_client::blocking::Worker::new(worker).run().unwrap());
+    let thread = std::thread::spawn(|| worker.run().unwrap());
     second.await_workers("block", 1);
-    first.client().submit("block", b"", SubmitMode::Background);
+    first.observer().submit("block", b"", SubmitMode::Background);
     begun.recv_timeout(LIMIT).unwrap();
     second.kill();
     second.start_again();

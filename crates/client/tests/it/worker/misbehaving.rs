@@ -2,22 +2,19 @@
 
 use super::support::{LIMIT, TestWorker, wait_until};
 use bytes::Bytes;
-use geartrain_client::worker::{Job, Outcome, ReportError, Worker, WorkerBuilder, WorkerLimits};
+use geartrain_client::worker::{Job, Outcome, ReportError, Worker, WorkerBuilder};
 use geartrain_proto::{Function, Handle, Response};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A worker of one function, in a hurry, and the place it connects to.
-pub(crate) fn hurried(change: impl FnOnce(&mut WorkerLimits)) -> (WorkerBuilder, TcpListener) {
+/// A worker in a hurry, and the place it connects to.
+pub(crate) fn hurried() -> (WorkerBuilder, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut limits = WorkerLimits::default();
-    limits.reconnect_min = Duration::from_millis(5);
-    limits.reconnect_max = Duration::from_millis(500);
-    change(&mut limits);
     let address = listener.local_addr().unwrap().to_string();
-    (Worker::builder().server(address).limits(limits), listener)
+    let builder = Worker::builder().servers(address);
+    (builder.reconnect_pauses(Duration::from_millis(5), Duration::from_millis(500)), listener)
 }
 
 pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
@@ -92,7 +89,7 @@ pub(crate) fn await_close(stream: &mut TcpStream) {
 
 #[test]
 fn garbage_ends_the_connection_and_pauses_grow() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
     let garbage: [&[u8]; 4] = [
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
@@ -124,8 +121,9 @@ fn garbage_ends_the_connection_and_pauses_grow() {
 
 #[test]
 fn a_grab_without_an_answer_costs_the_connection() {
-    let (builder, listener) = hurried(|limits| limits.grab = Duration::from_millis(40));
-    let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
+    let (builder, listener) = hurried();
+    let worker =
+        TestWorker::start(builder.grab_timeout(Duration::from_millis(40)).register("f", |_: Bytes| async {}));
     let mut silent = accept(&listener);
     await_close(&mut silent);
     let mut stream = accept(&listener);
@@ -138,10 +136,8 @@ fn a_grab_without_an_answer_costs_the_connection() {
 
 #[test]
 fn a_sleeping_worker_notices_a_server_that_is_gone() {
-    let (builder, listener) = hurried(|limits| {
-        limits.look_every = Duration::from_millis(40);
-        limits.grab = Duration::from_millis(40);
-    });
+    let (builder, listener) = hurried();
+    let builder = builder.look_every(Duration::from_millis(40)).grab_timeout(Duration::from_millis(40));
     let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
     let mut stream = accept(&listener);
     await_grab(&mut stream);
@@ -154,7 +150,8 @@ fn a_sleeping_worker_notices_a_server_that_is_gone() {
 
 #[test]
 fn a_server_that_does_not_read_makes_handlers_wait_and_is_given_up() {
-    let (builder, listener) = hurried(|limits| limits.write = Duration::from_millis(200));
+    let (builder, listener) = hurried();
+    let builder = builder.write_timeout(Duration::from_millis(200));
     let outcomes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&outcomes);
     let builder = builder
@@ -181,7 +178,7 @@ fn a_server_that_does_not_read_makes_handlers_wait_and_is_given_up() {
 
 #[test]
 fn a_server_that_wakes_for_nothing_is_not_followed_as_fast_as_it_can() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
     let mut stream = accept(&listener);
     let ends = Instant::now() + Duration::from_secs(2);
@@ -209,7 +206,7 @@ fn assign_after_grab(stream: &mut TcpStream) {
 
 #[test]
 fn a_job_that_comes_with_the_stop_is_done() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = TestWorker::start(builder.register("f", |workload: Bytes| async { workload }));
     let mut stream = accept(&listener);
     await_grab(&mut stream);
