@@ -297,7 +297,7 @@ impl Connection {
             if let Some(line) = self.inbox.take_line() {
                 self.bytes = self.bytes.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
                 if self.bytes > HELD_REPLY_BYTES_MAX {
-                    return Err(ClientError::ReplyTooLong { server: server(), max: HELD_REPLY_BYTES_MAX });
+                    return Err(ClientError::ListTooLong { server: server(), max: HELD_REPLY_BYTES_MAX });
                 }
                 return Ok(line.to_vec());
             }

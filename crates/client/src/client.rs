@@ -181,12 +181,20 @@ impl Client {
             let waiting = submission::ask(&self.pool, question, Want::Answer, ends_by, limit, &find).await?;
             match waiting.answer().await {
                 Err(JobError::Lost { .. }) if Instant::now() < ends_by => {}
-                answer => return answer,
+                answer => return answer.map_err(of_question),
             }
         }
         let waiting = submission::ask(&self.pool, question, Want::Answer, ends_by, limit, &find).await?;
-        waiting.answer().await
+        waiting.answer().await.map_err(of_question)
     }
+}
+
+/// A question that was lost is no job that may run.
+fn of_question(error: JobError) -> JobError {
+    if let JobError::Lost { server, cause, .. } = error {
+        return JobError::Unanswered { server, cause };
+    }
+    error
 }
 
 impl fmt::Debug for Client {

@@ -78,6 +78,9 @@ pub enum ClientError {
     /// A text reply does not end.
     #[error("{server} sent a reply over the limit of {max} bytes (hint: raise reply-bytes-max)")]
     ReplyTooLong { server: ServerAddress, max: u64 },
+    /// A list is larger than what is held as a whole.
+    #[error("{server} sent a list over {max} bytes (hint: read it line by line, with Connection::ask)")]
+    ListTooLong { server: ServerAddress, max: u64 },
     /// The server does not carry a typed command out.
     #[error("{error}")]
     Command { server: ServerAddress, error: CommandError },

@@ -41,7 +41,8 @@
 //! # Limits
 //!
 //! Every wait has a limit, which [`ClientBuilder`] sets: to connect, to be answered, for the job as a whole. Nothing a
-//! server sends makes this library panic, wait without an end, or take memory beyond the limits in [`limits`].
+//! server sends makes this library panic, wait without an end, or take memory beyond the limits in [`limits`], which
+//! hold for each connection.
 //! Futures may be dropped at any time; the connection stays as good as it was.
 //!
 //! # Layers

@@ -40,20 +40,38 @@ pub enum JobError {
         #[source]
         cause: Arc<ClientError>,
     },
-    /// The time limit ran out. A job that a server accepted (`handle` is there) may still run.
-    #[error("{doing} took longer than {} ms (hint: raise the time limit)", limit.as_millis())]
-    TimedOut { doing: &'static str, limit: Duration, handle: Option<JobHandle> },
-    /// No server could be reached. Nothing was sent.
-    #[error("no server can be reached: {cause}")]
-    NoServer {
+    /// A question has no answer, because the connection ended. Questions change nothing.
+    #[error("{cause}")]
+    Unanswered {
+        server: Arc<ServerAddress>,
         #[source]
         cause: Arc<ClientError>,
+    },
+    /// The time limit ran out. A job that a server accepted (`handle` is there) may still run. Before there is a
+    /// connection, `cause` says what the last try came to.
+    #[error("{doing}{} took longer than {} ms{} (hint: raise the time limit)", at(server), limit.as_millis(), because(cause))]
+    TimedOut {
+        doing: &'static str,
+        server: Option<Arc<ServerAddress>>,
+        limit: Duration,
+        handle: Option<JobHandle>,
+        #[source]
+        cause: Option<Arc<ClientError>>,
+    },
+    /// No server could be reached. Nothing was sent.
+    #[error("no server can be reached: {cause}{}", and(others))]
+    NoServer {
+        /// What the one said that is tried next.
+        #[source]
+        cause: Arc<ClientError>,
+        /// What the others said.
+        others: Vec<Arc<ClientError>>,
     },
     /// A worker sent more than may be held before it is read.
     #[error("{handle} sent too much: {} over {max} bytes were not read yet (hint: read data as it comes)", of(*held))]
     Overrun { handle: JobHandle, held: Held, max: usize },
-    /// The job cannot be submitted as it is. Nothing was sent.
-    #[error("the job cannot be submitted: {0}")]
+    /// The job or the question cannot be sent as it is. Nothing was sent.
+    #[error("it cannot be sent: {0}")]
     Invalid(#[from] InvalidSubmit),
     /// The handle is of a server that this client was not given. Nothing was sent.
     #[error(
@@ -75,6 +93,7 @@ impl JobError {
             }
             Self::Lost { handle, .. } | Self::TimedOut { handle, .. } => handle.as_ref(),
             Self::Refused { .. }
+            | Self::Unanswered { .. }
             | Self::NoServer { .. }
             | Self::Invalid(_)
             | Self::UnknownServer { .. }
@@ -92,6 +111,18 @@ fn of(held: Held) -> &'static str {
         Held::OfJob => "of it",
         Held::OfConnection => "of all jobs over its connection",
     }
+}
+
+fn at(server: &Option<Arc<ServerAddress>>) -> String {
+    server.as_ref().map_or_else(String::new, |server| format!(" at {server}"))
+}
+
+fn because(cause: &Option<Arc<ClientError>>) -> String {
+    cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"))
+}
+
+fn and(others: &[Arc<ClientError>]) -> String {
+    others.iter().map(|cause| format!("; {cause}")).collect()
 }
 
 fn fate(sent: Sent) -> &'static str {

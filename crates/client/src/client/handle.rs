@@ -38,13 +38,14 @@ pub struct JobHandle {
 
 /// A text is no [`JobHandle`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is no job handle: {why} (hint: it is geartrain://HOST:PORT/HANDLE)")]
+#[error("{text:?} is no job handle: {why}{hint}")]
 #[non_exhaustive]
 pub struct HandleError {
     /// The whole text.
     pub text: String,
     /// What is wrong with it.
     pub why: String,
+    hint: &'static str,
 }
 
 impl JobHandle {
@@ -53,7 +54,11 @@ impl JobHandle {
     /// # Errors
     /// When the handle is empty, has a NUL, or is longer than 63 bytes.
     pub fn new(server: ServerAddress, handle: &[u8]) -> Result<Self, HandleError> {
-        let wrong = |why: &str| HandleError { text: handle.escape_ascii().to_string(), why: why.to_owned() };
+        let wrong = |why: &str| HandleError {
+            text: handle.escape_ascii().to_string(),
+            why: why.to_owned(),
+            hint: "",
+        };
         match handle {
             [] => Err(wrong("the handle is empty")),
             handle if handle.contains(&0) => Err(wrong("the handle has a NUL byte")),
@@ -105,7 +110,8 @@ impl FromStr for JobHandle {
     type Err = HandleError;
 
     fn from_str(text: &str) -> Result<Self, HandleError> {
-        let wrong = |why: String| HandleError { text: text.to_owned(), why };
+        let hint = " (hint: it is geartrain://HOST:PORT/HANDLE)";
+        let wrong = |why: String| HandleError { text: text.to_owned(), why, hint };
         let rest =
             text.strip_prefix(SCHEME).ok_or_else(|| wrong(format!("it does not begin with {SCHEME}")))?;
         let (server, handle) =
@@ -202,6 +208,8 @@ mod tests {
             assert_eq!(error.why, why, "{text}");
             assert!(error.to_string().starts_with(&format!("{text:?} is no job handle: ")));
         }
+        let bare = JobHandle::new(ServerAddress::parse("h", 1).unwrap(), b"").unwrap_err();
+        assert_eq!(bare.to_string(), "\"\" is no job handle: the handle is empty");
         let long = format!("geartrain://h/{}", "x".repeat(64));
         assert_eq!(long.parse::<JobHandle>().unwrap_err().why, "the handle is longer than 63 bytes");
     }

@@ -141,6 +141,7 @@ impl Pool {
         mut find: impl FnMut() -> Result<Found, JobError>,
     ) -> Result<Arc<Link>, JobError> {
         let patient_until = deadline(Instant::now(), self.limits.patience);
+        let mut last_cause = None;
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -151,15 +152,30 @@ impl Pool {
                     until.filter(|until| *until > Instant::now()).map_or(ends_by, |until| ends_by.min(until))
                 }
                 Found::Down { cause, .. } if Instant::now() >= patient_until => {
-                    return Err(JobError::NoServer { cause });
+                    let others = self.causes().filter(|other| !Arc::ptr_eq(other, &cause)).collect();
+                    return Err(JobError::NoServer { cause, others });
                 }
-                Found::Down { next, .. } => ends_by.min(patient_until).min(next.unwrap_or(patient_until)),
+                Found::Down { next, cause } => {
+                    last_cause = Some(cause);
+                    ends_by.min(patient_until).min(next.unwrap_or(patient_until))
+                }
             };
             // Either way it is looked again; what is said then decides.
             if timeout_at(until, changed).await.is_err() && Instant::now() >= ends_by {
-                return Err(JobError::TimedOut { doing: "connecting", limit, handle: None });
+                let (doing, cause) = ("connecting", last_cause);
+                return Err(JobError::TimedOut { doing, server: None, limit, handle: None, cause });
             }
         }
+    }
+
+    /// Why servers cannot be reached, one word of each.
+    fn causes(&self) -> impl Iterator<Item = Arc<ClientError>> {
+        self.servers.iter().filter_map(|server| {
+            server.lanes.iter().find_map(|lane| match &lock(lane).state {
+                LaneState::Down { cause, .. } => Some(Arc::clone(cause)),
+                LaneState::Closed | LaneState::Opening { .. } | LaneState::Open(_) => None,
+            })
+        })
     }
 
     /// What a server has to offer; sees to it that a lane that should be open becomes so.

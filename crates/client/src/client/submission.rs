@@ -166,8 +166,13 @@ pub(crate) async fn ask(
             }
         }
     };
-    let too_late =
-        |_| JobError::TimedOut { doing: "waiting for room on the connection", limit, handle: None };
+    let too_late = |_| JobError::TimedOut {
+        doing: "waiting for room on the connection",
+        server: None,
+        limit,
+        handle: None,
+        cause: None,
+    };
     timeout_at(ends_by, asking).await.map_err(too_late)?
 }
 
@@ -211,7 +216,9 @@ fn without_failure(news: News, last: Last, link: &Arc<Link>) -> Result<News, Job
         News::Report(Report::Exception(exception)) => JobError::Exception { handle: of_job(), exception },
         News::Refused(refusal) => JobError::Refused { server: server(), refusal },
         News::Lost(sent) => JobError::Lost { server: server(), handle, sent, cause: link.end_cause() },
-        News::TimedOut { doing, limit } => JobError::TimedOut { doing, limit, handle },
+        News::TimedOut { doing, limit } => {
+            JobError::TimedOut { doing, server: Some(server()), limit, handle, cause: None }
+        }
         News::Overrun(held) => {
             let max = match held {
                 Held::OfJob => link.limits().held_bytes_max,

@@ -178,7 +178,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets how long a worker that is to leave waits for its jobs; default until they are over.
+    /// Sets how long a worker that is to leave waits for its jobs, and for its servers to confirm the last results;
+    /// default until jobs are over, and 5 seconds for a server that says nothing.
     ///
     /// After that handlers are dropped, and servers give their jobs to other workers.
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -187,6 +188,8 @@ impl WorkerBuilder {
     }
 
     /// Lets the worker leave at SIGTERM and SIGINT as with [`ShutdownHandle::shutdown`], at the second one at once.
+    ///
+    /// The process does not end at these signals by itself any more, when the worker has left neither.
     pub fn stop_on_signals(mut self) -> Self {
         self.stop_on_signals = true;
         self

@@ -56,7 +56,7 @@ pub enum InvalidSubmit {
     #[error("the function has no name")]
     NoFunction,
     /// More than a packet can carry.
-    #[error("the workload of {bytes} bytes does not fit a packet, which carries {max} bytes at most")]
+    #[error("{bytes} bytes of data do not fit a packet, which carries {max} bytes at most")]
     BodyTooLarge { bytes: usize, max: usize },
     /// The protocol has no packet for this combination.
     #[error("the protocol has no way to submit {0}")]

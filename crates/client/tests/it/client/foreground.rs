@@ -166,7 +166,7 @@ fn a_refused_job_says_what_the_server_said(side: Side) {
         let long = client.job("f", "").unique([b'u'; 65]).run().await.unwrap_err();
         assert_eq!(
             long.to_string(),
-            "the job cannot be submitted: the unique is 65 bytes long, over the limit of 63 bytes"
+            "it cannot be sent: the unique is 65 bytes long, over the limit of 63 bytes"
         );
         let timed = client.job("f", "").not_before(std::time::SystemTime::now()).run().await.unwrap_err();
         assert!(matches!(timed, JobError::Invalid(_)), "{timed}");

@@ -51,6 +51,25 @@ fn what_is_no_packet_is_a_typed_error() {
     );
 }
 
+/// A question changes nothing, so there is no word of a job that may run.
+#[test]
+fn a_question_that_is_lost_is_told_as_one() {
+    let script = Script::start(6, |_, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        read_packet(stream);
+        stream.write_all(b"\0RES\0\0\0\x06\0\0\0\0").unwrap();
+        read_to_end(stream);
+    });
+    let client = Client::new(&script.address).unwrap();
+    let address = client.servers().next().unwrap();
+    let error = within_limit(client.echo(address, "e")).unwrap_err();
+    assert!(matches!(error, JobError::Unanswered { .. }), "{error}");
+    let text = error.to_string().replace(&script.address, "SERVER");
+    assert_eq!(text, "SERVER broke the protocol: a NOOP came that answers no request");
+    script.finish();
+}
+
 #[test]
 fn a_connection_that_ends_in_the_middle_of_a_packet_loses_the_job() {
     let answer: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:1\0RES\0\0\0\x0d\0\0\0\x64H:h:1\0ab";

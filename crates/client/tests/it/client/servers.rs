@@ -178,6 +178,22 @@ fn with_no_server_a_job_waits_as_long_as_its_patience(side: Side) {
             "no server can be reached: cannot connect to 127.0.0.1:PORT: connection refused (hint: does a server \
              listen there?)"
         );
+        let mut other = Server::start(side);
+        other.kill();
+        let impatient = client_of(&[&server, &other]).patience(Duration::from_millis(200)).build().unwrap();
+        let text = impatient.job("f", "x").run().await.unwrap_err().to_string();
+        assert!(text.contains(&server.address()) && text.contains(&other.address()), "{text}");
+        let address = impatient.servers().next().unwrap();
+        let error = impatient.echo(address, "e").await.unwrap_err();
+        assert!(matches!(error, JobError::NoServer { .. }), "{error}");
+        // One whose limit ends before the patience says what the last try came to.
+        let patient = client_of(&[&server]).build().unwrap();
+        let job = patient.job("f", "x").timeout(Duration::from_millis(100));
+        let text = job.run().await.unwrap_err().to_string();
+        assert!(
+            text.starts_with("connecting took longer than 100 ms: cannot connect to 127.0.0.1:"),
+            "{text}"
+        );
         let patience = Duration::from_millis(300);
         let patient = client_of(&[&server]).patience(patience).build().unwrap();
         let start = Instant::now();
