@@ -17,6 +17,7 @@ use crate::limits::{
 use crate::net::Socket;
 use crate::text::TextCommand;
 use crate::typed::{Line, classify};
+use bytes::BytesMut;
 use geartrain_proto::command::{Command, Page};
 use serde::de::DeserializeOwned;
 use std::future::poll_fn;
@@ -56,7 +57,7 @@ pub struct Admin {
 struct Connection {
     socket: Socket,
     inbox: Inbox,
-    chunk: Vec<u8>,
+    chunk: BytesMut,
     /// Bytes of the reply at hand.
     bytes: u64,
 }
@@ -259,7 +260,7 @@ impl Admin {
             None => Connection {
                 socket: Socket::connect(&self.server, self.connect_limit).await?,
                 inbox: Inbox::new(BODY_BYTES_MAX_DEFAULT),
-                chunk: Vec::new(),
+                chunk: BytesMut::new(),
                 bytes: 0,
             },
         };
@@ -307,20 +308,18 @@ impl Connection {
             if self.inbox.unread().first() == Some(&0) {
                 return Err(ClientError::NotText { server: server() });
             }
-            let ready = poll_fn(|context| self.socket.poll_read_ready(context));
+            self.chunk.clear();
+            self.chunk.reserve(self.inbox.wanted());
+            let read = poll_fn(|context| self.socket.poll_read(&mut self.chunk, context));
             let limit = admin.silence_limit;
-            timeout(limit, ready)
+            let count = timeout(limit, read)
                 .await
                 .map_err(|_| ClientError::TimedOut { server: server(), doing: DOING, limit })?
                 .map_err(|cause| admin.broken(cause))?;
-            self.chunk.resize(self.inbox.wanted(), 0);
-            match self.socket.try_read(&mut self.chunk) {
-                Ok(0) => return Err(ClientError::Closed { server: server(), doing: DOING }),
-                Ok(count) => self.inbox.feed(self.chunk.get(..count).unwrap_or_default()),
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(cause) => return Err(admin.broken(cause)),
+            if count == 0 {
+                return Err(ClientError::Closed { server: server(), doing: DOING });
             }
+            self.inbox.feed(&self.chunk);
         }
     }
 }

@@ -7,13 +7,15 @@ use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::limits::KEEPALIVE_IDLE;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use bytes::BytesMut;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::Interest;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
@@ -67,30 +69,18 @@ impl Socket {
         }
     }
 
-    /// Reads what is there; `WouldBlock` when nothing is.
+    /// Reads once into the spare capacity of `into`; 0 at the end of the stream.
     ///
-    /// A read that did not fill `into` has emptied the socket, so it is not ready until more comes: without a second
-    /// read to find that out. What comes in between is not missed: readiness is taken back only as it was before.
-    pub(crate) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
-        let mut outcome = Err(io::ErrorKind::WouldBlock.into());
-        let mut read = |stream: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>| {
-            outcome = stream(into);
-            match &outcome {
-                Ok(count) if *count > 0 && *count < into.len() => Err(io::ErrorKind::WouldBlock.into()),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.kind().into()),
-            }
-        };
-        // What the closure says is only about the readiness.
-        let _readiness = match self {
-            Self::Tcp(stream) => {
-                stream.try_io(Interest::READABLE, || read(&mut |into| stream.try_read(into)))
-            }
-            Self::Unix(stream) => {
-                stream.try_io(Interest::READABLE, || read(&mut |into| stream.try_read(into)))
-            }
-        };
-        outcome
+    /// A read that did not fill it has emptied the socket, which this way of reading knows without a second one.
+    pub(crate) fn poll_read(
+        &mut self,
+        into: &mut BytesMut,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => pin!(stream.read_buf(into)).poll(context),
+            Self::Unix(stream) => pin!(stream.read_buf(into)).poll(context),
+        }
     }
 
     /// Writes what the socket takes; `WouldBlock` when it takes nothing.
@@ -110,13 +100,6 @@ impl Socket {
         match socket.peek(&mut [MaybeUninit::uninit()]) {
             Ok(count) => count == 0,
             Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
-        }
-    }
-
-    pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => stream.poll_read_ready(context),
-            Self::Unix(stream) => stream.poll_read_ready(context),
         }
     }
 

@@ -276,7 +276,7 @@ struct AbandonOnDrop(Arc<Shared>);
 
 impl Drop for AbandonOnDrop {
     fn drop(&mut self) {
-        self.0.slots.close();
+        drop(self.0.slots.close());
         self.0.tasks.abort_all();
     }
 }

@@ -446,10 +446,7 @@ impl Link {
                 Flushed::All => Poll::Pending,
                 Flushed::Blocked => socket.poll_write_ready(context),
             };
-            let can_read = socket.poll_read_ready(context);
-            if let Poll::Ready(ready) = can_read {
-                ready.map_err(|cause| self.broken("reading", cause))?;
-                self.read(state, wakers)?;
+            if self.read(state, context, wakers)?.is_ready() {
             } else if can_write.is_pending() {
                 if flushed == Flushed::Blocked {
                     let since = *state.stalled_since.get_or_insert_with(Instant::now);
@@ -461,22 +458,24 @@ impl Link {
     }
 
     /// Reads once, and does what the bytes say.
-    fn read(&self, state: &mut State, wakers: &mut Vec<Waker>) -> Result<(), ClientError> {
-        let Some(socket) = &state.socket else { return Ok(()) };
-        let count = match socket.try_read(state.session.space()) {
-            Ok(0) => return Err(self.closed("waiting for an answer")),
-            Ok(count) => count,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                return Ok(());
-            }
-            Err(cause) => return Err(self.broken("reading", cause)),
-        };
-        state.session.filled(count);
+    fn read(
+        &self,
+        state: &mut State,
+        context: &mut Context<'_>,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Poll<()>, ClientError> {
+        let Some(socket) = &mut state.socket else { return Ok(Poll::Pending) };
+        match socket.poll_read(state.session.read_buffer(), context) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Ok(0)) => return Err(self.closed("waiting for an answer")),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(cause)) => return Err(self.broken("reading", cause)),
+        }
         state.heard_at = Instant::now();
         while let Some(event) = state.session.poll().map_err(|cause| self.nonsense(cause))? {
             state.apply(event, wakers).map_err(|refusal| self.refused(refusal))?;
         }
-        Ok(())
+        Ok(Poll::Ready(()))
     }
 
     /// When the time limits are to be looked at.

@@ -40,7 +40,6 @@
 mod error;
 mod event;
 mod handle;
-mod incoming;
 mod jobs;
 mod validate;
 
@@ -49,13 +48,14 @@ pub use event::{ClientEvent, Refusal, Report, Sent};
 pub use handle::OwnedHandle;
 pub(crate) use validate::check;
 
+use super::buffers::{Incoming, Outgoing};
 use crate::limits::{
     BODY_BYTES_MAX_DEFAULT, EARLY_BYTES_MAX, EARLY_REPORTS_MAX, JOBS_IN_FLIGHT_MAX_DEFAULT,
-    OUTGOING_BYTES_MAX_DEFAULT, READ_BYTES_MAX,
+    OUTGOING_BYTES_MAX_DEFAULT,
 };
+use bytes::BytesMut;
 use event::Kind;
-use geartrain_proto::{Handle, Request, Response, Step, Submit, SubmitMode, Unique, decode_response};
-use incoming::Incoming;
+use geartrain_proto::{Handle, Request, Response, Submit, SubmitMode, Unique};
 use jobs::Jobs;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
@@ -89,15 +89,6 @@ pub struct ClientSession<T> {
     outgoing: Outgoing,
     ledger: Ledger<T>,
     fault: Option<SessionError>,
-}
-
-/// Bytes on their way to the server, and how far the stream has come.
-#[derive(Debug, Default)]
-struct Outgoing {
-    bytes: Vec<u8>,
-    start: usize,
-    /// Bytes of the whole stream that are written.
-    written: u64,
 }
 
 /// What the server owes.
@@ -172,7 +163,7 @@ impl<T: Copy> ClientSession<T> {
             early_bytes: 0,
             ready: VecDeque::new(),
         };
-        let (incoming, outgoing) = (Incoming::default(), Outgoing::default());
+        let (incoming, outgoing) = (Incoming::new(limits.body_bytes_max), Outgoing::default());
         Self { limits, incoming, outgoing, ledger, fault: None }
     }
 
@@ -245,9 +236,8 @@ impl<T: Copy> ClientSession<T> {
         if waiting > 0 && waiting + data_len(request) > self.limits.outgoing_bytes_max {
             return Err(SubmitError::Full);
         }
-        request.encode(&mut self.outgoing.bytes);
-        let pending = u64::try_from(self.pending().len()).unwrap_or(u64::MAX);
-        let ends_at = self.outgoing.written.saturating_add(pending);
+        self.outgoing.put(request);
+        let ends_at = self.outgoing.ends_at();
         self.ledger.submits += usize::from(question == Question::Foreground);
         self.ledger.unanswered.push_back(Unanswered { token, question, ends_at });
         Ok(())
@@ -256,22 +246,12 @@ impl<T: Copy> ClientSession<T> {
     /// The bytes to write to the server next.
     #[must_use]
     pub fn pending(&self) -> &[u8] {
-        self.outgoing.bytes.get(self.outgoing.start..).unwrap_or_default()
+        self.outgoing.pending()
     }
 
     /// Takes the first `count` pending bytes as written.
     pub fn written(&mut self, count: usize) {
-        let outgoing = &mut self.outgoing;
-        outgoing.start = (outgoing.start + count).min(outgoing.bytes.len());
-        outgoing.written = outgoing.written.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        if outgoing.start == outgoing.bytes.len() {
-            outgoing.bytes.clear();
-            outgoing.bytes.shrink_to(READ_BYTES_MAX);
-            outgoing.start = 0;
-        } else if outgoing.start > READ_BYTES_MAX && outgoing.start > outgoing.bytes.len() / 2 {
-            outgoing.bytes.drain(..outgoing.start);
-            outgoing.start = 0;
-        }
+        self.outgoing.written(count);
     }
 
     /// Whether a small request would be taken.
@@ -286,27 +266,15 @@ impl<T: Copy> ClientSession<T> {
         self.ledger.unanswered.len() + self.ledger.jobs.len()
     }
 
-    /// Where to read bytes from the server to; [`ClientSession::filled`] says how many came. Never empty.
-    pub fn space(&mut self) -> &mut [u8] {
+    /// Where bytes of the server can be read to without a copy: behind those that are there, into its spare capacity,
+    /// which is as much as should be read at once.
+    pub fn read_buffer(&mut self) -> &mut BytesMut {
         self.incoming.space()
     }
 
-    /// Takes the first `count` bytes of [`ClientSession::space`] as read.
-    pub fn filled(&mut self, count: usize) {
-        self.incoming.filled(count);
-    }
-
     /// Takes bytes from the server, for a caller who has them already.
-    pub fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let space = self.incoming.space();
-            let (now, later) = bytes.split_at(bytes.len().min(space.len()));
-            if let Some(into) = space.get_mut(..now.len()) {
-                into.copy_from_slice(now);
-            }
-            self.incoming.filled(now.len());
-            bytes = later;
-        }
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.incoming.feed(bytes);
     }
 
     /// The next event; `None` until more bytes come.
@@ -321,34 +289,27 @@ impl<T: Copy> ClientSession<T> {
             if let Some(fault) = &self.fault {
                 return Err(fault.clone());
             }
-            let step = decode_response(self.incoming.unread(), self.limits.body_bytes_max);
-            let (consumed, response) = match step {
-                Step::Incomplete { needed } => {
-                    self.incoming.expect(needed);
-                    return Ok(None);
-                }
-                Step::Complete { consumed, message } => (consumed, message),
-            };
+            let Some((consumed, response)) = self.incoming.peek() else { return Ok(None) };
             let meaning =
                 response.map_err(SessionError::from).and_then(|response| self.ledger.read(&response));
             match meaning {
                 Ok(Meaning::Nothing) => {
-                    self.incoming.consume(consumed, 0);
+                    self.incoming.skip(consumed);
                 }
                 Ok(Meaning::Event(event)) => {
-                    self.incoming.consume(consumed, 0);
+                    self.incoming.skip(consumed);
                     return Ok(Some(event));
                 }
                 Ok(Meaning::Echo(token, len)) => {
-                    let data = self.incoming.consume(consumed, len);
+                    let data = self.incoming.take(consumed, len);
                     return Ok(Some(ClientEvent::Echo { token, data }));
                 }
                 Ok(Meaning::Data(token, kind, len)) => {
-                    let report = kind.with(self.incoming.consume(consumed, len));
+                    let report = kind.with(self.incoming.take(consumed, len));
                     return Ok(Some(ClientEvent::Work { token, report }));
                 }
                 Ok(Meaning::Early(handle, kind, len)) => {
-                    let report = kind.with(self.incoming.consume(consumed, len));
+                    let report = kind.with(self.incoming.take(consumed, len));
                     self.fault = self.ledger.keep_early(handle, report).err();
                 }
                 Err(fault) => self.fault = Some(fault),
@@ -359,7 +320,7 @@ impl<T: Copy> ClientSession<T> {
     /// What the connection took with it: every request and foreground job that has not ended, and how far it
     /// came. The session is empty afterwards.
     pub fn take_lost(&mut self) -> Vec<(T, Sent)> {
-        let written = self.outgoing.written;
+        let written = self.outgoing.written_to();
         self.ledger.submits = 0;
         let unanswered = self.ledger.unanswered.drain(..).map(|unanswered| {
             (unanswered.token, if unanswered.ends_at > written { Sent::Not } else { Sent::Unanswered })

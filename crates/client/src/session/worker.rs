@@ -30,19 +30,16 @@
 
 mod abilities;
 mod event;
-mod incoming;
-mod outgoing;
 #[cfg(test)]
 mod tests;
 
 pub use event::{AssignedJob, JobKey, SessionError, WorkerEvent};
 
+use super::buffers::{Incoming, Outgoing};
 use abilities::Abilities;
 use bytes::{Bytes, BytesMut};
 use event::assigned;
 use geartrain_proto::{ClientId, Function, GrabKind, Handle, Request, Response};
-use incoming::Incoming;
-use outgoing::Outgoing;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -427,14 +424,13 @@ impl WorkerSession {
 
     /// Takes bytes as they came from the server.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.incoming.buffer().extend_from_slice(bytes);
+        self.incoming.feed(bytes);
     }
 
     /// Where bytes of the server can be read to without a copy: behind those that are there, into its spare
     /// capacity, which is as much as should be read at once.
     pub fn read_buffer(&mut self) -> &mut BytesMut {
-        self.incoming.reserve();
-        self.incoming.buffer()
+        self.incoming.space()
     }
 
     /// What the server said next; `None` when more bytes are needed.
@@ -450,7 +446,7 @@ impl WorkerSession {
             };
             let taken = match step {
                 Step::Assign => {
-                    let packet = self.incoming.take(consumed);
+                    let packet = self.incoming.take(consumed, consumed);
                     self.handle_assign(&packet).map(Some)
                 }
                 Step::NoJob => {

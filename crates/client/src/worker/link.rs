@@ -10,19 +10,17 @@ use super::handler::JobEnd;
 use super::job::{Job, Report};
 use super::run::End;
 use super::shared::Shared;
-use super::slots::LaneId;
+use super::slots::{LaneId, Rings};
 use crate::address::ServerAddress;
 use crate::net::Socket;
 use crate::session::worker::{AssignedJob, JOB_NOT_FOUND, JobKey, SessionError, WorkerEvent, WorkerSession};
 use std::collections::VecDeque;
-use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 
 /// See the module.
@@ -130,12 +128,14 @@ impl Link {
         context: &mut Context<'_>,
         jobs: &mut VecDeque<AssignedJob>,
     ) -> Result<Turn, LinkError> {
+        let mut rings = Vec::new();
         let mut state = self.lock();
         let was_answered = state.session.is_answered();
-        let turn = self.turn_of(&mut state, context, jobs);
+        let turn = self.turn_of(&mut state, context, jobs, &mut rings);
         let is_answered = state.session.is_answered();
         let has_room = state.session.pending().len() <= self.worker.limits.unwritten_bytes_max;
         drop(state);
+        drop(rings);
         if has_room {
             self.room.notify_waiters();
         }
@@ -150,15 +150,18 @@ impl Link {
         state: &mut State,
         context: &mut Context<'_>,
         jobs: &mut VecDeque<AssignedJob>,
+        rings: &mut Vec<Rings>,
     ) -> Result<Turn, LinkError> {
         let read = state.read(context)?;
         let mut no_jobs = 0;
         let taken = state.take_events(&self.server, jobs, &mut no_jobs);
-        self.worker.slots.give_back_unused(self.lane, no_jobs);
+        if no_jobs > 0 {
+            rings.push(self.worker.slots.give_back_unused(self.lane, no_jobs));
+        }
         taken?;
         let wanted = state.grabs_wanted(self.worker.limits.unwritten_bytes_max);
         if no_jobs > 0 && wanted == 0 {
-            self.worker.slots.decline(self.lane);
+            rings.push(self.worker.slots.decline(self.lane));
         }
         if wanted > 0 {
             let granted = self.worker.slots.take(self.lane, wanted);
@@ -192,7 +195,7 @@ impl Link {
     /// Grabs no more; the link is finished once its jobs are.
     pub(super) fn stop(&self) {
         self.lock().session.stop();
-        self.worker.slots.decline(self.lane);
+        drop(self.worker.slots.decline(self.lane));
     }
 
     pub(super) fn vitals(&self) -> Vitals {
@@ -217,8 +220,8 @@ impl Link {
         }
         let unanswered = state.session.grabs_unanswered();
         drop(state);
-        self.worker.slots.give_back_unused(self.lane, unanswered);
-        self.worker.slots.decline(self.lane);
+        drop(self.worker.slots.give_back_unused(self.lane, unanswered));
+        drop(self.worker.slots.decline(self.lane));
         self.room.notify_waiters();
         self.lost.notify_waiters();
     }
@@ -227,7 +230,7 @@ impl Link {
     pub(super) fn leave_unbegun(&self, jobs: usize) {
         if jobs > 0 {
             tracing::warn!(server = %self.server, jobs, "jobs came with the end of their connection");
-            self.worker.slots.give_back_unused(self.lane, jobs);
+            drop(self.worker.slots.give_back_unused(self.lane, jobs));
         }
     }
 
@@ -280,11 +283,14 @@ impl Link {
 
     /// Ends a job and uses its slot for the next one, in one write; says whether the server could be told.
     pub(super) fn end_job(&self, job: &Job, end: &End, flush: Flush) -> bool {
+        // Dropped, and so rung, behind the lock.
+        let _rings: Rings;
         let mut state = self.lock();
         let connected = state.socket.is_some();
         let told = connected && state.session.end_with(job.key(), end);
         let wanted = state.grabs_wanted(self.worker.limits.unwritten_bytes_max);
-        let granted = self.worker.slots.exchange(self.lane, wanted);
+        let granted;
+        (granted, _rings) = self.worker.slots.exchange(self.lane, wanted);
         if !connected {
             return false;
         }
@@ -298,7 +304,7 @@ impl Link {
 
     /// Gives back the slot of a job whose handler was dropped.
     pub(super) fn abandon_job(&self) {
-        self.worker.slots.give_back(self.lane, 1);
+        drop(self.worker.slots.give_back(self.lane, 1));
     }
 
     /// Writes on behalf of a job; what the socket does not take, or refuses, is left to the driver. Says whether the
@@ -322,13 +328,7 @@ impl State {
     /// Reads once, and says whether something came.
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, LinkError> {
         let Some(socket) = &mut self.socket else { return Err(LinkError::Closed) };
-        let buffer = self.session.read_buffer();
-        // This way of reading knows that a part of what was asked for is all there is, and saves a second look.
-        let polled = match socket {
-            Socket::Tcp(stream) => pin!(stream.read_buf(buffer)).poll(context),
-            Socket::Unix(stream) => pin!(stream.read_buf(buffer)).poll(context),
-        };
-        match polled {
+        match socket.poll_read(self.session.read_buffer(), context) {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) => Err(match self.refusal.take() {
                 Some((code, text)) => LinkError::Refused { code, text },

@@ -49,7 +49,7 @@ impl ShutdownHandle {
     }
 
     fn advance(&self, to: Stage) {
-        self.worker.slots.close();
+        drop(self.worker.slots.close());
         self.stage.send_if_modified(|stage| {
             let further = to > *stage;
             *stage = to.max(*stage);

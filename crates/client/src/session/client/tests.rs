@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::READ_BYTES_MAX;
 use bytes::Bytes;
 use geartrain_proto::{DecodeError, Function, PacketKind, Priority, Reducer, Status};
 
@@ -251,9 +252,9 @@ fn a_request_that_does_not_fit_is_not_copied_to_find_that_out() {
     session.echo(&[0; 2000], 1).unwrap();
     assert!(!session.has_room());
     session.written(1500);
-    let held = session.outgoing.bytes.capacity();
+    let held = session.outgoing.capacity();
     assert_eq!(session.echo(&[0; 1 << 20], 2), Err(SubmitError::Full));
-    assert!(session.has_room() && session.outgoing.bytes.capacity() == held);
+    assert!(session.has_room() && session.outgoing.capacity() == held);
     session.echo(b"small", 3).unwrap();
 }
 
@@ -405,7 +406,7 @@ fn a_large_result_leaves_without_its_buffer_being_kept_for_small_ones() {
         }
     }
     assert_eq!(results, [Bytes::from(large), Bytes::from_static(b"small")]);
-    assert!(session.space().len() <= READ_BYTES_MAX, "the buffer is small again");
+    assert!(session.read_buffer().capacity() <= READ_BYTES_MAX, "the buffer is small again");
     assert_eq!(events(&mut session, &[complete(3, b"z")]), ["3 done z"]);
 }
 
@@ -416,7 +417,7 @@ fn an_announced_body_takes_no_memory_before_it_comes() {
     session.feed(b"\0RES\0\0\0\x0d\x0f\xff\xff\xff");
     assert!(matches!(session.poll(), Ok(Some(ClientEvent::Created { .. }))));
     assert_eq!(session.poll(), Ok(None));
-    assert!(session.space().len() <= 2 * READ_BYTES_MAX);
+    assert!(session.read_buffer().capacity() <= 2 * READ_BYTES_MAX);
 }
 
 #[test]
@@ -429,6 +430,6 @@ fn a_hundred_thousand_jobs_leave_nothing_behind() {
         while session.poll().unwrap().is_some() {}
     }
     assert_eq!(session.in_flight(), 0);
-    assert!(session.ledger.unanswered.capacity() < 64 && session.outgoing.bytes.capacity() < 1024);
-    assert!(session.space().len() < READ_BYTES_MAX);
+    assert!(session.ledger.unanswered.capacity() < 64 && session.outgoing.capacity() < 1024);
+    assert!(session.read_buffer().capacity() < READ_BYTES_MAX);
 }
