@@ -60,6 +60,7 @@ impl Side {
 #[derive(Debug)]
 pub(crate) struct Server {
     side: Side,
+    options: &'static [&'static str],
     pub(crate) port: u16,
     /// Bound but not listened on: connections are refused, and the server can still take the port.
     _held: OwnedFd,
@@ -69,12 +70,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(side: Side) -> Self {
+        Self::start_with(side, &[])
+    }
+
+    /// A server that is given these options as well.
+    pub(crate) fn start_with(side: Side, options: &'static [&'static str]) -> Self {
         let held = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
         setsockopt(&held, sockopt::ReuseAddr, &true).unwrap();
         bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
         let port = getsockname::<SockaddrIn>(held.as_raw_fd()).unwrap().port();
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Self { side, port, _held: held, process: None, folder };
+        let mut server = Self { side, options, port, _held: held, process: None, folder };
         server.start_again();
         server
     }
@@ -84,6 +90,7 @@ impl Server {
         let mut command = Command::new(&program);
         command.args(["-p", &self.port.to_string(), "-L", "127.0.0.1", "--queue-type", "builtin"]);
         command.args(["-l", "none", "-P"]).arg(self.folder.path().join("gearmand.pid"));
+        command.args(self.options);
         if self.side == Side::Ours {
             command.args(["--http-listen", "none"]);
         }
