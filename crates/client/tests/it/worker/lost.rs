@@ -4,7 +4,7 @@
 use super::misbehaving::{
     ECHO, GRAB, accept, answer_echo, assign, assign_as, await_close, await_grab, await_packet, hurried,
 };
-use super::support::{LIMIT, Server, Side, TestWorker, on_both_servers, wait_until, worker_of};
+use super::support::{LIMIT, Runtime, Server, Side, TestWorker, on_both_servers, wait_until, worker_of};
 use bytes::Bytes;
 use geartrain_client::worker::{Job, Outcome, WorkerBuilder};
 use geartrain_proto::SubmitMode;
@@ -227,4 +227,74 @@ fn a_blocking_handler_does_not_keep_its_worker_from_connecting(side: Side) {
     release.send(()).unwrap();
     shutdown.shutdown();
     assert_eq!(thread.join().unwrap().jobs, 1);
+}
+
+/// The hook behind a job hears what became of it, and not what was meant to.
+#[test]
+fn a_result_that_could_not_be_written_is_told_as_lost() {
+    let (builder, listener) = hurried();
+    let (begin, begun) = mpsc::channel();
+    let (release, gate) = mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    let (end, ended) = mpsc::channel();
+    // It blocks the one thread, so that nobody has seen the reset when the result is written.
+    let builder = builder
+        .register("f", move |_: Bytes| {
+            let (begin, gate) = (begin.clone(), Arc::clone(&gate));
+            async move {
+                tokio::task::yield_now().await;
+                begin.send(()).unwrap();
+                gate.lock().unwrap().recv_timeout(SHORT_LIMIT).unwrap();
+            }
+        })
+        .after_job(move |report| end.send(report.outcome.clone()).unwrap());
+    let worker = TestWorker::start_on(Runtime::OneThread, builder);
+    let mut stream = accept(&listener);
+    await_grab(&mut stream);
+    assign(&mut stream, b"");
+    begun.recv_timeout(SHORT_LIMIT).unwrap();
+    reset(stream);
+    release.send(()).unwrap();
+    assert_eq!(ended.recv_timeout(SHORT_LIMIT), Ok(Outcome::Lost));
+    worker.stop();
+}
+
+/// A subscriber that panics at what a connection has to say.
+struct Bomb;
+
+impl tracing::Subscriber for Bomb {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "geartrain_client::worker::driver"
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        panic!("a log that is full");
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_connection_that_panics_ends_the_worker_and_not_only_itself() {
+    let (builder, listener) = hurried();
+    let worker = builder.register("f", |_: Bytes| async {}).build().unwrap();
+    let thread = std::thread::spawn(move || {
+        let _bomb = tracing::subscriber::set_default(Bomb);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(worker.run()).map(|departure| departure.jobs)
+    });
+    wait_until("the worker ends", || thread.is_finished());
+    let payload = thread.join().unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"a log that is full"));
+    drop(listener);
 }
