@@ -11,6 +11,7 @@ mod handle;
 mod job;
 mod limits;
 mod link;
+mod name;
 mod pool;
 mod set;
 mod slots;
@@ -21,9 +22,9 @@ pub use builder::ClientBuilder;
 pub use choice::ServerChoice;
 pub use error::JobError;
 pub use handle::{HandleError, JobHandle};
-pub use job::{Job, JobBuilder, JobEvent, Run};
+pub use job::{Background, Job, JobBuilder, JobEvent, Run};
 pub use limits::Resend;
-pub use set::RunAll;
+pub use set::{BackgroundAll, JobSet, RunAll};
 pub use slots::Held;
 
 use crate::address::{AddressError, ServerAddress};
@@ -95,7 +96,27 @@ impl Client {
     where
         J: IntoIterator<Item = JobBuilder>,
     {
-        RunAll::new(jobs.into_iter())
+        RunAll::new(jobs.into_iter(), JobBuilder::run)
+    }
+
+    /// Submits many jobs in background, a window of them at once, and hands out their handles as they come.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = geartrain_client::Client::new("localhost")?;
+    /// let mails = (1..=1_000_000).map(|user| client.job("mail", user.to_string()));
+    /// let mut handles = client.background_all(mails).window(64);
+    /// while let Some((_, handle)) = handles.next().await {
+    ///     handle?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn background_all<J>(&self, jobs: J) -> BackgroundAll<J::IntoIter>
+    where
+        J: IntoIterator<Item = JobBuilder>,
+    {
+        BackgroundAll::new(jobs.into_iter(), JobBuilder::background)
     }
 
     /// The servers, in the order they were given.
@@ -129,7 +150,7 @@ impl Client {
     ) -> Result<JobStatus, JobError> {
         let key = choice::key(function.as_ref(), unique.as_ref());
         let question = Question::StatusOfUnique(Unique::new(unique.as_ref()));
-        self.status_from(question, || Ok(self.pool.find(Some(key)))).await
+        self.status_from(question, || Ok(self.pool.find(|| Some(key)))).await
     }
 
     /// Has a server send bytes back: `ECHO_REQ`. It shows that the server is there and answers.

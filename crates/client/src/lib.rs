@@ -24,7 +24,7 @@
 //! - [`background`](JobBuilder::background) leaves the job to the server. The [`JobHandle`] names it to any client of
 //!   that server, in this process or another: [`Client::status`].
 //!
-//! [`Client::run_all`] runs any number of jobs, a window of them at once.
+//! [`Client::run_all`] runs any number of jobs, a window of them at once; [`Client::background_all`] submits them.
 //!
 //! # Workers
 //!
@@ -87,8 +87,8 @@ pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, p
 pub use admin::{Admin, FunctionPriorities, FunctionStatus, JobLine, WorkerLine};
 #[cfg(feature = "async")]
 pub use client::{
-    Client, ClientBuilder, HandleError, Held, Job, JobBuilder, JobError, JobEvent, JobHandle, JobStatus,
-    Resend, Run, RunAll, ServerChoice,
+    Background, BackgroundAll, Client, ClientBuilder, HandleError, Held, Job, JobBuilder, JobError, JobEvent,
+    JobHandle, JobSet, JobStatus, Resend, Run, RunAll, ServerChoice,
 };
 pub use connection::{Connection, Limits};
 pub use error::ClientError;

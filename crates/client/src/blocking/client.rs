@@ -107,7 +107,19 @@ impl Client {
         J: IntoIterator<Item = JobBuilder>,
     {
         let jobs = jobs.into_iter().map(|job| job.inner);
-        RunAll { inner: self.inner.run_all(jobs), runtime: Arc::clone(&self.runtime) }
+        JobSet { inner: self.inner.run_all(jobs), runtime: Arc::clone(&self.runtime) }
+    }
+
+    /// Submits many jobs in background, a window of them at once, as [`crate::Client::background_all`].
+    pub fn background_all<J>(
+        &self,
+        jobs: J,
+    ) -> BackgroundAll<impl Iterator<Item = client::JobBuilder> + use<J>>
+    where
+        J: IntoIterator<Item = JobBuilder>,
+    {
+        let jobs = jobs.into_iter().map(|job| job.inner);
+        JobSet { inner: self.inner.background_all(jobs), runtime: Arc::clone(&self.runtime) }
     }
 
     /// Asks a job's server how the job is, as [`crate::Client::status`].
@@ -278,22 +290,37 @@ impl Iterator for Job {
 }
 
 /// The results of many jobs: an iterator of the job's place in the set and its result; see [`crate::RunAll`].
+pub type RunAll<I> = JobSet<I, client::Run>;
+
+/// The handles of many background jobs: an iterator of the job's place in the set and its handle; see
+/// [`crate::BackgroundAll`].
+pub type BackgroundAll<I> = JobSet<I, client::Background>;
+
+/// Many jobs, a window of them at once: [`RunAll`] or [`BackgroundAll`].
 #[derive(Debug)]
-#[must_use = "jobs are submitted when this is asked for results"]
-pub struct RunAll<I: Iterator> {
-    inner: client::RunAll<I>,
+#[must_use = "jobs are submitted when this is asked for what comes of them"]
+pub struct JobSet<I: Iterator, F> {
+    inner: client::JobSet<I, F>,
     runtime: Arc<Runtime>,
 }
 
-impl<I: Iterator<Item = client::JobBuilder>> RunAll<I> {
+impl<I, F, T> JobSet<I, F>
+where
+    I: Iterator<Item = client::JobBuilder>,
+    F: Future<Output = Result<T, JobError>> + Unpin,
+{
     /// How many jobs are in flight at once; at least 1, default 256.
     pub fn window(self, jobs: usize) -> Self {
         Self { inner: self.inner.window(jobs), runtime: self.runtime }
     }
 }
 
-impl<I: Iterator<Item = client::JobBuilder>> Iterator for RunAll<I> {
-    type Item = (usize, Result<Bytes, JobError>);
+impl<I, F, T> Iterator for JobSet<I, F>
+where
+    I: Iterator<Item = client::JobBuilder>,
+    F: Future<Output = Result<T, JobError>> + Unpin,
+{
+    type Item = (usize, Result<T, JobError>);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.runtime.block_on(self.inner.next())

@@ -3,7 +3,6 @@
 use crate::address::{DEFAULT_PORT, ServerAddress};
 use crate::session::client::OwnedHandle;
 use geartrain_proto::Handle;
-use geartrain_proto::limits::HANDLE_BYTES_MAX;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -33,7 +32,7 @@ const UNIX: &str = "unix:";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JobHandle {
     server: Arc<ServerAddress>,
-    handle: Box<[u8]>,
+    handle: OwnedHandle,
 }
 
 /// A text is no [`JobHandle`].
@@ -62,13 +61,15 @@ impl JobHandle {
         match handle {
             [] => Err(wrong("the handle is empty")),
             handle if handle.contains(&0) => Err(wrong("the handle has a NUL byte")),
-            handle if handle.len() > HANDLE_BYTES_MAX => Err(wrong("the handle is longer than 63 bytes")),
-            handle => Ok(Self { server: Arc::new(server), handle: handle.into() }),
+            bytes => match OwnedHandle::try_from(Handle::new(bytes)) {
+                Ok(handle) => Ok(Self { server: Arc::new(server), handle }),
+                Err(_) => Err(wrong("the handle is longer than 63 bytes")),
+            },
         }
     }
 
     pub(crate) fn of(server: &Arc<ServerAddress>, handle: &OwnedHandle) -> Self {
-        Self { server: Arc::clone(server), handle: handle.as_bytes().into() }
+        Self { server: Arc::clone(server), handle: *handle }
     }
 
     /// The server that has the job.
@@ -80,7 +81,7 @@ impl JobHandle {
     /// The handle, for example `H:host:12`.
     #[must_use]
     pub fn handle(&self) -> Handle<'_> {
-        Handle::new(&self.handle)
+        Handle::new(self.handle.as_bytes())
     }
 }
 
@@ -96,7 +97,7 @@ impl fmt::Display for JobHandle {
             ServerAddress::Tcp { .. } => escape(self.server.to_string().as_bytes(), f)?,
         }
         f.write_char('/')?;
-        escape(&self.handle, f)
+        escape(self.handle.as_bytes(), f)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::error::JobError;
 use super::handle::JobHandle;
 use super::limits::Resend;
+use super::name::Name;
 use super::pool::Pool;
 use super::slots::Want;
 use super::spec::Spec;
@@ -48,8 +49,8 @@ impl JobBuilder {
             Err(error) => (Bytes::new(), Some(error.into())),
         };
         let spec = Spec {
-            function: Bytes::copy_from_slice(function),
-            unique: Bytes::new(),
+            function: Name::new(function),
+            unique: Name::EMPTY,
             workload,
             priority: Priority::Normal,
             mode: SubmitMode::Foreground,
@@ -74,7 +75,7 @@ impl JobBuilder {
     /// While a job with the same function and unique waits or runs, the server does not make another: both submits
     /// get the one job's result. `-` makes the workload the unique. Default: none, and then no job is the same.
     pub fn unique(mut self, unique: impl AsRef<[u8]>) -> Self {
-        self.spec.unique = Bytes::copy_from_slice(unique.as_ref());
+        self.spec.unique = Name::new(unique.as_ref());
         self
     }
 
@@ -137,7 +138,7 @@ impl JobBuilder {
     /// [`JobError`] when it was not accepted.
     pub async fn start(self) -> Result<Job, JobError> {
         let mut submission = self.submission(Want::Stream)?;
-        let handle = created(&mut submission).await?;
+        let handle = poll_fn(|context| poll_created(&mut submission, context)).await?;
         Ok(Job { submission, handle })
     }
 
@@ -146,9 +147,9 @@ impl JobBuilder {
     ///
     /// # Errors
     /// [`JobError`] when it is not known to be accepted.
-    pub async fn background(mut self) -> Result<JobHandle, JobError> {
+    pub fn background(mut self) -> Background {
         self.spec.mode = self.not_before.take().map_or(SubmitMode::Background, SubmitMode::Epoch);
-        created(&mut self.submission(Want::Answer)?).await
+        Background { submission: self.submission(Want::Answer) }
     }
 
     fn submission(self, want: Want) -> Result<Submission, JobError> {
@@ -187,15 +188,38 @@ fn read_as<R: FromBytes>(result: &Bytes) -> Result<R, JobError> {
     R::from_bytes(result).map_err(|error| JobError::Value { what: "result", cause: error.into() })
 }
 
-async fn created(submission: &mut Submission) -> Result<JobHandle, JobError> {
+fn poll_created(submission: &mut Submission, context: &mut Context<'_>) -> Poll<Result<JobHandle, JobError>> {
     loop {
-        match poll_fn(|context| submission.poll(context)).await {
-            Some(Ok(Step::Created(handle))) => return Ok(handle),
+        match ready!(submission.poll(context)) {
+            Some(Ok(Step::Created(handle))) => return Poll::Ready(Ok(handle)),
             // Nothing is reported of a job before its handle is known.
             Some(Ok(Step::Report(_) | Step::Again)) => {}
-            Some(Err(error)) => return Err(error),
-            None => return std::future::pending().await,
+            Some(Err(error)) => return Poll::Ready(Err(error)),
+            None => return Poll::Pending,
         }
+    }
+}
+
+/// The handle of a background job to come, from [`JobBuilder::background`].
+#[must_use = "a job is submitted when this is awaited"]
+pub struct Background {
+    submission: Result<Submission, JobError>,
+}
+
+impl Future for Background {
+    type Output = Result<JobHandle, JobError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.submission {
+            Ok(submission) => poll_created(submission, context),
+            Err(error) => Poll::Ready(Err(error.clone())),
+        }
+    }
+}
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Background").finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,8 @@
 //! One connection to a server, shared by all who have a job on it.
 //!
 //! From: requests of any task, which are written at once where nothing else is in flight, and together with others
-//! where something is. To: slots, which their readers poll. One task, the driver, reads and keeps the time limits.
+//! where something is. To: slots, which their readers poll. One task, the driver, reads and keeps the time limits; a
+//! reader whose request is the only one in flight reads itself, so that no task has to be woken to wake it.
 //! Never: connects again, or decides what is sent again.
 
 use super::driver::Driver;
@@ -14,6 +15,7 @@ use crate::net::Socket;
 use crate::session::client::{ClientEvent, ClientSession, InvalidSubmit, Refusal, SessionError, SubmitError};
 use geartrain_proto::{DecodeError, Handle, Submit, Unique};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub(crate) struct Link {
     server: Arc<ServerAddress>,
     limits: ClientLimits,
     state: Mutex<State>,
+    /// Whether it takes new requests, to be seen without the lock.
+    is_good: Arc<AtomicBool>,
     /// Told when there may be room for another request.
     room: Notify,
 }
@@ -45,11 +49,15 @@ pub(super) struct State {
     session: ClientSession<Key>,
     slots: Slots,
     driver: Option<Waker>,
+    /// Who reads instead of the driver. Nobody else waits for anything meanwhile, so nobody is kept waiting when this
+    /// one is not polled.
+    reader: Option<Key>,
     /// When the driver looks at the time limits next.
     check_at: Option<Instant>,
     /// Since when the server takes nothing of what is written.
     stalled_since: Option<Instant>,
     end: Option<Arc<ClientError>>,
+    is_good: Arc<AtomicBool>,
     /// When the server sent something, or the connection came about.
     heard_at: Instant,
     standing: Standing,
@@ -100,19 +108,22 @@ impl Link {
         let mut session = ClientSession::new(limits.session);
         // Both servers know the option. One that does not refuses it, and tells exceptions as failures.
         session.option(EXCEPTIONS, OPTION).expect("a fresh session takes a request");
+        let is_good = Arc::new(AtomicBool::new(true));
         let state = State {
             socket: Some(socket),
             session,
             slots: Slots::new(limits.held_bytes_max, limits.held_bytes_in_all_max),
             driver: None,
+            reader: None,
             check_at: None,
             stalled_since: None,
             end: None,
+            is_good: Arc::clone(&is_good),
             heard_at: Instant::now(),
             standing: Standing::Fresh,
             waiting_for_room: 0,
         };
-        let link = Arc::new(Self { server, limits, state: Mutex::new(state), room: Notify::new() });
+        let link = Arc::new(Self { server, limits, state: Mutex::new(state), is_good, room: Notify::new() });
         tokio::spawn(Driver::new(Arc::clone(&link)));
         if timeout_at(by, link.greeted()).await.is_err() {
             let (server, limit) = ((*link.server).clone(), limits.connect);
@@ -160,6 +171,7 @@ impl Link {
         &self,
         question: Question<'_>,
         want: Want,
+        now: Instant,
         ends_by: Instant,
         limit: Duration,
     ) -> Result<Key, NotTaken> {
@@ -167,7 +179,6 @@ impl Link {
         if state.end.is_some() || state.standing == Standing::Retired {
             return Err(NotTaken::Ended);
         }
-        let now = Instant::now();
         let is_idle = state.session.in_flight() == 0;
         if is_idle && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
             drop(state);
@@ -192,7 +203,8 @@ impl Link {
         // What cannot be written, or fails, is the driver's to see to.
         let is_written = is_idle && matches!(state.flush(), Ok(Flushed::All));
         let is_timed = state.check_by(answer_by.min(ends_by));
-        if !is_written || !is_timed {
+        let was_read = state.reader.take().is_some();
+        if !is_written || !is_timed || was_read {
             let driver = state.driver.take();
             drop(state);
             driver.into_iter().for_each(Waker::wake);
@@ -212,7 +224,7 @@ impl Link {
         loop {
             let mut told = std::pin::pin!(self.room.notified());
             told.as_mut().enable();
-            match self.ask(question, want, ends_by, limit) {
+            match self.ask(question, want, Instant::now(), ends_by, limit) {
                 Err(NotTaken::Full) => told.await,
                 taken => {
                     // There may be room for the next one as well.
@@ -225,10 +237,28 @@ impl Link {
 
     pub(crate) fn poll(&self, key: Key, context: &mut Context<'_>) -> Poll<(News, Last)> {
         // The end of a waker may be that of a task, which may have a job over this connection.
-        let mut former = None;
+        let (mut former, mut disarmed) = (None, None);
         let mut state = self.lock();
+        let check_at = state.check_at;
+        if state.may_read(key) {
+            // Whoever reads need not be woken to be told.
+            disarmed = state.slots.disarm(key);
+            state.reader = Some(key);
+            let mut wakers = Vec::new();
+            if let Err(cause) = self.exchange(&mut state, context, &mut wakers) {
+                state.end(Arc::new(cause), &mut wakers);
+            }
+            debug_assert!(wakers.is_empty(), "nobody else waits");
+        }
         let polled = state.slots.poll(key, context, &mut former);
+        let is_read = matches!(polled, Poll::Ready((_, Last::Yes(_))));
+        let mut driver = if is_read { state.hand_back(key) } else { None };
+        if state.check_at != check_at {
+            driver = driver.or_else(|| state.driver.take());
+        }
         drop(state);
+        drop((former, disarmed));
+        driver.into_iter().for_each(Waker::wake);
         polled
     }
 
@@ -242,19 +272,24 @@ impl Link {
     pub(crate) fn abandon(&self, key: Key) {
         let mut state = self.lock();
         state.slots.abandon(key);
+        let mut driver = state.hand_back(key);
         if state.slots.abandoned() > ABANDONED_JOBS_MAX && state.standing != Standing::Retired {
             tracing::debug!(server = %self.server, "the connection is given up: too many of its jobs have nobody waiting");
             state.standing = Standing::Retired;
+            state.is_good.store(false, Ordering::Release);
         }
         if state.standing == Standing::Retired && state.slots.waiting() == 0 {
-            let driver = state.driver.take();
-            drop(state);
-            driver.into_iter().for_each(Waker::wake);
+            driver = driver.or_else(|| state.driver.take());
         }
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
     }
 
     /// What the connection is good for: new requests, nothing more, or, with `Err`, nothing from the beginning.
     pub(super) fn health(&self) -> Health {
+        if self.is_good.load(Ordering::Acquire) {
+            return Health::Good;
+        }
         let state = self.lock();
         match (state.standing, &state.end) {
             (Standing::Fresh | Standing::Greeted, Some(cause)) => Health::NeverGood(Arc::clone(cause)),
@@ -320,6 +355,20 @@ impl State {
         self.socket.as_ref().is_none_or(Socket::is_over)
     }
 
+    /// Whether this reader has nobody beside it who waits for anything, also not for a job that was given up.
+    fn may_read(&self, key: Key) -> bool {
+        match self.reader {
+            Some(reader) => reader == key,
+            None => self.session.in_flight() == 1 && self.slots.waits_alone(key),
+        }
+    }
+
+    /// Lets the driver read again if this reader did; the waker is to be used.
+    fn hand_back(&mut self, key: Key) -> Option<Waker> {
+        self.reader.take_if(|reader| *reader == key)?;
+        self.driver.take()
+    }
+
     fn flush(&mut self) -> io::Result<Flushed> {
         let Some(socket) = &self.socket else { return Ok(Flushed::All) };
         while !self.session.pending().is_empty() {
@@ -353,6 +402,7 @@ impl State {
         }
         tracing::debug!(%cause, "a connection to a server has ended");
         self.end = Some(cause);
+        self.is_good.store(false, Ordering::Release);
         self.socket = None;
         for (key, sent) in self.session.take_lost() {
             self.slots.end(key, News::Lost(sent), wakers);
@@ -398,10 +448,20 @@ impl State {
     }
 }
 
+/// What a turn leaves to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The socket wakes the driver, and the time limits are to be looked at then.
+    Wait { check_at: Option<Instant> },
+    /// The connection has ended.
+    Over,
+}
+
 /// What the driver does in one turn.
 impl Link {
-    /// Writes and reads all that can be; `Ready` when the connection has ended.
-    pub(super) fn turn(&self, context: &mut Context<'_>, wakers: &mut Vec<Waker>) -> Poll<()> {
+    /// Writes and reads all that can be, and says when the time limits are to be looked at; `Ready` when the
+    /// connection has ended.
+    pub(super) fn turn(&self, context: &mut Context<'_>, wakers: &mut Vec<Waker>) -> Turn {
         let mut state = self.lock();
         match &mut state.driver {
             Some(waker) => waker.clone_from(context.waker()),
@@ -409,23 +469,27 @@ impl Link {
         }
         let was_fresh = state.standing == Standing::Fresh;
         let in_flight = state.session.in_flight();
-        let done = match self.exchange(&mut state, context, wakers) {
-            Ok(()) if state.end.is_some() => Poll::Ready(()),
+        let exchanged = match state.reader {
+            Some(_) => Ok(()),
+            None => self.exchange(&mut state, context, wakers),
+        };
+        let done = match exchanged {
+            Ok(()) if state.end.is_some() => Turn::Over,
             Ok(()) if state.standing == Standing::Retired && state.slots.waiting() == 0 => {
                 state.end(Arc::new(self.closed("running jobs that nobody waits for")), wakers);
-                Poll::Ready(())
+                Turn::Over
             }
-            Ok(()) => Poll::Pending,
+            Ok(()) => Turn::Wait { check_at: state.check_at },
             Err(cause) => {
                 state.end(Arc::new(cause), wakers);
-                Poll::Ready(())
+                Turn::Over
             }
         };
         let has_room = state.session.in_flight() < in_flight || state.session.has_room();
         let is_greeted = was_fresh && state.standing != Standing::Fresh;
         let is_waited_for = state.waiting_for_room > 0;
         drop(state);
-        if done.is_ready() || is_greeted {
+        if done == Turn::Over || is_greeted {
             self.room.notify_waiters();
         } else if is_waited_for && has_room {
             self.room.notify_one();
@@ -478,9 +542,9 @@ impl Link {
         Ok(Poll::Ready(()))
     }
 
-    /// When the time limits are to be looked at.
-    pub(super) fn check_at(&self) -> Option<Instant> {
-        self.lock().check_at
+    /// Takes the reading from a reader, and says whether there was one: it may not have looked for long.
+    pub(super) fn take_over(&self) -> bool {
+        self.lock().reader.take().is_some()
     }
 
     /// Looks at the time limits.

@@ -99,12 +99,17 @@ impl Pool {
         self.servers.iter().map(|server| &*server.address)
     }
 
-    /// Finds the connection for a job; `key` is what must meet on one server.
-    pub(super) fn find(self: &Arc<Self>, key: Option<u64>) -> Found {
-        let (key, is_bound) = match (self.choice, key) {
-            (ServerChoice::ByUnique, Some(key)) => (key, true),
-            (ServerChoice::ByUnique | ServerChoice::Random, _) => (fastrand::u64(..), false),
+    /// Finds the connection for a job; `key` says what must meet on one server.
+    pub(super) fn find(self: &Arc<Self>, key: impl FnOnce() -> Option<u64>) -> Found {
+        if self.servers.len() == 1 {
+            return self.look(0);
+        }
+        let key = match self.choice {
+            ServerChoice::ByUnique => key(),
+            ServerChoice::Random => None,
         };
+        let is_bound = key.is_some();
+        let key = key.unwrap_or_else(|| fastrand::u64(..));
         let mut none: Option<Found> = None;
         let mut below: Option<u64> = None;
         loop {

@@ -55,6 +55,17 @@ pub enum Held {
     OfConnection,
 }
 
+impl News {
+    /// Whether the request came to no good end.
+    pub(crate) fn is_failure(&self) -> bool {
+        match self {
+            Self::Report(report) => matches!(report, Report::Fail | Report::Exception(_)),
+            Self::Created(_) | Self::Echo(_) | Self::Status(..) => false,
+            Self::Refused(_) | Self::Lost(_) | Self::TimedOut { .. } | Self::Overrun(_) => true,
+        }
+    }
+}
+
 /// The time limits of one request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -283,6 +294,20 @@ impl Slots {
         self.held_bytes -= slot.forget_news();
         if slot.phase == Phase::Over {
             self.release(key);
+        }
+    }
+
+    /// Whether this reader waits, and nobody else.
+    pub(crate) fn waits_alone(&self, key: Key) -> bool {
+        let slot = self.slots.get(index(key));
+        self.waiting == 1 && slot.is_some_and(|slot| matches!(slot.reader, Reader::Waiting(_)))
+    }
+
+    /// A reader that waits is not woken before it is polled again; the waker that it had.
+    pub(crate) fn disarm(&mut self, key: Key) -> Option<Waker> {
+        match &mut self.slots.get_mut(index(key))?.reader {
+            Reader::Waiting(waker) => waker.take(),
+            Reader::Told | Reader::Gone => None,
         }
     }
 

@@ -3,8 +3,6 @@
 use crate::gate::{Counter, FUNCTION, Plan, WORKLOAD, await_go, say_done, workload};
 use crate::{Failure, Role, runtime};
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::iter;
 use geartrain_client::{Client, Worker};
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,8 +36,8 @@ async fn submit(
     let mut verified = 0;
     let jobs = uniques[range].iter().map(|unique| client.job(FUNCTION, workload()).unique(unique));
     if role == Role::Background {
-        let mut handles = iter(jobs.map(|job| job.background())).buffer_unordered(in_flight);
-        while let Some(handle) = handles.next().await {
+        let mut handles = client.background_all(jobs).window(in_flight);
+        while let Some((_, handle)) = handles.next().await {
             verified += usize::from(!handle?.handle().as_bytes().is_empty());
         }
     } else if in_flight == 1 {

@@ -34,8 +34,8 @@ fn submit(
     let mut verified = 0;
     let jobs = uniques[range].iter().map(|unique| client.job(FUNCTION, workload()).unique(unique));
     if role == Role::Background {
-        for job in jobs {
-            verified += usize::from(!job.background()?.handle().as_bytes().is_empty());
+        for (_, handle) in client.background_all(jobs).window(in_flight) {
+            verified += usize::from(!handle?.handle().as_bytes().is_empty());
         }
     } else if in_flight == 1 {
         for job in jobs {
