@@ -96,7 +96,7 @@ impl Client {
     where
         J: IntoIterator<Item = JobBuilder>,
     {
-        RunAll::new(jobs.into_iter(), JobBuilder::run)
+        RunAll::new(jobs.into_iter(), JobBuilder::run, set::EACH)
     }
 
     /// Submits many jobs in background, a window of them at once, and hands out their handles as they come.
@@ -116,7 +116,7 @@ impl Client {
     where
         J: IntoIterator<Item = JobBuilder>,
     {
-        BackgroundAll::new(jobs.into_iter(), JobBuilder::background)
+        BackgroundAll::new(jobs.into_iter(), JobBuilder::background, set::QUARTERS)
     }
 
     /// The servers, in the order they were given.

@@ -19,6 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+/// Each result makes room for a job at once: workers wait for it.
+pub(super) const EACH: usize = usize::MAX;
+
+/// Handles make room for a quarter of the window together: for answers, which come by themselves, no worker waits, and
+/// few large writes cost less than many small ones.
+pub(super) const QUARTERS: usize = 4;
+
 /// How often jobs are polled beyond once each before the runtime gets its turn.
 const POLLS_MORE: usize = 32;
 
@@ -35,6 +42,8 @@ pub type BackgroundAll<I> = JobSet<I, Background>;
 pub struct JobSet<I: Iterator, F> {
     jobs: Fuse<I>,
     begin: fn(JobBuilder) -> F,
+    /// The window is filled again when one of so many parts of it is free.
+    parts: usize,
     /// The place of the next job.
     place: usize,
     window: usize,
@@ -75,10 +84,11 @@ where
     I: Iterator<Item = JobBuilder>,
     F: Future<Output = Result<T, JobError>> + Unpin,
 {
-    pub(super) fn new(jobs: I, begin: fn(JobBuilder) -> F) -> Self {
+    pub(super) fn new(jobs: I, begin: fn(JobBuilder) -> F, parts: usize) -> Self {
         Self {
             jobs: jobs.fuse(),
             begin,
+            parts,
             place: 0,
             window: WINDOW_DEFAULT,
             runs: Vec::new(),
@@ -126,6 +136,10 @@ where
 
     /// Gives every free seat of the window a job.
     fn fill(&mut self) {
+        let free = self.window.saturating_sub(self.runs.len() - self.free.len());
+        if free < self.window / self.parts {
+            return;
+        }
         while self.runs.len() - self.free.len() < self.window {
             let Some(job) = self.jobs.next() else { return };
             let run = Some((self.place, (self.begin)(job)));

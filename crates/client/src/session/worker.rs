@@ -53,6 +53,13 @@ const GRABS_MAX: usize = 64;
 /// only jobs for later: a worker that follows turns as fast as it can.
 const EMPTY_WAKES_MAX: u32 = 100;
 
+/// How often in a row a wake-up may bring one job and no more before the session goes to sleep with the end of that job,
+/// without asking for another: the server, which looks at its queues then, wakes it if there is one.
+const SINGLES_MIN: u32 = 3;
+
+/// Every so many of these jobs it asks all the same: where jobs wait, one answer more for each is what it costs.
+const SINGLES_ASK: u32 = 8;
+
 /// Longest time limit that a server is told, in milliseconds: gearmand 1.1.20 dies of one with twenty digits.
 const TIMEOUT_MILLIS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
@@ -77,6 +84,8 @@ pub struct WorkerSession {
     /// Jobs assigned since the last `NO_JOB`: how much the next batch of grabs may hope for.
     streak: usize,
     empty_wakes: u32,
+    /// Wake-ups in a row that brought one job and no more.
+    singles: u32,
     grab_kind: GrabKind,
     /// Whether the server has answered a sign of life, or a grab.
     answers: bool,
@@ -130,6 +139,7 @@ impl WorkerSession {
             reported: false,
             streak: 0,
             empty_wakes: 0,
+            singles: 0,
             grab_kind: GrabKind::All,
             answers: false,
             grab_kind_known: false,
@@ -405,8 +415,28 @@ impl WorkerSession {
         }
         self.unconfirmed = true;
         self.settle();
+        self.doze();
         self.take_leave();
         true
+    }
+
+    /// Goes to sleep with the end of a job where no other is to be expected.
+    fn doze(&mut self) {
+        let was_single = self.rhythm == Rhythm::Awake && self.streak == 1 && self.asked == 0;
+        if !was_single || !self.jobs.is_empty() || self.stopping || self.singles < SINGLES_MIN {
+            return;
+        }
+        self.singles = self.singles.saturating_add(1);
+        if !self.singles.is_multiple_of(SINGLES_ASK) {
+            self.streak = 0;
+            self.sleep();
+        }
+    }
+
+    fn sleep(&mut self) {
+        self.rhythm = Rhythm::Asleep;
+        self.timer_left &= !self.jobs.is_empty();
+        self.outgoing.put(&Request::PreSleep);
     }
 
     // --- Bytes
@@ -508,15 +538,16 @@ impl WorkerSession {
     }
 
     fn no_job(&mut self) {
+        if self.streak == 1 {
+            self.singles = self.singles.saturating_add(1);
+        }
         self.streak = 0;
         if self.asked == 0 {
             self.empty_wakes = self.empty_wakes.saturating_add(1);
             self.settle();
             if !self.stopping {
                 // Looks at the queues once more: a job submitted since found nobody asleep to wake.
-                self.rhythm = Rhythm::Asleep;
-                self.timer_left &= !self.jobs.is_empty();
-                self.outgoing.put(&Request::PreSleep);
+                self.sleep();
             }
             self.take_leave();
         }
@@ -533,6 +564,9 @@ impl WorkerSession {
         // Only now: a grab that brought nothing but an error stays unanswered.
         self.answered("JOB_ASSIGN")?;
         self.streak = self.streak.saturating_add(1);
+        if self.streak > 1 {
+            self.singles = 0;
+        }
         self.empty_wakes = 0;
         job.function = Arc::clone(&name);
         job.key.assignment = self.next_assignment;

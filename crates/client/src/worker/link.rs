@@ -284,7 +284,7 @@ impl Link {
     /// Ends a job and uses its slot for the next one, in one write; says whether the server could be told.
     pub(super) fn end_job(&self, job: &Job, end: &End, flush: Flush) -> bool {
         // Dropped, and so rung, behind the lock.
-        let _rings: Rings;
+        let (_rings, _declined): (Rings, Rings);
         let mut state = self.lock();
         let connected = state.socket.is_some();
         let told = connected && state.session.end_with(job.key(), end);
@@ -296,6 +296,9 @@ impl Link {
         }
         state.session.grab(granted);
         state.session.rest();
+        if state.session.is_asleep() {
+            _declined = self.worker.slots.decline(self.lane);
+        }
         match flush {
             Flush::Now => self.flush_for(state) && told,
             Flush::Later => told,

@@ -31,6 +31,8 @@ struct Inner {
     /// Lanes that want more than they have, the one that has waited longest first.
     queue: VecDeque<usize>,
     closed: bool,
+    /// A lane that gives a slot back and takes what there is.
+    exchanging: Option<usize>,
     /// Rung when the last slot comes back, or the budget is spent.
     watcher: Arc<Bell>,
     /// To be rung when no lock is held.
@@ -68,6 +70,7 @@ impl Slots {
                 lanes: Vec::new(),
                 queue: VecDeque::new(),
                 closed: false,
+                exchanging: None,
                 watcher,
                 rings: Vec::new(),
             }),
@@ -95,8 +98,15 @@ impl Slots {
     /// Gives back the slot of a job that ended, then takes slots as [`Slots::take`] does.
     pub(super) fn exchange(&self, lane: LaneId, wanted: usize) -> (usize, Rings) {
         let mut inner = self.lock();
+        // What is reserved for this lane by that is taken at once, so it need not be told.
+        inner.exchanging = Some(lane.0);
         inner.put_back(lane.0, 1);
-        (inner.take(lane.0, wanted), inner.rings())
+        inner.exchanging = None;
+        let taken = inner.take(lane.0, wanted);
+        let own = inner.lanes.get(lane.0).filter(|lane| lane.reserved > 0);
+        let bell = own.map(|lane| Arc::clone(&lane.bell));
+        inner.rings.extend(bell);
+        (taken, inner.rings())
     }
 
     /// Gives back slots of jobs that ended.
@@ -226,7 +236,9 @@ impl Inner {
             if let Some(lane) = self.lanes.get_mut(waiting) {
                 lane.queued = false;
                 lane.reserved += 1;
-                self.rings.push(Arc::clone(&lane.bell));
+                if self.exchanging != Some(waiting) {
+                    self.rings.push(Arc::clone(&lane.bell));
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A worker for jobs that others submit: as cheap as the protocol allows, so that it costs their server least.
 //!
-//! It sleeps while there is nothing to do. Woken, it asks for so many jobs at once, and for another with each result.
+//! It sleeps while there is nothing to do. Woken, and with each result, it asks for as many jobs as it does at once.
 
 use std::time::Instant;
 
@@ -67,7 +67,7 @@ impl Script for &mut Serve {
                     request(WORK_COMPLETE, &fields, outbox.to(0));
                     self.done += 1;
                     self.unanswered -= 1;
-                    self.grab(1, outbox);
+                    self.grab(self.at_once - self.unanswered, outbox);
                 }
                 NO_JOB => {
                     self.unanswered -= 1;

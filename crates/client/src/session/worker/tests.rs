@@ -166,6 +166,49 @@ fn grabs_grow_while_jobs_come_and_all_are_answered_before_it_sleeps() {
 }
 
 #[test]
+fn where_jobs_come_one_by_one_it_sleeps_with_the_end_of_each_and_asks_now_and_then() {
+    let mut session = asleep();
+    let mut single = |handle: &str| {
+        noop(&mut session);
+        assert_eq!(grab(&mut session), 1);
+        assert_eq!(sent(&mut session), ["GRAB_JOB_ALL"]);
+        let job = assign(&mut session, handle, "f");
+        assert!(session.complete(&job.key, b""));
+        grab(&mut session);
+        let said = sent(&mut session);
+        if !session.is_asleep() {
+            no_job(&mut session);
+            assert_eq!(sent(&mut session), ["PRE_SLEEP"]);
+        }
+        said
+    };
+    let asks = |handle: &str| vec![format!("WORK_COMPLETE {handle} "), "GRAB_JOB_ALL".to_owned()];
+    let sleeps = |handle: &str| vec![format!("WORK_COMPLETE {handle} "), "PRE_SLEEP".to_owned()];
+    for handle in ["a", "b", "c"] {
+        assert_eq!(single(handle), asks(handle), "it is not known yet that there is no other job");
+    }
+    for handle in ["d", "e", "f", "g"] {
+        assert_eq!(single(handle), sleeps(handle));
+    }
+    assert_eq!(single("h"), asks("h"), "there may be more by now");
+    assert_eq!(single("i"), sleeps("i"));
+}
+
+#[test]
+fn where_a_second_job_comes_it_goes_on_asking() {
+    let mut session = asleep();
+    session.singles = SINGLES_ASK - 1;
+    noop(&mut session);
+    for handle in ["a", "b", "c"] {
+        assert!(grab(&mut session) > 0, "{handle}");
+        let job = assign(&mut session, handle, "f");
+        assert!(session.complete(&job.key, b""));
+    }
+    assert!(!session.is_asleep());
+    assert_eq!(session.singles, 0);
+}
+
+#[test]
 fn a_session_without_functions_asks_for_nothing() {
     let session = WorkerSession::new(1 << 20);
     assert_eq!(session.grabs_wanted(), 0);
