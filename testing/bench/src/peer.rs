@@ -143,6 +143,11 @@ impl Peer {
         Ok(Done { jobs, elapsed, cpu })
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// The same trouble, or what the peer said before it ended, where that is the cause of it.
     pub(crate) fn explain(&mut self, trouble: Trouble) -> Trouble {
         match self.child.try_wait() {

@@ -3,6 +3,8 @@
 //! Each library runs in a process of its own (`peer`), which is measured from outside. A client's jobs are done by
 //! the bench's own worker, a worker's jobs are submitted by the bench.
 
+use std::time::{Duration, Instant};
+
 use super::{Key, Outcome, Row};
 use crate::figures::{Figures, number};
 use crate::goal::{Check, at_most_of, figure};
@@ -16,6 +18,9 @@ use crate::scripts::single::Single;
 use crate::scripts::submit::Submit;
 use crate::server::{Kind, Lab, Server};
 use crate::trouble::Trouble;
+
+/// Whether a client without new jobs is still there is looked at so often.
+const LOOK_LIMIT: Duration = Duration::from_secs(2);
 
 const LIBRARIES: [Kind; 6] = [
     Kind::Library(Library::Ours),
@@ -89,9 +94,7 @@ fn client(lab: &Lab, kind: Kind, role: Role, in_flight: u64, jobs: u64) -> Resul
     let mut serve = Serve::new(task.in_flight);
     let mut peer = Peer::start(lab, library, server.port, task)?;
     let mut run = |peer: &mut Peer, jobs| match role {
-        Role::Foreground => worker
-            .run(&mut serve.want(jobs), "waiting for jobs", DONE_LIMIT)
-            .map_err(|trouble| peer.explain(trouble)),
+        Role::Foreground => serve_on(&mut worker, serve.want(jobs), peer),
         Role::Background | Role::Worker => Ok(()),
     };
     run(&mut peer, task.warm_up)?;
@@ -105,6 +108,18 @@ fn client(lab: &Lab, kind: Kind, role: Role, in_flight: u64, jobs: u64) -> Resul
     drop(worker);
     server.stop()?;
     figures(task, &done, server_us)
+}
+
+/// Serves a client that may end before it has all its results.
+fn serve_on(worker: &mut Load, serve: &mut Serve, peer: &mut Peer) -> Result<(), Trouble> {
+    let start = Instant::now();
+    loop {
+        match worker.run(&mut &mut *serve, "waiting for jobs", LOOK_LIMIT) {
+            Err(Trouble::Limit { .. }) if start.elapsed() < DONE_LIMIT && peer.is_running() => {}
+            Err(trouble) => return Err(peer.explain(trouble)),
+            Ok(()) => return Ok(()),
+        }
+    }
 }
 
 fn drain(lab: &Lab, kind: Kind, at_once: u64, jobs: u64) -> Result<Figures, Trouble> {

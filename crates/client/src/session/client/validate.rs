@@ -52,7 +52,7 @@ fn check_name(part: &'static str, name: &[u8], max: usize) -> Result<(), Invalid
     if name.len() > max {
         return Err(InvalidSubmit::TooLong { part, bytes: name.len(), max });
     }
-    if name.contains(&0) {
+    if memchr::memchr(0, name).is_some() {
         return Err(InvalidSubmit::Nul { part, name: name.escape_ascii().to_string() });
     }
     Ok(())

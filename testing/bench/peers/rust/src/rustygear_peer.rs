@@ -8,6 +8,11 @@ use crate::{Failure, Role, runtime};
 use rustygear::client::{Client, ClientJob, WorkUpdate};
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longest wait for a result.
+const RESULT_LIMIT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(role: Role, server: &str, plan: Plan) -> Result<(), Failure> {
     runtime()?.block_on(async {
@@ -57,7 +62,8 @@ async fn submit(
 }
 
 async fn result(mut job: ClientJob) -> Result<usize, Failure> {
-    match job.response().await? {
+    let response = timeout(RESULT_LIMIT, job.response()).await;
+    match response.map_err(|_| "a result that came together with JOB_CREATED is lost in rustygear")?? {
         WorkUpdate::Complete { payload, .. } => Ok(usize::from(*payload == *WORKLOAD)),
         other => Err(format!("{other:?} instead of a result").into()),
     }
