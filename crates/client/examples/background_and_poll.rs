@@ -11,7 +11,7 @@ use std::time::Duration;
 #[tokio::main(flavor = "current_thread")]
 #[allow(clippy::print_stdout, reason = "what it is asked for goes there")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let client = Client::builder().servers_from_environment().build()?;
+    let client = Client::builder().build()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["submit", function, workload] => println!("{}", submit(&client, function, workload).await?),

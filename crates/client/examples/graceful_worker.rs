@@ -37,7 +37,7 @@ fn log(report: &JobReport<'_>) {
 
 fn worker(server: &str) -> WorkerBuilder {
     Worker::builder()
-        .server(server)
+        .servers(server)
         .register(Ability::new("nap").timeout(Duration::from_secs(600)), nap)
         .at_once(10)
         .before_job(|job| println!("{} {}: begins", job.function(), job.handle()))

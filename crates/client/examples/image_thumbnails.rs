@@ -8,8 +8,9 @@
 //!
 //! Resizing keeps a core busy, so the handler is one that may block; there is a thread for each job in hand.
 
+use geartrain_client::Json;
 use geartrain_client::Worker;
-use geartrain_client::worker::{Ability, Job, Json, ReportError, WorkerBuilder};
+use geartrain_client::worker::{Ability, Job, ReportError, WorkerBuilder};
 use image::{ImageError, ImageReader};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
@@ -73,7 +74,7 @@ fn thumbnail(job: Job, Json(request): Json<Request>) -> Result<Json<Thumbnail>, 
 fn worker(server: &str) -> WorkerBuilder {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Worker::builder()
-        .server(server)
+        .servers(server)
         .register_blocking(Ability::new("thumbnail").timeout(Duration::from_secs(60)), thumbnail)
         .at_once(cores)
         .stop_on_signals()
@@ -89,8 +90,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use geartrain_client::{Connection, Limits, ServerAddress};
-    use geartrain_proto::{Function, Priority, Response, Submit, SubmitMode, Unique};
+    use geartrain_client::JobError;
+    use geartrain_client::blocking::Client;
     use geartrain_testserver::TestServer;
     use image::{Rgb, RgbImage};
     use std::path::Path;
@@ -102,42 +103,28 @@ mod tests {
     }
 
     /// The result of a job, or its exception.
-    fn run(client: &mut Connection, workload: &str) -> Result<String, String> {
-        let (function, unique) = (Function::from("thumbnail"), Unique::from(""));
-        let (priority, mode) = (Priority::Normal, SubmitMode::Foreground);
-        let workload = workload.as_bytes();
-        let submit = Submit { function, unique, priority, mode, reducer: None, workload };
-        client.send(&geartrain_proto::Request::Submit(submit), "submitting").unwrap();
-        loop {
-            let packet = client.receive(Some(Duration::from_secs(60)), "waiting").unwrap();
-            if let Response::WorkComplete { result, .. } = packet {
-                return Ok(String::from_utf8(result.to_vec()).unwrap());
-            }
-            if let Response::WorkException { exception, .. } = packet {
-                return Err(String::from_utf8(exception.to_vec()).unwrap());
-            }
-            assert!(!matches!(packet, Response::WorkFail { .. } | Response::Error { .. }), "{packet:?}");
+    fn run(client: &Client, request: &serde_json::Value) -> Result<Thumbnail, String> {
+        match client.job("thumbnail", Json(request)).run_as() {
+            Ok(Json(thumbnail)) => Ok(thumbnail),
+            Err(JobError::Exception { exception, .. }) => Err(String::from_utf8(exception.to_vec()).unwrap()),
+            Err(other) => panic!("{other}"),
         }
     }
 
     #[test]
     fn thumbnails_are_made_of_real_files() {
         let server = TestServer::start().unwrap();
-        let worker = worker(server.address()).build().unwrap();
+        let worker = worker(server.address()).build_blocking().unwrap();
         let shutdown = worker.shutdown_handle();
-        let thread = std::thread::spawn(|| geartrain_client::blocking::Worker::new(worker).run().unwrap());
-        let address = ServerAddress::parse(server.address(), 1).unwrap();
-        let mut client = Connection::open(&address, &Limits::default()).unwrap();
-        client.send(&geartrain_proto::Request::Option { name: b"exceptions" }, "asking").unwrap();
-        client.receive(Some(Duration::from_secs(60)), "waiting").unwrap();
+        let thread = std::thread::spawn(|| worker.run().unwrap());
+        let client = Client::new(server.address()).unwrap();
 
         let folder = tempfile::tempdir().unwrap();
         for name in ["photo.png", "photo.jpg"] {
             let path = folder.path().join(name);
             draw(&path, 600, 400);
             let request = serde_json::json!({ "image": path, "width": 150 });
-            let made = run(&mut client, &request.to_string()).unwrap();
-            let made: Thumbnail = serde_json::from_str(&made).unwrap();
+            let made = run(&client, &request).unwrap();
             let to = folder.path().join(name.replace("photo", "photo.thumb"));
             assert_eq!(made, Thumbnail { thumbnail: to, width: 150, height: 100 });
             let image = image::open(&made.thumbnail).unwrap().to_rgb8();
@@ -149,14 +136,14 @@ mod tests {
 
         let broken = folder.path().join("broken.png");
         std::fs::write(&broken, b"\x89PNG\r\n\x1a\nand no more").unwrap();
-        let request = serde_json::json!({ "image": broken, "width": 150 }).to_string();
-        let error = run(&mut client, &request).unwrap_err();
+        let request = serde_json::json!({ "image": broken, "width": 150 });
+        let error = run(&client, &request).unwrap_err();
         assert!(error.starts_with(&format!("{} is no image: ", broken.display())), "{error}");
         let missing = folder.path().join("missing.png");
-        let request = serde_json::json!({ "image": missing, "width": 150 }).to_string();
-        let error = run(&mut client, &request).unwrap_err();
+        let request = serde_json::json!({ "image": missing, "width": 150 });
+        let error = run(&client, &request).unwrap_err();
         assert!(error.starts_with(&format!("cannot read {}: No such file", missing.display())), "{error}");
-        let error = run(&mut client, r#"{"image": "a.png", "width": 0}"#).unwrap_err();
+        let error = run(&client, &serde_json::json!({ "image": "a.png", "width": 0 })).unwrap_err();
         assert_eq!(error, "a thumbnail has a width of 1 to 4096 pixels, not 0");
 
         shutdown.shutdown();

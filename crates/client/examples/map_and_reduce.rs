@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     // Counting twice does no harm, so what a dying server took with it is counted elsewhere.
-    let client = Client::builder().servers_from_environment().resend(Resend::Always).build()?;
+    let client = Client::builder().resend(Resend::Always).build()?;
     println!("{} words", run(&client, &text).await?);
     Ok(())
 }

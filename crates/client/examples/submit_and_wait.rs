@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let function = arguments.next().unwrap_or_else(|| "reverse".to_owned());
     let workload = arguments.next().unwrap_or_else(|| "hello there".to_owned());
-    let client = Client::builder().servers_from_environment().build()?;
+    let client = Client::builder().build()?;
     println!("{}", run(&client, &function, workload).await?);
     Ok(())
 }

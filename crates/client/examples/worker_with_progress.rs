@@ -26,7 +26,7 @@ async fn count_words(job: Job, text: String) -> Result<String, ReportError> {
 }
 
 fn worker(server: &str) -> WorkerBuilder {
-    Worker::builder().server(server).register("count_words", count_words).at_once(4).stop_on_signals()
+    Worker::builder().servers(server).register("count_words", count_words).at_once(4).stop_on_signals()
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -40,40 +40,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use geartrain_client::{Connection, Limits, ServerAddress};
-    use geartrain_proto::{Function, Priority, Request, Response, Submit, SubmitMode, Unique};
+    use geartrain_client::JobEvent;
+    use geartrain_client::blocking::Client;
     use geartrain_testserver::TestServer;
-    use std::time::Duration;
+
+    fn shown(event: JobEvent) -> String {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match event {
+            JobEvent::Data(data) | JobEvent::Complete(data) => text(&data),
+            JobEvent::Status { numerator, denominator } => format!("{numerator}/{denominator}"),
+            JobEvent::Warning(warning) => format!("warning: {}", text(&warning)),
+            other @ (JobEvent::Resent | _) => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn a_client_sees_each_line_counted() {
         let server = TestServer::start().unwrap();
-        let worker = worker(server.address()).build().unwrap();
+        let worker = worker(server.address()).build_blocking().unwrap();
         let shutdown = worker.shutdown_handle();
-        let thread = std::thread::spawn(|| geartrain_client::blocking::Worker::new(worker).run().unwrap());
+        let thread = std::thread::spawn(|| worker.run().unwrap());
 
-        let address = ServerAddress::parse(server.address(), 1).unwrap();
-        let mut client = Connection::open(&address, &Limits::default()).unwrap();
-        let submit = Submit {
-            function: Function::from("count_words"),
-            unique: Unique::from(""),
-            priority: Priority::Normal,
-            mode: SubmitMode::Foreground,
-            reducer: None,
-            workload: b"one two\n\nthree\n",
-        };
-        client.send(&Request::Submit(submit), "submitting").unwrap();
-        let mut told = Vec::new();
-        while !told.last().is_some_and(|last: &String| last.starts_with("total")) {
-            let packet = client.receive(Some(Duration::from_secs(30)), "waiting").unwrap();
-            if let Response::WorkData { data, .. } | Response::WorkComplete { result: data, .. } = packet {
-                told.push(String::from_utf8(data.to_vec()).unwrap());
-            } else if let Response::WorkStatus { numerator, denominator, .. } = packet {
-                told.push(format!("{}/{}", numerator.escape_ascii(), denominator.escape_ascii()));
-            } else if let Response::WorkWarning { warning, .. } = packet {
-                told.push(format!("warning: {}", String::from_utf8_lossy(warning)));
-            }
-        }
+        let client = Client::new(server.address()).unwrap();
+        let job = client.job("count_words", "one two\n\nthree\n").start().unwrap();
+        let told: Vec<String> = job.map(|event| shown(event.unwrap())).collect();
         let expected = [
             "line 1: 2\n",
             "1/3",

@@ -106,6 +106,42 @@ impl ServerAddress {
     }
 }
 
+/// The servers that a builder is told, and why it cannot use them.
+#[cfg(feature = "async")]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ServerList {
+    servers: Vec<ServerAddress>,
+    fault: Option<AddressError>,
+}
+
+#[cfg(feature = "async")]
+impl ServerList {
+    pub(crate) fn add_list(&mut self, list: &str) {
+        match ServerAddress::parse_list(list, DEFAULT_PORT) {
+            Ok(servers) => self.servers.extend(servers),
+            Err(error) => self.fault = self.fault.take().or(Some(error)),
+        }
+    }
+
+    pub(crate) fn add(&mut self, server: ServerAddress) {
+        self.servers.push(server);
+    }
+
+    /// The servers, each once; without any, those of the environment, else the one on this machine.
+    pub(crate) fn finish(mut self) -> Result<Vec<ServerAddress>, AddressError> {
+        if self.servers.is_empty() && self.fault.is_none() {
+            let named = std::env::var(SERVERS_VARIABLE).ok().filter(|list| !list.trim().is_empty());
+            self.add_list(named.as_deref().unwrap_or("localhost"));
+        }
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let mut seen = std::collections::HashSet::new();
+        self.servers.retain(|server| seen.insert(server.clone()));
+        Ok(self.servers)
+    }
+}
+
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

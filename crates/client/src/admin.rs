@@ -17,6 +17,7 @@ use crate::limits::{
 use crate::net::Socket;
 use crate::text::TextCommand;
 use crate::typed::{Line, classify};
+use bytes::BytesMut;
 use geartrain_proto::command::{Command, Page};
 use serde::de::DeserializeOwned;
 use std::future::poll_fn;
@@ -56,7 +57,7 @@ pub struct Admin {
 struct Connection {
     socket: Socket,
     inbox: Inbox,
-    chunk: Vec<u8>,
+    chunk: BytesMut,
     /// Bytes of the reply at hand.
     bytes: u64,
 }
@@ -142,11 +143,18 @@ impl Admin {
     /// Sends a command that is answered with one line, as all but the lists are, and gives the line without its `OK`.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] when the server answered `ERR`; otherwise when there is no reply.
+    /// [`ClientError::List`] when it is answered with a list, [`ClientError::Refused`] when the server answered `ERR`;
+    /// otherwise when there is no reply.
     pub async fn tell(&mut self, command: &TextCommand) -> Result<String, ClientError> {
+        if command.replies_with_list() {
+            return Err(ClientError::List { command: command.line().trim_ascii_end().to_owned() });
+        }
         let mut connection = self.send(command.line().as_bytes()).await?;
         let line = connection.line(self, LINE_BYTES_MAX).await?;
-        self.connection = Some(connection);
+        // What follows would be taken for the answer to the next command.
+        if !command.replies_may_repeat() && connection.inbox.unread().is_empty() {
+            self.connection = Some(connection);
+        }
         if let Some(text) = line.strip_prefix(b"ERR ") {
             let text = String::from_utf8_lossy(text.trim_ascii_end()).into_owned();
             return Err(ClientError::Refused { server: self.server.clone(), text });
@@ -252,7 +260,7 @@ impl Admin {
             None => Connection {
                 socket: Socket::connect(&self.server, self.connect_limit).await?,
                 inbox: Inbox::new(BODY_BYTES_MAX_DEFAULT),
-                chunk: Vec::new(),
+                chunk: BytesMut::new(),
                 bytes: 0,
             },
         };
@@ -290,7 +298,7 @@ impl Connection {
             if let Some(line) = self.inbox.take_line() {
                 self.bytes = self.bytes.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
                 if self.bytes > HELD_REPLY_BYTES_MAX {
-                    return Err(ClientError::ReplyTooLong { server: server(), max: HELD_REPLY_BYTES_MAX });
+                    return Err(ClientError::ListTooLong { server: server(), max: HELD_REPLY_BYTES_MAX });
                 }
                 return Ok(line.to_vec());
             }
@@ -300,20 +308,18 @@ impl Connection {
             if self.inbox.unread().first() == Some(&0) {
                 return Err(ClientError::NotText { server: server() });
             }
-            let ready = poll_fn(|context| self.socket.poll_read_ready(context));
+            self.chunk.clear();
+            self.chunk.reserve(self.inbox.wanted());
+            let read = poll_fn(|context| self.socket.poll_read(&mut self.chunk, context));
             let limit = admin.silence_limit;
-            timeout(limit, ready)
+            let count = timeout(limit, read)
                 .await
                 .map_err(|_| ClientError::TimedOut { server: server(), doing: DOING, limit })?
                 .map_err(|cause| admin.broken(cause))?;
-            self.chunk.resize(self.inbox.wanted(), 0);
-            match self.socket.try_read(&mut self.chunk) {
-                Ok(0) => return Err(ClientError::Closed { server: server(), doing: DOING }),
-                Ok(count) => self.inbox.feed(self.chunk.get(..count).unwrap_or_default()),
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(cause) => return Err(admin.broken(cause)),
+            if count == 0 {
+                return Err(ClientError::Closed { server: server(), doing: DOING });
             }
+            self.inbox.feed(&self.chunk);
         }
     }
 }

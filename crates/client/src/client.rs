@@ -11,25 +11,26 @@ mod handle;
 mod job;
 mod limits;
 mod link;
+mod name;
 mod pool;
 mod set;
 mod slots;
 mod spec;
 mod submission;
-#[cfg(any(feature = "json", feature = "msgpack"))]
-mod typed;
 
 pub use builder::ClientBuilder;
 pub use choice::ServerChoice;
 pub use error::JobError;
 pub use handle::{HandleError, JobHandle};
-pub use job::{Job, JobBuilder, JobEvent, Run};
+pub use job::{Background, Job, JobBuilder, JobEvent, Run};
 pub use limits::Resend;
-pub use set::RunAll;
+pub use set::{BackgroundAll, JobSet, RunAll};
+pub use slots::Held;
 
 use crate::address::{AddressError, ServerAddress};
 use crate::admin::Admin;
 use crate::limits::RESENDS_MAX;
+use crate::values::IntoBytes;
 use bytes::Bytes;
 use geartrain_proto::Unique;
 use limits::deadline;
@@ -72,9 +73,10 @@ impl Client {
 
     /// A job for the workers of a function: any bytes, at most 8191 (gearmand's own clients take 512), none of them NUL.
     ///
-    /// The workload is what the worker gets, as it is.
-    pub fn job(&self, function: impl AsRef<[u8]>, workload: impl Into<Bytes>) -> JobBuilder {
-        JobBuilder::new(&self.pool, self.resend, function.as_ref(), workload.into())
+    /// The workload is what the worker gets: bytes and text as they are, other values as `Json` or `MsgPack`. One
+    /// that has no form in bytes is told by [`JobError::Value`] when the job is submitted.
+    pub fn job(&self, function: impl AsRef<[u8]>, workload: impl IntoBytes) -> JobBuilder {
+        JobBuilder::new(&self.pool, self.resend, function.as_ref(), workload.into_bytes())
     }
 
     /// Runs many jobs, a window of them at once, and hands out their results as they come.
@@ -94,7 +96,27 @@ impl Client {
     where
         J: IntoIterator<Item = JobBuilder>,
     {
-        RunAll::new(jobs.into_iter())
+        RunAll::new(jobs.into_iter(), JobBuilder::run, set::EACH)
+    }
+
+    /// Submits many jobs in background, a window of them at once, and hands out their handles as they come.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = geartrain_client::Client::new("localhost")?;
+    /// let mails = (1..=1_000_000).map(|user| client.job("mail", user.to_string()));
+    /// let mut handles = client.background_all(mails).window(64);
+    /// while let Some((_, handle)) = handles.next().await {
+    ///     handle?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn background_all<J>(&self, jobs: J) -> BackgroundAll<J::IntoIter>
+    where
+        J: IntoIterator<Item = JobBuilder>,
+    {
+        BackgroundAll::new(jobs.into_iter(), JobBuilder::background, set::QUARTERS)
     }
 
     /// The servers, in the order they were given.
@@ -128,7 +150,7 @@ impl Client {
     ) -> Result<JobStatus, JobError> {
         let key = choice::key(function.as_ref(), unique.as_ref());
         let question = Question::StatusOfUnique(Unique::new(unique.as_ref()));
-        self.status_from(question, || Ok(self.pool.find(Some(key)))).await
+        self.status_from(question, || Ok(self.pool.find(|| Some(key)))).await
     }
 
     /// Has a server send bytes back: `ECHO_REQ`. It shows that the server is there and answers.
@@ -180,12 +202,20 @@ impl Client {
             let waiting = submission::ask(&self.pool, question, Want::Answer, ends_by, limit, &find).await?;
             match waiting.answer().await {
                 Err(JobError::Lost { .. }) if Instant::now() < ends_by => {}
-                answer => return answer,
+                answer => return answer.map_err(of_question),
             }
         }
         let waiting = submission::ask(&self.pool, question, Want::Answer, ends_by, limit, &find).await?;
-        waiting.answer().await
+        waiting.answer().await.map_err(of_question)
     }
+}
+
+/// A question that was lost is no job that may run.
+fn of_question(error: JobError) -> JobError {
+    if let JobError::Lost { server, cause, .. } = error {
+        return JobError::Unanswered { server, cause };
+    }
+    error
 }
 
 impl fmt::Debug for Client {

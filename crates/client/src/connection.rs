@@ -48,6 +48,8 @@ pub struct Connection {
     outbox: Vec<u8>,
     chunk: Vec<u8>,
     write_limit: Duration,
+    /// Whether answers may still come that would be taken for those of the next command.
+    pub(crate) is_spent: bool,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ enum Stream {
 }
 
 impl Connection {
-    /// Connects to a server; all addresses of its host are tried, within one limit.
+    /// Connects to a server; all addresses of its host are tried, within one limit that they share.
     ///
     /// # Errors
     /// When the host has no address, or none of them takes the connection in time.
@@ -81,6 +83,7 @@ impl Connection {
             outbox: Vec::new(),
             chunk: Vec::new(),
             write_limit: limits.write,
+            is_spent: false,
         })
     }
 
@@ -233,22 +236,25 @@ fn connect_tcp(
     let deadline = Instant::now() + limit;
     let unresolved = |cause| ClientError::Resolve { server: server.clone(), cause };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in host_and_port.to_socket_addrs().map_err(unresolved)? {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let server = server.clone();
-            return Err(ClientError::TimedOut { server, doing: "connecting", limit });
+    let addresses: Vec<_> = host_and_port.to_socket_addrs().map_err(unresolved)?.collect();
+    for (count, address) in (1..=addresses.len()).rev().zip(&addresses) {
+        // Each gets its share of the time that is left: one that swallows everything must not use it all.
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let share = deadline.saturating_duration_since(Instant::now()) / count;
+        if share.is_zero() {
+            last = io::ErrorKind::TimedOut.into();
+            break;
         }
-        match TcpStream::connect_timeout(&address, left).and_then(set_manners) {
+        match TcpStream::connect_timeout(address, share).and_then(set_manners) {
             Ok(stream) => return Ok(stream),
-            Err(error) if ClientError::is_time_limit(&error) => {
-                let server = server.clone();
-                return Err(ClientError::TimedOut { server, doing: "connecting", limit });
-            }
             Err(error) => last = error,
         }
     }
-    Err(ClientError::Connect { server: server.clone(), cause: last })
+    let server = server.clone();
+    if ClientError::is_time_limit(&last) {
+        return Err(ClientError::TimedOut { server, doing: "connecting", limit });
+    }
+    Err(ClientError::Connect { server, cause: last })
 }
 
 /// Connects at once or not at all: a full backlog is an error here, where a blocking socket would wait.

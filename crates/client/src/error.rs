@@ -16,10 +16,18 @@ use thiserror::Error;
 pub enum ClientError {
     /// The host name has no address.
     #[error("cannot find the address of {server}: {} (hint: check the host name)", reason(cause))]
-    Resolve { server: ServerAddress, cause: io::Error },
+    Resolve {
+        server: ServerAddress,
+        #[source]
+        cause: io::Error,
+    },
     /// No connection came about.
     #[error("cannot connect to {server}: {} (hint: does a server listen there?)", reason(cause))]
-    Connect { server: ServerAddress, cause: io::Error },
+    Connect {
+        server: ServerAddress,
+        #[source]
+        cause: io::Error,
+    },
     /// The time limit of an operation ran out.
     #[error("{server} was silent for {} ms while {doing}", limit.as_millis())]
     TimedOut { server: ServerAddress, doing: &'static str, limit: Duration },
@@ -28,14 +36,31 @@ pub enum ClientError {
     Closed { server: ServerAddress, doing: &'static str },
     /// The connection broke.
     #[error("lost the connection to {server} while {doing}: {}", reason(cause))]
-    Broken { server: ServerAddress, doing: &'static str, cause: io::Error },
+    Broken {
+        server: ServerAddress,
+        doing: &'static str,
+        #[source]
+        cause: io::Error,
+    },
     /// The server sent bytes that are no packet.
     #[error("{server} does not speak the protocol: {cause} (hint: is it a Gearman server?)")]
-    Protocol { server: ServerAddress, cause: DecodeError },
+    Protocol {
+        server: ServerAddress,
+        #[source]
+        cause: DecodeError,
+    },
     /// The server sent a packet that answers nothing.
     #[cfg(feature = "async")]
     #[error("{server} broke the protocol: {cause}")]
-    Session { server: ServerAddress, cause: crate::session::client::SessionError },
+    Session {
+        server: ServerAddress,
+        #[source]
+        cause: crate::session::client::SessionError,
+    },
+    /// The server takes no connection of this client, and says why.
+    #[cfg(feature = "async")]
+    #[error("{server} refuses the connection: {refusal}")]
+    RefusedConnection { server: ServerAddress, refusal: crate::session::client::Refusal },
     /// The server sent a packet larger than this client takes.
     #[error("{server} sent a packet of {bytes} bytes, over the limit of {max} bytes")]
     BodyTooLarge { server: ServerAddress, bytes: u32, max: u32 },
@@ -47,9 +72,15 @@ pub enum ClientError {
     /// A line of a text reply does not end.
     #[error("{server} sent a line over the limit of {max} bytes (hint: is it a Gearman server?)")]
     LineTooLong { server: ServerAddress, max: usize },
+    /// A command that is answered with a list was sent as one that is answered with a line. Nothing was sent.
+    #[error("{command:?} is answered with a list, and not with one line")]
+    List { command: String },
     /// A text reply does not end.
     #[error("{server} sent a reply over the limit of {max} bytes (hint: raise reply-bytes-max)")]
     ReplyTooLong { server: ServerAddress, max: u64 },
+    /// A list is larger than what is held as a whole.
+    #[error("{server} sent a list over {max} bytes (hint: read it line by line, with Connection::ask)")]
+    ListTooLong { server: ServerAddress, max: u64 },
     /// The server does not carry a typed command out.
     #[error("{error}")]
     Command { server: ServerAddress, error: CommandError },

@@ -24,7 +24,7 @@
 //! - [`background`](JobBuilder::background) leaves the job to the server. The [`JobHandle`] names it to any client of
 //!   that server, in this process or another: [`Client::status`].
 //!
-//! [`Client::run_all`] runs any number of jobs, a window of them at once.
+//! [`Client::run_all`] runs any number of jobs, a window of them at once; [`Client::background_all`] submits them.
 //!
 //! # Workers
 //!
@@ -41,22 +41,23 @@
 //! # Limits
 //!
 //! Every wait has a limit, which [`ClientBuilder`] sets: to connect, to be answered, for the job as a whole. Nothing a
-//! server sends makes this library panic, wait without an end, or take memory beyond the limits in [`limits`].
+//! server sends makes this library panic, wait without an end, or take memory beyond the limits in [`limits`], which
+//! hold for each connection.
 //! Futures may be dropped at any time; the connection stays as good as it was.
 //!
 //! # Layers
 //!
 //! The way of a job: [`JobBuilder`] makes a [`Submit`](geartrain_proto::Submit) of it; a connection of its server takes
 //! it to [`ClientSession`](session::client::ClientSession), which does no IO: it turns requests into bytes, and what the
-//! server sends into events that name the job they are for. [`blocking`] has the same client for programs without a
+//! server sends into events that name the job they are for. [`blocking`] has both roles for programs without a
 //! runtime, [`Admin`] lists and steers what a server has. The plain [`Connection`], one packet or line of text at a time,
 //! is what the command-line tools use; it needs none of this crate's features.
 //!
 //! # Features
 //!
-//! - `async` (default): [`Client`], [`Admin`] and the sessions, on tokio.
+//! - `async` (default): [`Client`], [`Worker`], [`Admin`] and the sessions, on tokio.
 //! - `blocking` (default): the module [`blocking`].
-//! - `json`, `msgpack`: workloads and results of any type that serde knows.
+//! - `json`, `msgpack`: workloads and results of any type that serde knows, as `Json` and `MsgPack`.
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -78,14 +79,16 @@ mod inbox;
 mod net;
 mod text;
 mod typed;
+#[cfg(feature = "async")]
+mod values;
 
 pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, parse_port};
 #[cfg(feature = "async")]
 pub use admin::{Admin, FunctionPriorities, FunctionStatus, JobLine, WorkerLine};
 #[cfg(feature = "async")]
 pub use client::{
-    Client, ClientBuilder, HandleError, Job, JobBuilder, JobError, JobEvent, JobHandle, JobStatus, Resend,
-    Run, RunAll, ServerChoice,
+    Background, BackgroundAll, Client, ClientBuilder, HandleError, Held, Job, JobBuilder, JobError, JobEvent,
+    JobHandle, JobSet, JobStatus, Resend, Run, RunAll, ServerChoice,
 };
 pub use connection::{Connection, Limits};
 pub use error::ClientError;
@@ -93,5 +96,11 @@ pub use geartrain_proto::Priority;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};
 pub use typed::TypedRows;
+#[cfg(all(feature = "async", feature = "json"))]
+pub use values::Json;
+#[cfg(all(feature = "async", feature = "msgpack"))]
+pub use values::MsgPack;
+#[cfg(feature = "async")]
+pub use values::{BoxError, FromBytes, IntoBytes};
 #[cfg(feature = "async")]
 pub use worker::Worker;

@@ -50,6 +50,9 @@ pub const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// The longest pause before a dead server is tried again, about: 5 seconds.
 pub const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How long a job that belongs to one server waits for it to be connected to, before it goes elsewhere: 1 second.
+pub const OPENING_AWAITED: Duration = Duration::from_secs(1);
+
 /// Most requests and foreground jobs in flight over one connection when nothing else is said.
 pub const JOBS_IN_FLIGHT_MAX_DEFAULT: usize = 65_536;
 
@@ -60,6 +63,15 @@ pub const OUTGOING_BYTES_MAX_DEFAULT: usize = 64 * 1024 * 1024;
 
 /// Most bytes held of one job that nobody has read yet when nothing else is said: 256 MiB.
 pub const HELD_BYTES_MAX_DEFAULT: usize = 256 * 1024 * 1024;
+
+/// Most bytes held of all jobs of one connection that nobody has read yet when nothing else is said: 1 GiB.
+pub const HELD_BYTES_IN_ALL_MAX_DEFAULT: usize = 1024 * 1024 * 1024;
+
+/// Longest unique, in bytes: 63.
+///
+/// Servers take 64, but gearmand 1.1.20 keeps 63 of these, puts a NUL in front of the workload, and leaves a question
+/// for the job's status without an answer.
+pub const UNIQUE_BYTES_MAX: usize = 63;
 
 /// Most jobs that run over one connection although nobody waits for them any more: 1,024.
 ///
@@ -73,10 +85,10 @@ pub const WINDOW_DEFAULT: usize = 256;
 /// How finely time limits are kept: 10 ms.
 pub const TIME_LIMIT_STEP: Duration = Duration::from_millis(10);
 
-/// Most reports kept that came before the `JOB_CREATED` of their job: 1,024.
+/// Most reports kept that came before the `JOB_CREATED` of their job: 1,024. More end the connection.
 pub const EARLY_REPORTS_MAX: usize = 1024;
 
-/// Most bytes of such reports: 16 MiB.
+/// Most bytes of such reports: 16 MiB. More end the connection.
 pub const EARLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How often a job or a question is sent again at most: 5 times.

@@ -6,14 +6,38 @@
 use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::limits::KEEPALIVE_IDLE;
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use bytes::BytesMut;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::Interest;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+
+/// The pauses between tries to connect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+}
+
+impl Pauses {
+    /// Doubled each time, up to the longest, each with up to as much again by chance, so that many who lost one server
+    /// do not come back in step.
+    pub(crate) fn iter(self) -> ExponentialBackoff {
+        ExponentialBuilder::default()
+            .with_min_delay(self.first)
+            .with_max_delay(self.longest)
+            .with_jitter()
+            .without_max_times()
+            .build()
+    }
+}
 
 /// A connected socket.
 #[derive(Debug)]
@@ -23,14 +47,16 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
-    /// Connects to a server; all addresses of its host are tried, within one limit.
+    /// Connects to a server; all addresses of its host are tried, within one limit that they share.
     ///
     /// # Errors
     /// When the host has no address, or none of them takes the connection in time.
     pub(crate) async fn connect(server: &ServerAddress, limit: Duration) -> Result<Self, ClientError> {
         let attempt = async {
             match server {
-                ServerAddress::Tcp { host, port } => connect_tcp(server, host, *port).await.map(Self::Tcp),
+                ServerAddress::Tcp { host, port } => {
+                    connect_tcp(server, host, *port, limit).await.map(Self::Tcp)
+                }
                 ServerAddress::Unix(path) => match UnixStream::connect(path).await {
                     Ok(stream) => Ok(Self::Unix(stream)),
                     Err(cause) => Err(ClientError::Connect { server: server.clone(), cause }),
@@ -43,30 +69,18 @@ impl Socket {
         }
     }
 
-    /// Reads what is there; `WouldBlock` when nothing is.
+    /// Reads once into the spare capacity of `into`; 0 at the end of the stream.
     ///
-    /// A read that did not fill `into` has emptied the socket, so it is not ready until more comes: without a second
-    /// read to find that out. What comes in between is not missed: readiness is taken back only as it was before.
-    pub(crate) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
-        let mut outcome = Err(io::ErrorKind::WouldBlock.into());
-        let mut read = |stream: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>| {
-            outcome = stream(into);
-            match &outcome {
-                Ok(count) if *count > 0 && *count < into.len() => Err(io::ErrorKind::WouldBlock.into()),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.kind().into()),
-            }
-        };
-        // What the closure says is only about the readiness.
-        let _readiness = match self {
-            Self::Tcp(stream) => {
-                stream.try_io(Interest::READABLE, || read(&mut |into| stream.try_read(into)))
-            }
-            Self::Unix(stream) => {
-                stream.try_io(Interest::READABLE, || read(&mut |into| stream.try_read(into)))
-            }
-        };
-        outcome
+    /// A read that did not fill it has emptied the socket, which this way of reading knows without a second one.
+    pub(crate) fn poll_read(
+        &mut self,
+        into: &mut BytesMut,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => pin!(stream.read_buf(into)).poll(context),
+            Self::Unix(stream) => pin!(stream.read_buf(into)).poll(context),
+        }
     }
 
     /// Writes what the socket takes; `WouldBlock` when it takes nothing.
@@ -89,13 +103,6 @@ impl Socket {
         }
     }
 
-    pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => stream.poll_read_ready(context),
-            Self::Unix(stream) => stream.poll_read_ready(context),
-        }
-    }
-
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(context),
@@ -104,16 +111,39 @@ impl Socket {
     }
 }
 
-async fn connect_tcp(server: &ServerAddress, host: &str, port: u16) -> Result<TcpStream, ClientError> {
+async fn connect_tcp(
+    server: &ServerAddress,
+    host: &str,
+    port: u16,
+    limit: Duration,
+) -> Result<TcpStream, ClientError> {
+    let by = Instant::now() + limit;
     let unresolved = |cause| ClientError::Resolve { server: server.clone(), cause };
+    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(unresolved)?.collect();
+    connect_any(&addresses, by).await.map_err(|cause| {
+        let server = server.clone();
+        if ClientError::is_time_limit(&cause) {
+            return ClientError::TimedOut { server, doing: "connecting", limit };
+        }
+        ClientError::Connect { server, cause }
+    })
+}
+
+/// Connects to the first address that takes the connection.
+///
+/// Each gets its share of the time that is left: one that swallows everything must not use it all.
+async fn connect_any(addresses: &[SocketAddr], by: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in lookup_host((host, port)).await.map_err(unresolved)? {
-        match TcpStream::connect(address).await.and_then(set_manners) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+    for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        let share = by.saturating_duration_since(Instant::now()) / left;
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return set_manners(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
     }
-    Err(ClientError::Connect { server: server.clone(), cause: last })
+    Err(last)
 }
 
 /// No delay, since packets are waited for; keepalive, so that a vanished server is noticed.
@@ -123,4 +153,30 @@ fn set_manners(stream: TcpStream) -> io::Result<TcpStream> {
         TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_IDLE / 3).with_retries(3);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[tokio::test]
+    async fn an_address_that_swallows_everything_leaves_time_for_the_next() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = listener.local_addr().unwrap();
+        // Its queue is full, and further connections wait for an answer.
+        let full = tokio::net::TcpSocket::new_v4().unwrap();
+        full.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let full = full.listen(1).unwrap();
+        let gone = full.local_addr().unwrap();
+        let wait = Duration::from_millis(200);
+        let filled: Vec<_> =
+            (0..4).map_while(|_| std::net::TcpStream::connect_timeout(&gone, wait).ok()).collect();
+        assert!(filled.len() < 4, "the queue is full");
+        let by = Instant::now() + Duration::from_millis(500);
+        let connected = connect_any(&[gone, good], by).await.unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), good);
+        let error = connect_any(&[gone], Instant::now() + wait).await.unwrap_err();
+        assert!(ClientError::is_time_limit(&error), "{error}");
+    }
 }

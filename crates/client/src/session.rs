@@ -3,5 +3,7 @@
 //! A session can be driven by any runtime, and tested without a socket. Most users want the async or blocking
 //! roles that are built on them.
 
+mod buffers;
+
 pub mod client;
 pub mod worker;

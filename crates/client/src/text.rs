@@ -93,6 +93,13 @@ impl TextCommand {
         )
     }
 
+    /// Whether the one line of the reply may come several times: gearmand 1.1.20 drops all functions whose names are
+    /// alike but for upper and lower case, and answers once for each. A connection is good for nothing more then.
+    #[must_use]
+    pub const fn replies_may_repeat(&self) -> bool {
+        matches!(self, TextCommand::DropFunction { .. })
+    }
+
     /// The line as it is sent. It ends with CRLF: without the CR, gearmand cuts the name of a new function.
     pub(crate) fn line(&self) -> String {
         let command = match self {
@@ -159,9 +166,16 @@ enum State {
 impl Connection {
     /// Sends a text command and hands out its reply.
     ///
+    /// Behind a command whose [reply may repeat](TextCommand::replies_may_repeat) the connection takes no other.
+    ///
     /// # Errors
     /// As [`Connection::send`].
     pub fn ask(&mut self, command: &TextCommand, limits: ReplyLimits) -> Result<TextReply<'_>, ClientError> {
+        if self.is_spent {
+            let doing = "dropping a function, whose answers may still come";
+            return Err(ClientError::Closed { server: self.server().clone(), doing });
+        }
+        self.is_spent = command.replies_may_repeat();
         self.send_bytes(command.line().as_bytes(), "sending a text command")?;
         let state = if command.replies_with_list() { State::ListStart } else { State::Line };
         Ok(TextReply { connection: self, limits, bytes: 0, state })

@@ -22,7 +22,7 @@
 //!
 //! # async fn run() -> Result<(), Box<dyn Error>> {
 //! let worker = Worker::builder()
-//!     .server("localhost:4730")
+//!     .servers("localhost:4730")
 //!     .register("reverse", reverse)
 //!     .register("sum", sum)
 //!     .at_once(8)
@@ -62,22 +62,13 @@ mod run;
 mod shared;
 mod shutdown;
 mod slots;
-#[cfg(any(feature = "json", feature = "msgpack"))]
-mod typed;
 
 pub use builder::{Ability, WorkerBuilder};
 pub use error::{BuildError, ReportError, RunError};
-pub use handler::{
-    BlockingHandler, BoxError, FromJob, Handler, HandlerFuture, IntoJobEnd, JobEnd, JobFailed, JobResult,
-};
+pub use handler::{BlockingHandler, FromJob, Handler, HandlerFuture, IntoJobEnd, JobEnd, JobFailed};
 pub use job::Job;
-pub use limits::WorkerLimits;
 pub use report::{Departure, JobReport, Outcome, Reason};
 pub use shutdown::ShutdownHandle;
-#[cfg(feature = "json")]
-pub use typed::Json;
-#[cfg(feature = "msgpack")]
-pub use typed::MsgPack;
 
 use crate::address::ServerAddress;
 use bell::Bell;
@@ -163,7 +154,7 @@ impl Worker {
         };
         let _abandon = AbandonOnDrop(Arc::clone(&self.shared));
         let mut drivers = self.start();
-        let reason = self.until_stop(&mut signals).await;
+        let reason = self.until_stop(&mut drivers, &mut signals).await;
         tracing::info!(?reason, "stopping: no more jobs are grabbed");
         self.shutdown.shutdown();
         if let Leave::OutOfPatience = self.until_over(&mut drivers, &mut signals).await {
@@ -202,11 +193,13 @@ impl Worker {
         drivers
     }
 
-    async fn until_stop(&self, signals: &mut Option<Signals>) -> Reason {
+    async fn until_stop(&self, drivers: &mut JoinSet<()>, signals: &mut Option<Signals>) -> Reason {
         let mut stage = self.shutdown.subscribe();
         tokio::select! {
             biased;
             () = reached(&mut stage, Stage::Stopping) => Reason::Asked,
+            // No driver ends before that but by a panic.
+            () = ended(drivers) => Reason::Asked,
             () = signal(signals) => Reason::Signal,
             () = self.jobs_done() => Reason::JobsDone,
             () = self.lifetime_over() => Reason::LifetimeOver,
@@ -232,13 +225,7 @@ impl Worker {
 
     /// Waits until all connections are closed and all jobs are over, those of lost connections too.
     async fn over(&self, drivers: &mut JoinSet<()>) {
-        while let Some(ended) = drivers.join_next().await {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                resume_unwind(error.into_panic());
-            }
-        }
+        ended(drivers).await;
         poll_fn(|context| {
             self.watcher.listen(context);
             let is_over = self.shared.slots.is_idle() && self.shared.tasks.are_over();
@@ -266,6 +253,17 @@ impl Worker {
     }
 }
 
+/// Waits until all drivers have ended; a panic of one is that of the worker.
+async fn ended(drivers: &mut JoinSet<()>) {
+    while let Some(ended) = drivers.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            resume_unwind(error.into_panic());
+        }
+    }
+}
+
 async fn signal(signals: &mut Option<Signals>) {
     match signals {
         Some(signals) => signals.next().await,
@@ -278,7 +276,7 @@ struct AbandonOnDrop(Arc<Shared>);
 
 impl Drop for AbandonOnDrop {
     fn drop(&mut self) {
-        self.0.slots.close();
+        drop(self.0.slots.close());
         self.0.tasks.abort_all();
     }
 }

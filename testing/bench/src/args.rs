@@ -13,7 +13,8 @@ usage: geartrain-bench [OPTION]...
        geartrain-bench floor PORT     run the floor server alone
 
   --only ROW[,ROW]       only these rows (--list names them)
-  --servers NAME[,NAME]  only these: ours, gearmand, beanstalkd, redis, floor
+  --servers NAME[,NAME]  only these: ours, gearmand, beanstalkd, redis, floor; and in the rows about client
+                         libraries: ours-async, ours-blocking, libgearman, gearman-rs, rustygear, gear
   --quick                small counts, one repetition: for a look, not for figures
   --json                 print JSON instead of the table
   --deep N               waiting jobs in the row deep-queue (1000000)
@@ -27,7 +28,7 @@ usage: geartrain-bench [OPTION]...
                          with values that limit nothing
   --dir DIR              stores and logs, on the disk to measure (target/bench)
   --ours PATH            the gearmand to measure (target/release/gearmand)
-  --install              first install the missing peers with apt-get
+  --install              first install the missing peers with apt-get, and client libraries as the interop suite does
   --list                 name the rows and end
 ";
 
@@ -65,7 +66,7 @@ pub(crate) struct Plan {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Action, String> {
     let mut plan = Plan {
         rows: rows::ALL.iter().map(|row: &Row| row.name).collect(),
-        servers: Kind::ALL.to_vec(),
+        servers: Kind::everything().collect(),
         quick: false,
         json: false,
         install: false,
@@ -137,7 +138,7 @@ fn row(name: &str) -> Result<&'static str, String> {
 }
 
 fn server(name: &str) -> Result<Kind, String> {
-    Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| format!("there is no server {name}"))
+    Kind::everything().find(|kind| kind.name() == name).ok_or_else(|| format!("there is no server {name}"))
 }
 
 #[cfg(test)]

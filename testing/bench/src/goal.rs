@@ -25,22 +25,29 @@ pub(crate) fn figure(outcome: &Outcome, kind: Kind, key: Key) -> Option<f64> {
 
 /// Our `key` is at most `limit`.
 pub(crate) fn at_most(outcome: &Outcome, key: Key, limit: Option<f64>) -> Check {
-    compare(outcome, key, limit, "<=", |value, limit| value <= limit)
+    compare(outcome, Kind::Ours, key, limit, "<=", |value, limit| value <= limit)
+}
+
+/// The `key` of one of ours is at most `limit`; it is named.
+pub(crate) fn at_most_of(outcome: &Outcome, kind: Kind, key: Key, limit: Option<f64>) -> Check {
+    let check = compare(outcome, kind, key, limit, "<=", |value, limit| value <= limit);
+    Check { text: format!("{} {}", kind.name(), check.text), ..check }
 }
 
 /// Our `key` is at least `limit`.
 pub(crate) fn at_least(outcome: &Outcome, key: Key, limit: Option<f64>) -> Check {
-    compare(outcome, key, limit, ">=", |value, limit| value >= limit)
+    compare(outcome, Kind::Ours, key, limit, ">=", |value, limit| value >= limit)
 }
 
 fn compare(
     outcome: &Outcome,
+    kind: Kind,
     key: Key,
     limit: Option<f64>,
     sign: &str,
     holds: fn(f64, f64) -> bool,
 ) -> Check {
-    let value = figure(outcome, Kind::Ours, key);
+    let value = figure(outcome, kind, key);
     let show = |figure: Option<f64>| figure.map_or_else(|| "?".to_owned(), short);
     // A figure that we do not have misses the goal; one that a peer does not have leaves it open.
     let met = match (value, limit) {

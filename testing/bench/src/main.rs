@@ -10,9 +10,11 @@ mod disk;
 mod figures;
 mod floor;
 mod goal;
+mod library;
 mod load;
 mod machine;
 mod packet;
+mod peer;
 mod policies;
 mod process;
 mod rows;
@@ -28,9 +30,10 @@ use std::process::ExitCode;
 
 use args::{Action, Plan};
 use dialect::Shape;
+use library::Programs;
 use machine::Machine;
 use policies::Policies;
-use server::{Backlog, Lab};
+use server::{Backlog, Kind, Lab};
 
 /// Exit code for wrong usage.
 const USAGE: u8 = 64;
@@ -71,17 +74,22 @@ fn bench(plan: &Plan) -> Result<(), String> {
     std::fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
     let dir = dir.canonicalize().unwrap_or(dir);
     let policies = plan.policies.as_ref().map(|choice| Policies::set_up(choice, &dir)).transpose();
-    let lab = Lab {
+    let mut lab = Lab {
         policies: policies.map_err(|trouble| trouble.to_string())?,
         dir,
         ours: plan.ours.clone().map_or_else(|| target.join("release/gearmand"), absolute),
         quick: plan.quick,
         files: run::raise_file_limit(),
         backlog: backlog(plan),
+        programs: Programs::none(),
         deep: plan.deep.unwrap_or(if plan.quick { 50_000 } else { 1_000_000 }).max(20_000),
     };
     if plan.install {
         run::install(&lab)?;
+    }
+    let is_library = |kind: &Kind| matches!(kind, Kind::Library(_)) && plan.servers.contains(kind);
+    if rows::ALL.iter().any(|row| plan.rows.contains(&row.name) && row.servers.iter().any(is_library)) {
+        lab.programs = Programs::build(&target);
     }
     let mut machine = Machine::look(&lab.dir).map_err(|trouble| trouble.to_string())?;
     machine.policies = lab.policies.as_ref().map(|policies| policies.name.clone());

@@ -50,7 +50,7 @@ pub(crate) fn raise_file_limit() -> u64 {
     soft
 }
 
-/// Installs the packages of the peers that are missing.
+/// Installs the packages of the peers that are missing, and the client libraries.
 ///
 /// # Errors
 ///
@@ -75,5 +75,6 @@ pub(crate) fn install(lab: &Lab) -> Result<(), String> {
             return Err(format!("apt-get {} ended with {status}", arguments.join(" ")));
         }
     }
-    Ok(())
+    geartrain_interop::install::install(&geartrain_interop::workspace_root(), &mut std::io::stderr())
+        .map_err(|error| error.to_string())
 }

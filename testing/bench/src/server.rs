@@ -16,6 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::dialect::Dialect;
+use crate::library::{Library, Programs};
 use crate::load::connect;
 use crate::policies::Policies;
 use crate::trouble::Trouble;
@@ -39,6 +40,8 @@ pub(crate) enum Kind {
     Beanstalkd,
     Redis,
     Floor,
+    /// None of them: a library under test, with our server to talk to.
+    Library(Library),
 }
 
 /// Where a server keeps its jobs.
@@ -77,6 +80,8 @@ pub(crate) struct Lab {
     pub(crate) deep: u64,
     /// The row about a long backlog.
     pub(crate) backlog: Backlog,
+    /// What uses the client libraries.
+    pub(crate) programs: Programs,
     /// What our server is configured with beside its defaults.
     pub(crate) policies: Option<Policies>,
 }
@@ -106,7 +111,7 @@ impl Lab {
 }
 
 impl Kind {
-    /// All of them, ours first.
+    /// All servers, ours first.
     pub(crate) const ALL: [Self; 5] =
         [Self::Ours, Self::Gearmand, Self::Beanstalkd, Self::Redis, Self::Floor];
 
@@ -118,13 +123,28 @@ impl Kind {
             Self::Beanstalkd => "beanstalkd",
             Self::Redis => "redis",
             Self::Floor => "floor",
+            Self::Library(library) => library.name(),
+        }
+    }
+
+    /// All that `--servers` knows.
+    pub(crate) fn everything() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain(Library::ALL.into_iter().map(Self::Library))
+    }
+
+    /// Whether it is this project's.
+    pub(crate) fn is_ours(self) -> bool {
+        match self {
+            Self::Ours => true,
+            Self::Library(library) => library.is_ours(),
+            Self::Gearmand | Self::Beanstalkd | Self::Redis | Self::Floor => false,
         }
     }
 
     /// The Debian package it comes from.
     pub(crate) fn package(self) -> Option<&'static str> {
         match self {
-            Self::Ours | Self::Floor => None,
+            Self::Ours | Self::Floor | Self::Library(_) => None,
             Self::Gearmand => Some("gearman-job-server"),
             Self::Beanstalkd => Some("beanstalkd"),
             Self::Redis => Some("redis-server"),
@@ -133,7 +153,7 @@ impl Kind {
 
     pub(crate) fn dialect(self) -> Dialect {
         match self {
-            Self::Ours | Self::Gearmand => Dialect::Gearman,
+            Self::Ours | Self::Gearmand | Self::Library(_) => Dialect::Gearman,
             Self::Beanstalkd => Dialect::Beanstalk,
             Self::Redis => Dialect::Redis,
             Self::Floor => Dialect::Echo,
@@ -152,6 +172,7 @@ impl Kind {
             Self::Beanstalkd => (find("beanstalkd"), "apt package beanstalkd"),
             Self::Redis => (find("redis-server"), "apt package redis-server"),
             Self::Floor => (std::env::current_exe().ok(), "this program"),
+            Self::Library(_) => (None, "a library is no server"),
         };
         path.filter(|path| path.is_file()).ok_or(Trouble::NotInstalled { hint })
     }
@@ -179,6 +200,8 @@ impl Kind {
                 )
             }
             (Self::Floor, _) => format!("floor {port}"),
+            // No program: nobody starts it.
+            (Self::Library(_), _) => String::new(),
         };
         let mut arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
         if self == Self::Redis {

@@ -48,6 +48,9 @@ pub(crate) enum Trouble {
     /// Our server does not have the policies that were asked for.
     #[error("policies are not in force: {0}")]
     Policies(String),
+    /// A library's process did not do what it was asked.
+    #[error("{0}")]
+    Peer(String),
     /// An answer that the work does not expect.
     #[error("unexpected answer: {0}")]
     Answer(String),

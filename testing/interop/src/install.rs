@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 const DEBIAN: &[(&str, &str)] = &[
     ("gearman-job-server", "the reference server"),
     ("gearman-tools", "the C tools"),
+    ("libgearman-dev", "the C library, for the benchmarks"),
     ("php-cli", "PHP"),
     ("php-gearman", "the PHP extension"),
     ("libgearman-client-perl", "Perl's client and worker"),
@@ -20,7 +21,7 @@ const DEBIAN: &[(&str, &str)] = &[
 ];
 
 /// Commands that may come from elsewhere than Debian, and the packages that bring them otherwise.
-const COMMANDS: &[(&str, &str)] = &[("node", "nodejs"), ("npm", "npm")];
+const COMMANDS: &[(&str, &str)] = &[("node", "nodejs"), ("npm", "npm"), ("cc", "gcc")];
 
 /// A policy that lets no package start its service while it is installed.
 const POLICY: &str = "/usr/sbin/policy-rc.d";

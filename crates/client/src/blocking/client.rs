@@ -1,16 +1,43 @@
 //! A client that blocks the calling thread: each call runs the async client on a runtime of this client's own.
 //!
 //! From: the calling thread. To: the same results and errors as those of [`crate::Client`].
-//! Never: starts a thread, or does anything between calls: a server that hangs up is noticed with the next call.
+//! Never: does anything between calls: a server that hangs up is noticed with the next call. The one thread it starts
+//! is that on which the system looks up the name of a server.
 
+use super::admin::Admin;
 use crate::address::{AddressError, ServerAddress};
-use crate::client::{self, JobError, JobEvent, JobHandle, JobStatus};
+use crate::client::{self, JobError, JobEvent, JobHandle, JobStatus, Resend};
+use crate::values::{FromBytes, IntoBytes};
 use bytes::Bytes;
+use geartrain_proto::Priority;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use thiserror::Error;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{self, Builder};
+
+/// A runtime whose end waits for nothing: looking up a name may take longer than anybody wants to wait.
+#[derive(Debug)]
+pub(super) struct Runtime(Option<runtime::Runtime>);
+
+impl Runtime {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Some(Builder::new_current_thread().enable_all().build()?)))
+    }
+
+    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is taken when it is dropped").block_on(future)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
 
 /// A client of one or several servers that blocks the calling thread; see [`crate::Client`].
 ///
@@ -44,8 +71,15 @@ pub enum BuildError {
     Runtime(#[from] io::Error),
 }
 
-/// A blocking client to be: what [`crate::ClientBuilder`] says, for a client that blocks.
-pub type ClientBuilder = client::ClientBuilder;
+impl client::ClientBuilder {
+    /// The client, for a program without a runtime. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// As [`build`](client::ClientBuilder::build), and when the system is out of file descriptors.
+    pub fn build_blocking(self) -> Result<Client, BuildError> {
+        Ok(Client { inner: self.build()?, runtime: Arc::new(Runtime::new()?) })
+    }
+}
 
 impl Client {
     /// A client of these servers, as [`crate::Client::new`].
@@ -53,21 +87,17 @@ impl Client {
     /// # Errors
     /// When an element is no address, or there is none, or the system is out of file descriptors.
     pub fn new(servers: &str) -> Result<Self, BuildError> {
-        Self::from_builder(client::Client::builder().servers(servers))
+        client::Client::builder().servers(servers).build_blocking()
     }
 
-    /// A client whose servers, limits and manners were said.
-    ///
-    /// # Errors
-    /// As [`Client::new`].
-    pub fn from_builder(builder: ClientBuilder) -> Result<Self, BuildError> {
-        let inner = builder.build()?;
-        let runtime = Arc::new(Builder::new_current_thread().enable_all().build()?);
-        Ok(Self { inner, runtime })
+    /// A client whose servers, limits and manners are to be said, ending with
+    /// [`build_blocking`](client::ClientBuilder::build_blocking).
+    pub fn builder() -> client::ClientBuilder {
+        client::Client::builder()
     }
 
     /// A job for the workers of a function, as [`crate::Client::job`].
-    pub fn job(&self, function: impl AsRef<[u8]>, workload: impl Into<Bytes>) -> JobBuilder {
+    pub fn job(&self, function: impl AsRef<[u8]>, workload: impl IntoBytes) -> JobBuilder {
         JobBuilder { inner: self.inner.job(function, workload), runtime: Arc::clone(&self.runtime) }
     }
 
@@ -77,7 +107,19 @@ impl Client {
         J: IntoIterator<Item = JobBuilder>,
     {
         let jobs = jobs.into_iter().map(|job| job.inner);
-        RunAll { inner: self.inner.run_all(jobs), runtime: Arc::clone(&self.runtime) }
+        JobSet { inner: self.inner.run_all(jobs), runtime: Arc::clone(&self.runtime) }
+    }
+
+    /// Submits many jobs in background, a window of them at once, as [`crate::Client::background_all`].
+    pub fn background_all<J>(
+        &self,
+        jobs: J,
+    ) -> BackgroundAll<impl Iterator<Item = client::JobBuilder> + use<J>>
+    where
+        J: IntoIterator<Item = JobBuilder>,
+    {
+        let jobs = jobs.into_iter().map(|job| job.inner);
+        JobSet { inner: self.inner.background_all(jobs), runtime: Arc::clone(&self.runtime) }
     }
 
     /// Asks a job's server how the job is, as [`crate::Client::status`].
@@ -108,6 +150,12 @@ impl Client {
         self.runtime.block_on(self.inner.echo(server, data))
     }
 
+    /// A connection of its own to a server, for steering and inspecting it, as [`crate::Client::admin`].
+    #[must_use]
+    pub fn admin(&self, server: &ServerAddress) -> Admin {
+        Admin::new(self.inner.admin(server), Arc::clone(&self.runtime))
+    }
+
     /// The servers, in the order they were given.
     pub fn servers(&self) -> impl Iterator<Item = &ServerAddress> {
         self.inner.servers()
@@ -129,14 +177,40 @@ pub struct JobBuilder {
 }
 
 impl JobBuilder {
-    /// Says more of the job, in the words of [`crate::JobBuilder`].
-    ///
-    /// ```no_run
-    /// # let client = geartrain_client::blocking::Client::new("localhost").unwrap();
-    /// let job = client.job("resize", "photo-1").with(|job| job.unique("photo-1"));
-    /// ```
-    pub fn with(self, say: impl FnOnce(client::JobBuilder) -> client::JobBuilder) -> Self {
-        Self { inner: say(self.inner), runtime: self.runtime }
+    /// How urgent the job is, as [`crate::JobBuilder::priority`].
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.inner = self.inner.priority(priority);
+        self
+    }
+
+    /// What makes this job the same as another, as [`crate::JobBuilder::unique`].
+    pub fn unique(mut self, unique: impl AsRef<[u8]>) -> Self {
+        self.inner = self.inner.unique(unique);
+        self
+    }
+
+    /// When the job may run at the earliest, as [`crate::JobBuilder::not_before`].
+    pub fn not_before(mut self, time: SystemTime) -> Self {
+        self.inner = self.inner.not_before(time);
+        self
+    }
+
+    /// The function that puts partial results together, as [`crate::JobBuilder::reducer`].
+    pub fn reducer(mut self, name: impl AsRef<[u8]>) -> Self {
+        self.inner = self.inner.reducer(name);
+        self
+    }
+
+    /// How long it may take, as [`crate::JobBuilder::timeout`].
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.inner = self.inner.timeout(limit);
+        self
+    }
+
+    /// What becomes of the job when its connection ends first, as [`crate::JobBuilder::resend`].
+    pub fn resend(mut self, resend: Resend) -> Self {
+        self.inner = self.inner.resend(resend);
+        self
     }
 
     /// Submits the job in foreground and waits for its result, as [`crate::JobBuilder::run`].
@@ -145,6 +219,14 @@ impl JobBuilder {
     /// As there.
     pub fn run(self) -> Result<Bytes, JobError> {
         self.runtime.block_on(self.inner.run())
+    }
+
+    /// As [`JobBuilder::run`], and reads the result, as [`crate::JobBuilder::run_as`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_as<R: FromBytes>(self) -> Result<R, JobError> {
+        self.runtime.block_on(self.inner.run_as())
     }
 
     /// Submits the job in foreground and waits until it is accepted, as [`crate::JobBuilder::start`].
@@ -189,6 +271,14 @@ impl Job {
     pub fn result(self) -> Result<Bytes, JobError> {
         self.runtime.block_on(self.inner.result())
     }
+
+    /// As [`Job::result`], and reads it, as [`crate::Job::result_as`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn result_as<R: FromBytes>(self) -> Result<R, JobError> {
+        self.runtime.block_on(self.inner.result_as())
+    }
 }
 
 impl Iterator for Job {
@@ -200,22 +290,37 @@ impl Iterator for Job {
 }
 
 /// The results of many jobs: an iterator of the job's place in the set and its result; see [`crate::RunAll`].
+pub type RunAll<I> = JobSet<I, client::Run>;
+
+/// The handles of many background jobs: an iterator of the job's place in the set and its handle; see
+/// [`crate::BackgroundAll`].
+pub type BackgroundAll<I> = JobSet<I, client::Background>;
+
+/// Many jobs, a window of them at once: [`RunAll`] or [`BackgroundAll`].
 #[derive(Debug)]
-#[must_use = "jobs are submitted when this is asked for results"]
-pub struct RunAll<I: Iterator> {
-    inner: client::RunAll<I>,
+#[must_use = "jobs are submitted when this is asked for what comes of them"]
+pub struct JobSet<I: Iterator, F> {
+    inner: client::JobSet<I, F>,
     runtime: Arc<Runtime>,
 }
 
-impl<I: Iterator<Item = client::JobBuilder>> RunAll<I> {
+impl<I, F, T> JobSet<I, F>
+where
+    I: Iterator<Item = client::JobBuilder>,
+    F: Future<Output = Result<T, JobError>> + Unpin,
+{
     /// How many jobs are in flight at once; at least 1, default 256.
     pub fn window(self, jobs: usize) -> Self {
         Self { inner: self.inner.window(jobs), runtime: self.runtime }
     }
 }
 
-impl<I: Iterator<Item = client::JobBuilder>> Iterator for RunAll<I> {
-    type Item = (usize, Result<Bytes, JobError>);
+impl<I, F, T> Iterator for JobSet<I, F>
+where
+    I: Iterator<Item = client::JobBuilder>,
+    F: Future<Output = Result<T, JobError>> + Unpin,
+{
+    type Item = (usize, Result<T, JobError>);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.runtime.block_on(self.inner.next())

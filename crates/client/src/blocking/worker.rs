@@ -1,7 +1,10 @@
 //! A worker for programs that are not async.
 
-use crate::worker::{self, Departure, RunError, ShutdownHandle};
+use crate::worker::{self, BuildError, Departure, RunError, ShutdownHandle};
 use tokio::runtime::Builder;
+
+/// How many threads there may be beside those of the jobs in hand: 512.
+const THREADS_TO_SPARE: usize = 512;
 
 /// A worker that runs on the calling thread; handlers that block run on threads of their own.
 ///
@@ -10,20 +13,20 @@ use tokio::runtime::Builder;
 ///
 /// ```no_run
 /// use bytes::Bytes;
-/// use geartrain_client::{blocking, worker};
+/// use geartrain_client::blocking::Worker;
 ///
 /// fn reverse(workload: Bytes) -> Bytes {
 ///     workload.iter().rev().copied().collect()
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let worker = worker::Worker::builder()
-///     .server("localhost:4730")
+/// let worker = Worker::builder()
+///     .servers("localhost:4730")
 ///     .register_blocking("reverse", reverse)
 ///     .at_once(4)
 ///     .stop_on_signals()
-///     .build()?;
-/// let departure = blocking::Worker::new(worker).run()?;
+///     .build_blocking()?;
+/// let departure = worker.run()?;
 /// println!("left after {} jobs", departure.jobs);
 /// # Ok(())
 /// # }
@@ -34,10 +37,20 @@ pub struct Worker {
     worker: worker::Worker,
 }
 
+impl worker::WorkerBuilder {
+    /// Puts the worker together, for a program without a runtime. It connects when it runs.
+    ///
+    /// # Errors
+    /// As [`build`](worker::WorkerBuilder::build).
+    pub fn build_blocking(self) -> Result<Worker, BuildError> {
+        Ok(Worker { worker: self.build()? })
+    }
+}
+
 impl Worker {
-    /// Makes a worker one that runs on the calling thread.
-    pub fn new(worker: worker::Worker) -> Self {
-        Self { worker }
+    /// Begins to put a worker together, ending with [`build_blocking`](worker::WorkerBuilder::build_blocking).
+    pub fn builder() -> worker::WorkerBuilder {
+        worker::Worker::builder()
     }
 
     /// Something that asks this worker to stop, from another thread.
@@ -54,18 +67,13 @@ impl Worker {
     /// # Panics
     /// On a thread that runs async code: there, use the async worker.
     pub fn run(self) -> Result<Departure, RunError> {
-        let threads = self.worker.jobs_at_once();
+        // Names of servers are looked up on such threads as well, and handlers over their time limit keep theirs.
+        let threads = self.worker.jobs_at_once().saturating_add(THREADS_TO_SPARE);
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(threads).build();
         let runtime = runtime.map_err(RunError::Runtime)?;
         let departure = runtime.block_on(self.worker.run());
         // A handler that was given up may block its thread for ever.
         runtime.shutdown_background();
         departure
-    }
-}
-
-impl From<worker::Worker> for Worker {
-    fn from(worker: worker::Worker) -> Self {
-        Self::new(worker)
     }
 }

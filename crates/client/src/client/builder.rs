@@ -4,7 +4,8 @@ use super::Client;
 use super::choice::ServerChoice;
 use super::limits::{ClientLimits, Resend};
 use super::pool::Pool;
-use crate::address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress};
+use crate::address::{AddressError, ServerAddress, ServerList};
+use crate::net::Pauses;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 #[must_use = "`build` makes the client"]
 pub struct ClientBuilder {
-    servers: Result<Vec<ServerAddress>, AddressError>,
+    servers: ServerList,
     connections: usize,
     choice: ServerChoice,
     resend: Resend,
@@ -34,7 +35,7 @@ pub struct ClientBuilder {
 impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
-            servers: Ok(Vec::new()),
+            servers: ServerList::default(),
             connections: 1,
             choice: ServerChoice::default(),
             resend: Resend::default(),
@@ -46,32 +47,18 @@ impl Default for ClientBuilder {
 impl ClientBuilder {
     /// Adds servers, separated by commas: `host`, `host:port`, `[::1]:4730` or `unix:/path`.
     ///
-    /// For jobs to coalesce across clients, all clients name a server alike; their order does not matter. What is no
-    /// address is said by [`ClientBuilder::build`].
-    pub fn servers(mut self, list: &str) -> Self {
-        if let Ok(servers) = &mut self.servers {
-            match ServerAddress::parse_list(list, DEFAULT_PORT) {
-                Ok(list) => servers.extend(list),
-                Err(error) => self.servers = Err(error),
-            }
-        }
+    /// Without any, the variable `GEARMAN_SERVERS` names them, and without that it is `localhost:4730`. For jobs to
+    /// coalesce across clients, all clients name a server alike; their order does not matter. What is no address is
+    /// said by [`ClientBuilder::build`].
+    pub fn servers(mut self, list: impl AsRef<str>) -> Self {
+        self.servers.add_list(list.as_ref());
         self
     }
 
     /// Adds one server.
     pub fn server(mut self, server: ServerAddress) -> Self {
-        if let Ok(servers) = &mut self.servers {
-            servers.push(server);
-        }
+        self.servers.add(server);
         self
-    }
-
-    /// Adds the servers that the variable `GEARMAN_SERVERS` names, or `localhost` when it is not set.
-    pub fn servers_from_environment(self) -> Self {
-        match std::env::var(SERVERS_VARIABLE) {
-            Ok(list) => self.servers(&list),
-            Err(_) => self.servers("localhost"),
-        }
     }
 
     /// How many connections each server gets, used in turn; at least 1, default 1.
@@ -126,6 +113,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The pauses between tries to reach a server: the first, about, and the longest; default 50 ms and 5 seconds. Each
+    /// is twice as long as the one before, with up to as much again by chance.
+    pub fn reconnect_pauses(mut self, first: Duration, longest: Duration) -> Self {
+        self.limits.pauses = Pauses { first, longest };
+        self
+    }
+
     /// Largest packet taken from a server, in bytes; default 256 MiB. A larger one ends the connection.
     pub fn body_bytes_max(mut self, bytes: u32) -> Self {
         self.limits.session.body_bytes_max = bytes;
@@ -139,6 +133,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Most bytes held of all jobs of one connection that nobody has read yet; default 1 GiB. The job that sends more
+    /// ends with [`JobError::Overrun`](super::JobError::Overrun).
+    pub fn held_bytes_in_all_max(mut self, bytes: usize) -> Self {
+        self.limits.held_bytes_in_all_max = bytes;
+        self
+    }
+
     /// Most requests and foreground jobs in flight over one connection; default 65,536. Further ones wait.
     pub fn in_flight_max(mut self, requests: usize) -> Self {
         self.limits.session.in_flight_max = requests.max(2);
@@ -148,14 +149,9 @@ impl ClientBuilder {
     /// The client. Nothing is connected yet.
     ///
     /// # Errors
-    /// When a server's address is none, or there is no server.
+    /// When a server's address is none, or a list of servers is empty.
     pub fn build(self) -> Result<Client, AddressError> {
-        let mut servers = self.servers?;
-        if servers.is_empty() {
-            return Err(AddressError::EmptyList);
-        }
-        let mut seen = std::collections::HashSet::new();
-        servers.retain(|server| seen.insert(server.clone()));
+        let servers = self.servers.finish()?;
         let pool = Pool::new(servers, self.connections, self.choice, self.limits);
         Ok(Client { pool: Arc::new(pool), resend: self.resend })
     }

@@ -1,6 +1,6 @@
 //! The task of one connection: reads, writes what others could not, and keeps the time limits.
 
-use super::link::Link;
+use super::link::{Link, Turn};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ impl Driver {
 
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            if self.link.turn(context, &mut self.wakers).is_ready() {
-                return Poll::Ready(());
-            }
-            let Some(at) = self.link.check_at() else { return Poll::Pending };
+            let at = match self.link.turn(context, &mut self.wakers) {
+                Turn::Over => return Poll::Ready(()),
+                Turn::Wait { check_at: None } => return Poll::Pending,
+                Turn::Wait { check_at: Some(at) } => at,
+            };
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
             if timer.deadline() != at {
                 timer.as_mut().reset(at);
@@ -32,7 +33,10 @@ impl Driver {
             if timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            self.link.check(Instant::now(), &mut self.wakers);
+            // What came in time counts, whether it was read or not.
+            if !self.link.take_over() {
+                self.link.check(Instant::now(), &mut self.wakers);
+            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Why a job has no result: what happened, where, and what is known of the job.
 
 use super::handle::JobHandle;
+use super::slots::Held;
 use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::session::client::{InvalidSubmit, Refusal, Sent};
 use bytes::Bytes;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -31,27 +33,54 @@ pub enum JobError {
     /// The connection ended before the job did. `sent` and `handle` say what is known of the job; whether it is sent
     /// again by itself is up to [`Resend`](super::Resend).
     #[error("{cause}; {}", fate(*sent))]
-    Lost { server: Arc<ServerAddress>, handle: Option<JobHandle>, sent: Sent, cause: Arc<ClientError> },
-    /// The time limit ran out. A job that a server accepted (`handle` is there) may still run.
-    #[error("{doing} took longer than {} ms (hint: raise the time limit)", limit.as_millis())]
-    TimedOut { doing: &'static str, limit: Duration, handle: Option<JobHandle> },
+    Lost {
+        server: Arc<ServerAddress>,
+        handle: Option<JobHandle>,
+        sent: Sent,
+        #[source]
+        cause: Arc<ClientError>,
+    },
+    /// A question has no answer, because the connection ended. Questions change nothing.
+    #[error("{cause}")]
+    Unanswered {
+        server: Arc<ServerAddress>,
+        #[source]
+        cause: Arc<ClientError>,
+    },
+    /// The time limit ran out. A job that a server accepted (`handle` is there) may still run. Before there is a
+    /// connection, `cause` says what the last try came to.
+    #[error("{doing}{} took longer than {} ms{} (hint: raise the time limit)", at(server), limit.as_millis(), because(cause))]
+    TimedOut {
+        doing: &'static str,
+        server: Option<Arc<ServerAddress>>,
+        limit: Duration,
+        handle: Option<JobHandle>,
+        #[source]
+        cause: Option<Arc<ClientError>>,
+    },
     /// No server could be reached. Nothing was sent.
-    #[error("no server can be reached: {cause}")]
-    NoServer { cause: Arc<ClientError> },
+    #[error("no server can be reached: {cause}{}", and(others))]
+    NoServer {
+        /// What the one said that is tried next.
+        #[source]
+        cause: Arc<ClientError>,
+        /// What the others said.
+        others: Vec<Arc<ClientError>>,
+    },
     /// A worker sent more than may be held before it is read.
-    #[error("{handle} sent more than {max} bytes that were not read yet (hint: read its data as it comes)")]
-    Overrun { handle: JobHandle, max: usize },
-    /// The job cannot be submitted as it is. Nothing was sent.
-    #[error("the job cannot be submitted: {0}")]
+    #[error("{handle} sent too much: {} over {max} bytes were not read yet (hint: read data as it comes)", of(*held))]
+    Overrun { handle: JobHandle, held: Held, max: usize },
+    /// The job or the question cannot be sent as it is. Nothing was sent.
+    #[error("it cannot be sent: {0}")]
     Invalid(#[from] InvalidSubmit),
     /// The handle is of a server that this client was not given. Nothing was sent.
     #[error(
         "{server} is none of this client's servers (hint: name it as it was named where the job was submitted)"
     )]
     UnknownServer { server: ServerAddress },
-    /// What came or should go is not of the type that the caller named.
-    #[error("{doing}: {cause}")]
-    Codec { doing: &'static str, cause: String },
+    /// The workload has no form in bytes, and nothing was sent; or the result is not of the type that the caller named.
+    #[error("the {what} {cause}")]
+    Value { what: &'static str, cause: Arc<dyn Error + Send + Sync> },
 }
 
 impl JobError {
@@ -64,16 +93,36 @@ impl JobError {
             }
             Self::Lost { handle, .. } | Self::TimedOut { handle, .. } => handle.as_ref(),
             Self::Refused { .. }
+            | Self::Unanswered { .. }
             | Self::NoServer { .. }
             | Self::Invalid(_)
             | Self::UnknownServer { .. }
-            | Self::Codec { .. } => None,
+            | Self::Value { .. } => None,
         }
     }
 }
 
 fn shown(exception: &Bytes) -> String {
     String::from_utf8_lossy(exception).chars().take(EXCEPTION_CHARS_SHOWN).collect()
+}
+
+fn of(held: Held) -> &'static str {
+    match held {
+        Held::OfJob => "of it",
+        Held::OfConnection => "of all jobs over its connection",
+    }
+}
+
+fn at(server: &Option<Arc<ServerAddress>>) -> String {
+    server.as_ref().map_or_else(String::new, |server| format!(" at {server}"))
+}
+
+fn because(cause: &Option<Arc<ClientError>>) -> String {
+    cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"))
+}
+
+fn and(others: &[Arc<ClientError>]) -> String {
+    others.iter().map(|cause| format!("; {cause}")).collect()
 }
 
 fn fate(sent: Sent) -> &'static str {

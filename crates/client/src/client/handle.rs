@@ -3,16 +3,18 @@
 use crate::address::{DEFAULT_PORT, ServerAddress};
 use crate::session::client::OwnedHandle;
 use geartrain_proto::Handle;
-use geartrain_proto::limits::HANDLE_BYTES_MAX;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::str::FromStr;
 use std::sync::Arc;
 use thiserror::Error;
 
 const SCHEME: &str = "geartrain://";
+const UNIX: &str = "unix:";
 
 /// A job: the server that has it, and the handle it has there.
 ///
@@ -30,18 +32,19 @@ const SCHEME: &str = "geartrain://";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JobHandle {
     server: Arc<ServerAddress>,
-    handle: Box<[u8]>,
+    handle: OwnedHandle,
 }
 
 /// A text is no [`JobHandle`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is no job handle: {why} (hint: it is geartrain://HOST:PORT/HANDLE)")]
+#[error("{text:?} is no job handle: {why}{hint}")]
 #[non_exhaustive]
 pub struct HandleError {
     /// The whole text.
     pub text: String,
     /// What is wrong with it.
     pub why: String,
+    hint: &'static str,
 }
 
 impl JobHandle {
@@ -50,17 +53,23 @@ impl JobHandle {
     /// # Errors
     /// When the handle is empty, has a NUL, or is longer than 63 bytes.
     pub fn new(server: ServerAddress, handle: &[u8]) -> Result<Self, HandleError> {
-        let wrong = |why: &str| HandleError { text: handle.escape_ascii().to_string(), why: why.to_owned() };
+        let wrong = |why: &str| HandleError {
+            text: handle.escape_ascii().to_string(),
+            why: why.to_owned(),
+            hint: "",
+        };
         match handle {
             [] => Err(wrong("the handle is empty")),
             handle if handle.contains(&0) => Err(wrong("the handle has a NUL byte")),
-            handle if handle.len() > HANDLE_BYTES_MAX => Err(wrong("the handle is longer than 63 bytes")),
-            handle => Ok(Self { server: Arc::new(server), handle: handle.into() }),
+            bytes => match OwnedHandle::try_from(Handle::new(bytes)) {
+                Ok(handle) => Ok(Self { server: Arc::new(server), handle }),
+                Err(_) => Err(wrong("the handle is longer than 63 bytes")),
+            },
         }
     }
 
     pub(crate) fn of(server: &Arc<ServerAddress>, handle: &OwnedHandle) -> Self {
-        Self { server: Arc::clone(server), handle: handle.as_bytes().into() }
+        Self { server: Arc::clone(server), handle: *handle }
     }
 
     /// The server that has the job.
@@ -72,16 +81,23 @@ impl JobHandle {
     /// The handle, for example `H:host:12`.
     #[must_use]
     pub fn handle(&self) -> Handle<'_> {
-        Handle::new(&self.handle)
+        Handle::new(self.handle.as_bytes())
     }
 }
 
 impl fmt::Display for JobHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(SCHEME)?;
-        escape(self.server.to_string().as_bytes(), f)?;
+        match &*self.server {
+            // A path need not be text.
+            ServerAddress::Unix(path) => {
+                f.write_str(UNIX)?;
+                escape(path.as_os_str().as_bytes(), f)?;
+            }
+            ServerAddress::Tcp { .. } => escape(self.server.to_string().as_bytes(), f)?,
+        }
         f.write_char('/')?;
-        escape(&self.handle, f)
+        escape(self.handle.as_bytes(), f)
     }
 }
 
@@ -95,14 +111,21 @@ impl FromStr for JobHandle {
     type Err = HandleError;
 
     fn from_str(text: &str) -> Result<Self, HandleError> {
-        let wrong = |why: String| HandleError { text: text.to_owned(), why };
+        let hint = " (hint: it is geartrain://HOST:PORT/HANDLE)";
+        let wrong = |why: String| HandleError { text: text.to_owned(), why, hint };
         let rest =
             text.strip_prefix(SCHEME).ok_or_else(|| wrong(format!("it does not begin with {SCHEME}")))?;
         let (server, handle) =
             rest.split_once('/').ok_or_else(|| wrong("no handle follows the server".to_owned()))?;
         let unescaped = |part| unescape(part).ok_or_else(|| wrong("an escape is broken".to_owned()));
-        let server = String::from_utf8(unescaped(server)?).map_err(|error| wrong(error.to_string()))?;
-        let server = ServerAddress::parse(&server, DEFAULT_PORT).map_err(|error| wrong(error.to_string()))?;
+        let server = unescaped(server)?;
+        let server = match server.strip_prefix(UNIX.as_bytes()) {
+            Some(path) if !path.is_empty() => ServerAddress::Unix(OsStr::from_bytes(path).into()),
+            _ => {
+                let server = String::from_utf8(server).map_err(|error| wrong(error.to_string()))?;
+                ServerAddress::parse(&server, DEFAULT_PORT).map_err(|error| wrong(error.to_string()))?
+            }
+        };
         Self::new(server, &unescaped(handle)?).map_err(|error| wrong(error.why))
     }
 }
@@ -162,6 +185,10 @@ mod tests {
             assert_eq!(json, format!("\"{text}\""));
             assert_eq!(serde_json::from_str::<JobHandle>(&json).unwrap(), job);
         }
+        let path = ServerAddress::Unix(OsStr::from_bytes(b"/run/\xff.sock").into());
+        let unix = JobHandle::new(path, b"H:x:1").unwrap();
+        assert_eq!(unix.to_string(), "geartrain://unix:%2Frun%2F%FF.sock/H:x:1");
+        assert_eq!(unix.to_string().parse::<JobHandle>().unwrap(), unix);
         let bytes = JobHandle::new(ServerAddress::parse("h", 1).unwrap(), b"\xff\x01").unwrap();
         assert_eq!(bytes.to_string().parse::<JobHandle>().unwrap(), bytes);
     }
@@ -182,6 +209,8 @@ mod tests {
             assert_eq!(error.why, why, "{text}");
             assert!(error.to_string().starts_with(&format!("{text:?} is no job handle: ")));
         }
+        let bare = JobHandle::new(ServerAddress::parse("h", 1).unwrap(), b"").unwrap_err();
+        assert_eq!(bare.to_string(), "\"\" is no job handle: the handle is empty");
         let long = format!("geartrain://h/{}", "x".repeat(64));
         assert_eq!(long.parse::<JobHandle>().unwrap_err().why, "the handle is longer than 63 bytes");
     }

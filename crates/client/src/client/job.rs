@@ -3,14 +3,17 @@
 use super::error::JobError;
 use super::handle::JobHandle;
 use super::limits::Resend;
+use super::name::Name;
 use super::pool::Pool;
 use super::slots::Want;
 use super::spec::Spec;
 use super::submission::{Step, Submission};
 use crate::session::client::{InvalidSubmit, Report, Sent};
+use crate::values::{BoxError, FromBytes};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use geartrain_proto::{Priority, SubmitMode};
+use std::error::Error;
 use std::fmt;
 use std::future::{IntoFuture, poll_fn};
 use std::pin::Pin;
@@ -28,15 +31,26 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct JobBuilder {
     pool: Arc<Pool>,
     spec: Spec,
+    /// Why the workload has no form in bytes.
+    fault: Option<Arc<dyn Error + Send + Sync>>,
     /// Whole seconds of Unix time.
     not_before: Option<i64>,
 }
 
 impl JobBuilder {
-    pub(super) fn new(pool: &Arc<Pool>, resend: Resend, function: &[u8], workload: Bytes) -> Self {
+    pub(super) fn new(
+        pool: &Arc<Pool>,
+        resend: Resend,
+        function: &[u8],
+        workload: Result<Bytes, BoxError>,
+    ) -> Self {
+        let (workload, fault) = match workload {
+            Ok(workload) => (workload, None),
+            Err(error) => (Bytes::new(), Some(error.into())),
+        };
         let spec = Spec {
-            function: Bytes::copy_from_slice(function),
-            unique: Bytes::new(),
+            function: Name::new(function),
+            unique: Name::EMPTY,
             workload,
             priority: Priority::Normal,
             mode: SubmitMode::Foreground,
@@ -44,7 +58,7 @@ impl JobBuilder {
             limit: pool.limits.job,
             resend,
         };
-        Self { pool: Arc::clone(pool), spec, not_before: None }
+        Self { pool: Arc::clone(pool), spec, fault, not_before: None }
     }
 
     /// How urgent the job is within its function; default [`Priority::Normal`].
@@ -55,12 +69,13 @@ impl JobBuilder {
         self
     }
 
-    /// What makes this job the same as another of its function: at most 64 bytes, of which gearmand keeps 63.
+    /// What makes this job the same as another of its function: at most
+    /// [63 bytes](crate::limits::UNIQUE_BYTES_MAX).
     ///
     /// While a job with the same function and unique waits or runs, the server does not make another: both submits
     /// get the one job's result. `-` makes the workload the unique. Default: none, and then no job is the same.
     pub fn unique(mut self, unique: impl AsRef<[u8]>) -> Self {
-        self.spec.unique = Bytes::copy_from_slice(unique.as_ref());
+        self.spec.unique = Name::new(unique.as_ref());
         self
     }
 
@@ -109,13 +124,21 @@ impl JobBuilder {
         Run { submission: self.submission(Want::Result), pieces: Vec::new() }
     }
 
+    /// As [`JobBuilder::run`], and reads the result: as text, as `Json` or `MsgPack`.
+    ///
+    /// # Errors
+    /// As there, and [`JobError::Value`] when the result is of another kind.
+    pub async fn run_as<R: FromBytes>(self) -> Result<R, JobError> {
+        read_as(&self.run().await?)
+    }
+
     /// Submits the job in foreground (`SUBMIT_JOB`) and waits until the server has accepted it.
     ///
     /// # Errors
     /// [`JobError`] when it was not accepted.
     pub async fn start(self) -> Result<Job, JobError> {
         let mut submission = self.submission(Want::Stream)?;
-        let handle = created(&mut submission).await?;
+        let handle = poll_fn(|context| poll_created(&mut submission, context)).await?;
         Ok(Job { submission, handle })
     }
 
@@ -124,12 +147,15 @@ impl JobBuilder {
     ///
     /// # Errors
     /// [`JobError`] when it is not known to be accepted.
-    pub async fn background(mut self) -> Result<JobHandle, JobError> {
+    pub fn background(mut self) -> Background {
         self.spec.mode = self.not_before.take().map_or(SubmitMode::Background, SubmitMode::Epoch);
-        created(&mut self.submission(Want::Answer)?).await
+        Background { submission: self.submission(Want::Answer) }
     }
 
     fn submission(self, want: Want) -> Result<Submission, JobError> {
+        if let Some(cause) = self.fault {
+            return Err(JobError::Value { what: "workload", cause });
+        }
         if self.not_before.is_some() {
             let what = "a job for a given time whose result is waited for";
             return Err(InvalidSubmit::NoSuchPacket(what).into());
@@ -158,15 +184,42 @@ impl IntoFuture for JobBuilder {
     }
 }
 
-async fn created(submission: &mut Submission) -> Result<JobHandle, JobError> {
+fn read_as<R: FromBytes>(result: &Bytes) -> Result<R, JobError> {
+    R::from_bytes(result).map_err(|error| JobError::Value { what: "result", cause: error.into() })
+}
+
+fn poll_created(submission: &mut Submission, context: &mut Context<'_>) -> Poll<Result<JobHandle, JobError>> {
     loop {
-        match poll_fn(|context| submission.poll(context)).await {
-            Some(Ok(Step::Created(handle))) => return Ok(handle),
+        match ready!(submission.poll(context)) {
+            Some(Ok(Step::Created(handle))) => return Poll::Ready(Ok(handle)),
             // Nothing is reported of a job before its handle is known.
             Some(Ok(Step::Report(_) | Step::Again)) => {}
-            Some(Err(error)) => return Err(error),
-            None => return std::future::pending().await,
+            Some(Err(error)) => return Poll::Ready(Err(error)),
+            None => return Poll::Pending,
         }
+    }
+}
+
+/// The handle of a background job to come, from [`JobBuilder::background`].
+#[must_use = "a job is submitted when this is awaited"]
+pub struct Background {
+    submission: Result<Submission, JobError>,
+}
+
+impl Future for Background {
+    type Output = Result<JobHandle, JobError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.submission {
+            Ok(submission) => poll_created(submission, context),
+            Err(error) => Poll::Ready(Err(error.clone())),
+        }
+    }
+}
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Background").finish_non_exhaustive()
     }
 }
 
@@ -243,9 +296,9 @@ pub enum JobEvent {
     /// Progress, in units of the worker's choice: `WORK_STATUS`.
     Status {
         /// Done so far.
-        numerator: u64,
+        numerator: u32,
         /// Of so many; 0 when the worker does not know.
-        denominator: u64,
+        denominator: u32,
     },
     /// The result, or its end where pieces came before: `WORK_COMPLETE`. It is the last event.
     Complete(Bytes),
@@ -281,6 +334,14 @@ impl Job {
             }
         }
         Err(self.over())
+    }
+
+    /// As [`Job::result`], and reads it: as text, as `Json` or `MsgPack`.
+    ///
+    /// # Errors
+    /// As there, and [`JobError::Value`] when the result is of another kind.
+    pub async fn result_as<R: FromBytes>(self) -> Result<R, JobError> {
+        read_as(&self.result().await?)
     }
 
     /// Why there is no result of a job whose end was read before.

@@ -1,9 +1,10 @@
 //! What a client is told once and keeps to: time limits, sizes, and what is sent again.
 
 use crate::limits::{
-    ANSWER_LIMIT_DEFAULT, CONNECT_LIMIT_DEFAULT, HELD_BYTES_MAX_DEFAULT, JOB_LIMIT_DEFAULT, PATIENCE_DEFAULT,
-    WRITE_LIMIT_DEFAULT,
+    ANSWER_LIMIT_DEFAULT, CONNECT_LIMIT_DEFAULT, HELD_BYTES_IN_ALL_MAX_DEFAULT, HELD_BYTES_MAX_DEFAULT,
+    JOB_LIMIT_DEFAULT, PATIENCE_DEFAULT, PAUSE_MAX, PAUSE_MIN, WRITE_LIMIT_DEFAULT,
 };
+use crate::net::Pauses;
 use crate::session::client::SessionLimits;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -35,7 +36,9 @@ pub(crate) struct ClientLimits {
     pub(crate) answer: Duration,
     pub(crate) job: Duration,
     pub(crate) patience: Duration,
+    pub(crate) pauses: Pauses,
     pub(crate) held_bytes_max: usize,
+    pub(crate) held_bytes_in_all_max: usize,
     pub(crate) session: SessionLimits,
 }
 
@@ -47,7 +50,9 @@ impl Default for ClientLimits {
             answer: ANSWER_LIMIT_DEFAULT,
             job: JOB_LIMIT_DEFAULT,
             patience: PATIENCE_DEFAULT,
+            pauses: Pauses { first: PAUSE_MIN, longest: PAUSE_MAX },
             held_bytes_max: HELD_BYTES_MAX_DEFAULT,
+            held_bytes_in_all_max: HELD_BYTES_IN_ALL_MAX_DEFAULT,
             session: SessionLimits::default(),
         }
     }

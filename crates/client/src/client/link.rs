@@ -1,7 +1,8 @@
 //! One connection to a server, shared by all who have a job on it.
 //!
 //! From: requests of any task, which are written at once where nothing else is in flight, and together with others
-//! where something is. To: slots, which their readers poll. One task, the driver, reads and keeps the time limits.
+//! where something is. To: slots, which their readers poll. One task, the driver, reads and keeps the time limits; a
+//! reader whose request is the only one in flight reads itself, so that no task has to be woken to wake it.
 //! Never: connects again, or decides what is sent again.
 
 use super::driver::Driver;
@@ -11,17 +12,21 @@ use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP, TRUSTED_SILENCE};
 use crate::net::Socket;
-use crate::session::client::{ClientEvent, ClientSession, InvalidSubmit, SessionError, SubmitError};
+use crate::session::client::{ClientEvent, ClientSession, InvalidSubmit, Refusal, SessionError, SubmitError};
 use geartrain_proto::{DecodeError, Handle, Submit, Unique};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// The token of the option request that every connection begins with; no slot has it.
 const OPTION: Key = Key::MAX;
+
+/// What servers say that do not know the option.
+const NO_SUCH_OPTION: [&str; 2] = ["UNKNOWN_OPTION", "INVALID_COMMAND"];
 
 /// Makes the server tell exceptions as such.
 const EXCEPTIONS: &[u8] = b"exceptions";
@@ -31,6 +36,8 @@ pub(crate) struct Link {
     server: Arc<ServerAddress>,
     limits: ClientLimits,
     state: Mutex<State>,
+    /// Whether it takes new requests, to be seen without the lock.
+    is_good: Arc<AtomicBool>,
     /// Told when there may be room for another request.
     room: Notify,
 }
@@ -42,11 +49,15 @@ pub(super) struct State {
     session: ClientSession<Key>,
     slots: Slots,
     driver: Option<Waker>,
+    /// Who reads instead of the driver. Nobody else waits for anything meanwhile, so nobody is kept waiting when this
+    /// one is not polled.
+    reader: Option<Key>,
     /// When the driver looks at the time limits next.
     check_at: Option<Instant>,
     /// Since when the server takes nothing of what is written.
     stalled_since: Option<Instant>,
     end: Option<Arc<ClientError>>,
+    is_good: Arc<AtomicBool>,
     /// When the server sent something, or the connection came about.
     heard_at: Instant,
     standing: Standing,
@@ -56,8 +67,12 @@ pub(super) struct State {
 /// What the connection is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// Nothing has come from the server yet.
+    /// The server has not answered the option request yet. Nobody has the connection before it has: a server that
+    /// is full answers with a refusal, and one that hangs not at all.
     Fresh,
+    /// The server takes the connection.
+    Greeted,
+    /// It has answered something that somebody asked for.
     Proven,
     /// It takes no new requests, and ends with the last that somebody waits for.
     Retired,
@@ -83,38 +98,67 @@ pub(crate) enum NotTaken {
 }
 
 impl Link {
-    /// Connects, and starts the driver.
+    /// Connects, starts the driver, and waits until the server has shown that it takes the connection.
     pub(super) async fn open(
         server: Arc<ServerAddress>,
         limits: ClientLimits,
-    ) -> Result<Arc<Self>, ClientError> {
+    ) -> Result<Arc<Self>, Arc<ClientError>> {
+        let by = deadline(Instant::now(), limits.connect);
         let socket = Socket::connect(&server, limits.connect).await?;
         let mut session = ClientSession::new(limits.session);
         // Both servers know the option. One that does not refuses it, and tells exceptions as failures.
         session.option(EXCEPTIONS, OPTION).expect("a fresh session takes a request");
+        let is_good = Arc::new(AtomicBool::new(true));
         let state = State {
             socket: Some(socket),
             session,
-            slots: Slots::new(limits.held_bytes_max),
+            slots: Slots::new(limits.held_bytes_max, limits.held_bytes_in_all_max),
             driver: None,
+            reader: None,
             check_at: None,
             stalled_since: None,
             end: None,
+            is_good: Arc::clone(&is_good),
             heard_at: Instant::now(),
             standing: Standing::Fresh,
             waiting_for_room: 0,
         };
-        let link = Arc::new(Self { server, limits, state: Mutex::new(state), room: Notify::new() });
+        let link = Arc::new(Self { server, limits, state: Mutex::new(state), is_good, room: Notify::new() });
         tokio::spawn(Driver::new(Arc::clone(&link)));
-        Ok(link)
+        if timeout_at(by, link.greeted()).await.is_err() {
+            let (server, limit) = ((*link.server).clone(), limits.connect);
+            let doing = "a first answer was due";
+            link.end_with(ClientError::TimedOut { server, doing, limit });
+        }
+        match link.health() {
+            Health::NeverGood(cause) => Err(cause),
+            Health::Good | Health::Over => Ok(link),
+        }
+    }
+
+    /// Waits until the server has taken the connection, or it has ended.
+    async fn greeted(&self) {
+        loop {
+            let mut told = std::pin::pin!(self.room.notified());
+            told.as_mut().enable();
+            if self.is_settled() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let state = self.lock();
+        state.standing != Standing::Fresh || state.end.is_some()
     }
 
     pub(crate) fn server(&self) -> &Arc<ServerAddress> {
         &self.server
     }
 
-    pub(crate) fn held_bytes_max(&self) -> usize {
-        self.limits.held_bytes_max
+    pub(crate) fn limits(&self) -> &ClientLimits {
+        &self.limits
     }
 
     /// No panic happens while the lock is held but by a bug of ours, behind which the state is still whole enough.
@@ -127,6 +171,7 @@ impl Link {
         &self,
         question: Question<'_>,
         want: Want,
+        now: Instant,
         ends_by: Instant,
         limit: Duration,
     ) -> Result<Key, NotTaken> {
@@ -134,7 +179,6 @@ impl Link {
         if state.end.is_some() || state.standing == Standing::Retired {
             return Err(NotTaken::Ended);
         }
-        let now = Instant::now();
         let is_idle = state.session.in_flight() == 0;
         if is_idle && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
             drop(state);
@@ -159,7 +203,8 @@ impl Link {
         // What cannot be written, or fails, is the driver's to see to.
         let is_written = is_idle && matches!(state.flush(), Ok(Flushed::All));
         let is_timed = state.check_by(answer_by.min(ends_by));
-        if !is_written || !is_timed {
+        let was_read = state.reader.take().is_some();
+        if !is_written || !is_timed || was_read {
             let driver = state.driver.take();
             drop(state);
             driver.into_iter().for_each(Waker::wake);
@@ -179,7 +224,7 @@ impl Link {
         loop {
             let mut told = std::pin::pin!(self.room.notified());
             told.as_mut().enable();
-            match self.ask(question, want, ends_by, limit) {
+            match self.ask(question, want, Instant::now(), ends_by, limit) {
                 Err(NotTaken::Full) => told.await,
                 taken => {
                     // There may be room for the next one as well.
@@ -191,7 +236,30 @@ impl Link {
     }
 
     pub(crate) fn poll(&self, key: Key, context: &mut Context<'_>) -> Poll<(News, Last)> {
-        self.lock().slots.poll(key, context)
+        // The end of a waker may be that of a task, which may have a job over this connection.
+        let (mut former, mut disarmed) = (None, None);
+        let mut state = self.lock();
+        let check_at = state.check_at;
+        if state.may_read(key) {
+            // Whoever reads need not be woken to be told.
+            disarmed = state.slots.disarm(key);
+            state.reader = Some(key);
+            let mut wakers = Vec::new();
+            if let Err(cause) = self.exchange(&mut state, context, &mut wakers) {
+                state.end(Arc::new(cause), &mut wakers);
+            }
+            debug_assert!(wakers.is_empty(), "nobody else waits");
+        }
+        let polled = state.slots.poll(key, context, &mut former);
+        let is_read = matches!(polled, Poll::Ready((_, Last::Yes(_))));
+        let mut driver = if is_read { state.hand_back(key) } else { None };
+        if state.check_at != check_at {
+            driver = driver.or_else(|| state.driver.take());
+        }
+        drop(state);
+        drop((former, disarmed));
+        driver.into_iter().for_each(Waker::wake);
+        polled
     }
 
     /// Why the connection ended.
@@ -204,32 +272,41 @@ impl Link {
     pub(crate) fn abandon(&self, key: Key) {
         let mut state = self.lock();
         state.slots.abandon(key);
+        let mut driver = state.hand_back(key);
         if state.slots.abandoned() > ABANDONED_JOBS_MAX && state.standing != Standing::Retired {
             tracing::debug!(server = %self.server, "the connection is given up: too many of its jobs have nobody waiting");
             state.standing = Standing::Retired;
+            state.is_good.store(false, Ordering::Release);
         }
         if state.standing == Standing::Retired && state.slots.waiting() == 0 {
-            let driver = state.driver.take();
-            drop(state);
-            driver.into_iter().for_each(Waker::wake);
+            driver = driver.or_else(|| state.driver.take());
         }
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
     }
 
     /// What the connection is good for: new requests, nothing more, or, with `Err`, nothing from the beginning.
     pub(super) fn health(&self) -> Health {
+        if self.is_good.load(Ordering::Acquire) {
+            return Health::Good;
+        }
         let state = self.lock();
         match (state.standing, &state.end) {
-            (Standing::Fresh, Some(cause)) => Health::NeverGood(Arc::clone(cause)),
+            (Standing::Fresh | Standing::Greeted, Some(cause)) => Health::NeverGood(Arc::clone(cause)),
             (Standing::Proven, Some(_)) | (Standing::Retired, _) => Health::Over,
-            (Standing::Fresh | Standing::Proven, None) => Health::Good,
+            (Standing::Fresh | Standing::Greeted | Standing::Proven, None) => Health::Good,
         }
     }
 
     /// Ends the connection, whoever waits.
     pub(super) fn close(&self, doing: &'static str) {
+        self.end_with(self.closed(doing));
+    }
+
+    fn end_with(&self, cause: ClientError) {
         let mut wakers = Vec::new();
         let mut state = self.lock();
-        state.end(Arc::new(self.closed(doing)), &mut wakers);
+        state.end(Arc::new(cause), &mut wakers);
         wakers.extend(state.driver.take());
         drop(state);
         self.room.notify_waiters();
@@ -247,7 +324,7 @@ pub(super) enum Health {
     Good,
     /// No new requests; it worked, so the server may be tried again at once.
     Over,
-    /// It ended before the server said anything.
+    /// It ended before the server answered anybody.
     NeverGood(Arc<ClientError>),
 }
 
@@ -278,10 +355,25 @@ impl State {
         self.socket.as_ref().is_none_or(Socket::is_over)
     }
 
+    /// Whether this reader has nobody beside it who waits for anything, also not for a job that was given up.
+    fn may_read(&self, key: Key) -> bool {
+        match self.reader {
+            Some(reader) => reader == key,
+            None => self.session.in_flight() == 1 && self.slots.waits_alone(key),
+        }
+    }
+
+    /// Lets the driver read again if this reader did; the waker is to be used.
+    fn hand_back(&mut self, key: Key) -> Option<Waker> {
+        self.reader.take_if(|reader| *reader == key)?;
+        self.driver.take()
+    }
+
     fn flush(&mut self) -> io::Result<Flushed> {
         let Some(socket) = &self.socket else { return Ok(Flushed::All) };
         while !self.session.pending().is_empty() {
             match socket.try_write(self.session.pending()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.session.written(count);
                     self.stalled_since = None;
@@ -310,6 +402,7 @@ impl State {
         }
         tracing::debug!(%cause, "a connection to a server has ended");
         self.end = Some(cause);
+        self.is_good.store(false, Ordering::Release);
         self.socket = None;
         for (key, sent) in self.session.take_lost() {
             self.slots.end(key, News::Lost(sent), wakers);
@@ -317,47 +410,88 @@ impl State {
         self.session = ClientSession::default();
     }
 
-    fn apply(&mut self, event: ClientEvent<Key>, wakers: &mut Vec<Waker>) {
+    fn apply(&mut self, event: ClientEvent<Key>, wakers: &mut Vec<Waker>) -> Result<(), Refusal> {
         match event {
-            ClientEvent::Option { .. } => {}
-            ClientEvent::Refused { token: OPTION, .. } => {}
+            ClientEvent::Option { .. } => {
+                self.greet();
+                return Ok(());
+            }
+            ClientEvent::Refused { token: OPTION, refusal } => {
+                // Any other word is not about the option: a server that is full says so to the first request.
+                if !NO_SUCH_OPTION.contains(&&*refusal.code) {
+                    return Err(refusal);
+                }
+                self.greet();
+                return Ok(());
+            }
+            ClientEvent::Refused { token, refusal } => {
+                self.slots.end(token, News::Refused(refusal), wakers);
+                return Ok(());
+            }
             ClientEvent::Created { token, handle } => self.slots.created(token, handle, wakers),
             ClientEvent::Work { token, report } => self.slots.report(token, report, wakers),
-            ClientEvent::Refused { token, refusal } => self.slots.end(token, News::Refused(refusal), wakers),
             ClientEvent::Echo { token, data } => self.slots.end(token, News::Echo(data), wakers),
             ClientEvent::Status { token, status, clients } => {
                 self.slots.end(token, News::Status(status, clients), wakers);
             }
         }
+        if self.standing == Standing::Greeted {
+            self.standing = Standing::Proven;
+        }
+        Ok(())
     }
+
+    fn greet(&mut self) {
+        if self.standing == Standing::Fresh {
+            self.standing = Standing::Greeted;
+        }
+    }
+}
+
+/// What a turn leaves to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The socket wakes the driver, and the time limits are to be looked at then.
+    Wait { check_at: Option<Instant> },
+    /// The connection has ended.
+    Over,
 }
 
 /// What the driver does in one turn.
 impl Link {
-    /// Writes and reads all that can be; `Ready` when the connection has ended.
-    pub(super) fn turn(&self, context: &mut Context<'_>, wakers: &mut Vec<Waker>) -> Poll<()> {
+    /// Writes and reads all that can be, and says when the time limits are to be looked at; `Ready` when the
+    /// connection has ended.
+    pub(super) fn turn(&self, context: &mut Context<'_>, wakers: &mut Vec<Waker>) -> Turn {
         let mut state = self.lock();
         match &mut state.driver {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
+        let was_fresh = state.standing == Standing::Fresh;
         let in_flight = state.session.in_flight();
-        let done = match self.exchange(&mut state, context, wakers) {
-            Ok(()) if state.end.is_some() => Poll::Ready(()),
+        let exchanged = match state.reader {
+            Some(_) => Ok(()),
+            None => self.exchange(&mut state, context, wakers),
+        };
+        let done = match exchanged {
+            Ok(()) if state.end.is_some() => Turn::Over,
             Ok(()) if state.standing == Standing::Retired && state.slots.waiting() == 0 => {
                 state.end(Arc::new(self.closed("running jobs that nobody waits for")), wakers);
-                Poll::Ready(())
+                Turn::Over
             }
-            Ok(()) => Poll::Pending,
+            Ok(()) => Turn::Wait { check_at: state.check_at },
             Err(cause) => {
                 state.end(Arc::new(cause), wakers);
-                Poll::Ready(())
+                Turn::Over
             }
         };
-        let has_room = state.session.in_flight() < in_flight || state.session.pending().is_empty();
-        if done.is_ready() {
+        let has_room = state.session.in_flight() < in_flight || state.session.has_room();
+        let is_greeted = was_fresh && state.standing != Standing::Fresh;
+        let is_waited_for = state.waiting_for_room > 0;
+        drop(state);
+        if done == Turn::Over || is_greeted {
             self.room.notify_waiters();
-        } else if state.waiting_for_room > 0 && has_room {
+        } else if is_waited_for && has_room {
             self.room.notify_one();
         }
         done
@@ -376,10 +510,7 @@ impl Link {
                 Flushed::All => Poll::Pending,
                 Flushed::Blocked => socket.poll_write_ready(context),
             };
-            let can_read = socket.poll_read_ready(context);
-            if let Poll::Ready(ready) = can_read {
-                ready.map_err(|cause| self.broken("reading", cause))?;
-                self.read(state, wakers)?;
+            if self.read(state, context, wakers)?.is_ready() {
             } else if can_write.is_pending() {
                 if flushed == Flushed::Blocked {
                     let since = *state.stalled_since.get_or_insert_with(Instant::now);
@@ -391,30 +522,29 @@ impl Link {
     }
 
     /// Reads once, and does what the bytes say.
-    fn read(&self, state: &mut State, wakers: &mut Vec<Waker>) -> Result<(), ClientError> {
-        let Some(socket) = &state.socket else { return Ok(()) };
-        let count = match socket.try_read(state.session.space()) {
-            Ok(0) => return Err(self.closed("waiting for an answer")),
-            Ok(count) => count,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                return Ok(());
-            }
-            Err(cause) => return Err(self.broken("reading", cause)),
-        };
-        state.session.filled(count);
+    fn read(
+        &self,
+        state: &mut State,
+        context: &mut Context<'_>,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Poll<()>, ClientError> {
+        let Some(socket) = &mut state.socket else { return Ok(Poll::Pending) };
+        match socket.poll_read(state.session.read_buffer(), context) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Ok(0)) => return Err(self.closed("waiting for an answer")),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(cause)) => return Err(self.broken("reading", cause)),
+        }
         state.heard_at = Instant::now();
-        if state.standing == Standing::Fresh {
-            state.standing = Standing::Proven;
-        }
         while let Some(event) = state.session.poll().map_err(|cause| self.nonsense(cause))? {
-            state.apply(event, wakers);
+            state.apply(event, wakers).map_err(|refusal| self.refused(refusal))?;
         }
-        Ok(())
+        Ok(Poll::Ready(()))
     }
 
-    /// When the time limits are to be looked at.
-    pub(super) fn check_at(&self) -> Option<Instant> {
-        self.lock().check_at
+    /// Takes the reading from a reader, and says whether there was one: it may not have looked for long.
+    pub(super) fn take_over(&self) -> bool {
+        self.lock().reader.take().is_some()
     }
 
     /// Looks at the time limits.
@@ -426,6 +556,7 @@ impl Link {
             let limit = self.limits.write;
             let cause = ClientError::TimedOut { server: server(), doing: "taking what was sent", limit };
             state.end(Arc::new(cause), wakers);
+            drop(state);
             self.room.notify_waiters();
             return;
         }
@@ -440,6 +571,7 @@ impl Link {
                 let limit = self.limits.answer;
                 let cause = ClientError::TimedOut { server: server(), doing: "an answer was due", limit };
                 state.end(Arc::new(cause), wakers);
+                drop(state);
                 self.room.notify_waiters();
             }
         }
@@ -456,9 +588,15 @@ impl Link {
                 ClientError::BodyTooLarge { server, bytes: len, max }
             }
             SessionError::Decode(cause) => ClientError::Protocol { server, cause },
+            SessionError::Refused(refusal) => self.refused(refusal),
             cause @ (SessionError::Unasked { .. }
-            | SessionError::Refused(_)
+            | SessionError::OtherJob { .. }
+            | SessionError::TooEarly
             | SessionError::HandleTooLong { .. }) => ClientError::Session { server, cause },
         }
+    }
+
+    fn refused(&self, refusal: Refusal) -> ClientError {
+        ClientError::RefusedConnection { server: (*self.server).clone(), refusal }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! From: jobs that need a connection. To: a [`Link`] of the server that is theirs, of those that can be reached.
 //! A server that cannot be reached is left out for a pause that grows from try to try; the tries are made beside
-//! the jobs, which go elsewhere meanwhile, and wait only when there is no elsewhere.
+//! the jobs, which go elsewhere meanwhile, and wait only when there is no elsewhere. The first try is waited for by
+//! the jobs that must meet there, for a second; others go to any server that is there.
 //! Never: holds more than one lock, or waits while it holds one.
 
 use super::choice::{self, ServerChoice};
@@ -11,8 +12,9 @@ use super::limits::{ClientLimits, deadline};
 use super::link::{Health, Link};
 use crate::address::ServerAddress;
 use crate::error::ClientError;
-use crate::limits::{PAUSE_MAX, PAUSE_MIN};
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use crate::limits::OPENING_AWAITED;
+use crate::net::Pauses;
+use backon::ExponentialBackoff;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,7 +48,9 @@ struct Lane {
 #[derive(Debug)]
 enum LaneState {
     Closed,
-    Opening,
+    Opening {
+        since: Instant,
+    },
     Open(Arc<Link>),
     /// The server cannot be reached, or hung up at once.
     Down {
@@ -64,8 +68,10 @@ enum NextTry {
 /// What a job that needs a connection is told.
 pub(super) enum Found {
     Link(Arc<Link>),
-    /// Its server is being connected to.
-    Opening,
+    /// Its server is being connected to; from this moment on the job may go elsewhere.
+    Opening {
+        until: Option<Instant>,
+    },
     /// No server can be reached; the next is tried then, or is being tried.
     Down {
         cause: Arc<ClientError>,
@@ -82,7 +88,7 @@ impl Pool {
     ) -> Self {
         let servers = servers.into_iter().map(|address| {
             let seed = choice::seed(&address.to_string());
-            let lane = || Mutex::new(Lane { state: LaneState::Closed, pauses: pauses() });
+            let lane = || Mutex::new(Lane { state: LaneState::Closed, pauses: limits.pauses.iter() });
             let lanes = std::iter::repeat_with(lane).take(connections.max(1)).collect();
             Server { address: Arc::new(address), seed, lanes, turn: AtomicUsize::new(0) }
         });
@@ -93,22 +99,32 @@ impl Pool {
         self.servers.iter().map(|server| &*server.address)
     }
 
-    /// Finds the connection for a job; `key` is what must meet on one server.
-    pub(super) fn find(self: &Arc<Self>, key: Option<u64>) -> Found {
-        let key = match (self.choice, key) {
-            (ServerChoice::ByUnique, Some(key)) => key,
-            (ServerChoice::ByUnique | ServerChoice::Random, _) => fastrand::u64(..),
+    /// Finds the connection for a job; `key` says what must meet on one server.
+    pub(super) fn find(self: &Arc<Self>, key: impl FnOnce() -> Option<u64>) -> Found {
+        if self.servers.len() == 1 {
+            return self.look(0);
+        }
+        let key = match self.choice {
+            ServerChoice::ByUnique => key(),
+            ServerChoice::Random => None,
         };
-        let mut down: Option<Found> = None;
+        let is_bound = key.is_some();
+        let key = key.unwrap_or_else(|| fastrand::u64(..));
+        let mut none: Option<Found> = None;
         let mut below: Option<u64> = None;
         loop {
             // The one with the highest number of those that are left.
             let scores = self.servers.iter().map(|server| choice::score(key, server.seed)).zip(0..);
             let left = scores.filter(|(score, _)| below.is_none_or(|below| *score < below));
-            let Some((score, index)) = left.max() else { return down.unwrap_or(Found::Opening) };
+            let Some((score, index)) = left.max() else {
+                return none.unwrap_or(Found::Opening { until: None });
+            };
             match self.look(index) {
-                found @ Found::Down { .. } => down = Some(sooner(down, found)),
-                found @ (Found::Link(_) | Found::Opening) => return found,
+                found @ Found::Link(_) => return found,
+                found @ Found::Opening { until: Some(until) } if is_bound && Instant::now() < until => {
+                    return found;
+                }
+                found @ (Found::Opening { .. } | Found::Down { .. }) => none = Some(sooner(none, found)),
             }
             below = Some(score);
         }
@@ -130,27 +146,46 @@ impl Pool {
         mut find: impl FnMut() -> Result<Found, JobError>,
     ) -> Result<Arc<Link>, JobError> {
         let patient_until = deadline(Instant::now(), self.limits.patience);
+        let mut last_cause = None;
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             let until = match find()? {
                 Found::Link(link) => return Ok(link),
-                Found::Opening => ends_by,
-                Found::Down { cause, .. } if Instant::now() >= patient_until => {
-                    return Err(JobError::NoServer { cause });
+                // Behind that moment there was no elsewhere.
+                Found::Opening { until } => {
+                    until.filter(|until| *until > Instant::now()).map_or(ends_by, |until| ends_by.min(until))
                 }
-                Found::Down { next, .. } => ends_by.min(patient_until).min(next.unwrap_or(patient_until)),
+                Found::Down { cause, .. } if Instant::now() >= patient_until => {
+                    let others = self.causes().filter(|other| !Arc::ptr_eq(other, &cause)).collect();
+                    return Err(JobError::NoServer { cause, others });
+                }
+                Found::Down { next, cause } => {
+                    last_cause = Some(cause);
+                    ends_by.min(patient_until).min(next.unwrap_or(patient_until))
+                }
             };
             // Either way it is looked again; what is said then decides.
             if timeout_at(until, changed).await.is_err() && Instant::now() >= ends_by {
-                return Err(JobError::TimedOut { doing: "connecting", limit, handle: None });
+                let (doing, cause) = ("connecting", last_cause);
+                return Err(JobError::TimedOut { doing, server: None, limit, handle: None, cause });
             }
         }
     }
 
+    /// Why servers cannot be reached, one word of each.
+    fn causes(&self) -> impl Iterator<Item = Arc<ClientError>> {
+        self.servers.iter().filter_map(|server| {
+            server.lanes.iter().find_map(|lane| match &lock(lane).state {
+                LaneState::Down { cause, .. } => Some(Arc::clone(cause)),
+                LaneState::Closed | LaneState::Opening { .. } | LaneState::Open(_) => None,
+            })
+        })
+    }
+
     /// What a server has to offer; sees to it that a lane that should be open becomes so.
     fn look(self: &Arc<Self>, index: usize) -> Found {
-        let Some(server) = self.servers.get(index) else { return Found::Opening };
+        let Some(server) = self.servers.get(index) else { return Found::Opening { until: None } };
         let first = match server.lanes.len() {
             1 => 0,
             count => server.turn.fetch_add(1, Ordering::Relaxed) % count,
@@ -159,7 +194,7 @@ impl Pool {
         let (before, from) = server.lanes.split_at(first);
         for (lane_index, lane) in (first..).zip(from).chain((0..).zip(before)) {
             let mut lane = lock(lane);
-            lane.settle();
+            lane.settle(self.limits.pauses);
             let (found, open) = lane.offer();
             drop(lane);
             if open {
@@ -167,16 +202,10 @@ impl Pool {
             }
             match found {
                 Found::Link(link) => return Found::Link(link),
-                Found::Opening => rest = Some(Found::Opening),
-                found @ Found::Down { .. } => {
-                    rest = Some(match rest {
-                        Some(Found::Opening) => Found::Opening,
-                        rest => sooner(rest, found),
-                    });
-                }
+                found @ (Found::Opening { .. } | Found::Down { .. }) => rest = Some(sooner(rest, found)),
             }
         }
-        rest.unwrap_or(Found::Opening)
+        rest.unwrap_or(Found::Opening { until: None })
     }
 
     /// Connects beside whoever waits for it: nobody who stops waiting stops it.
@@ -209,7 +238,7 @@ struct Opening {
     pool: std::sync::Weak<Pool>,
     server: usize,
     lane: usize,
-    outcome: Option<Result<Arc<Link>, ClientError>>,
+    outcome: Option<Result<Arc<Link>, Arc<ClientError>>>,
 }
 
 impl Drop for Opening {
@@ -227,7 +256,7 @@ impl Drop for Opening {
             let mut lane = lock(lane);
             match outcome {
                 Some(Ok(link)) => lane.state = LaneState::Open(link),
-                Some(Err(cause)) => lane.fail(&server.address, Arc::new(cause)),
+                Some(Err(cause)) => lane.fail(&server.address, cause),
                 // The runtime was shut down in the middle.
                 None => lane.state = LaneState::Closed,
             }
@@ -238,12 +267,12 @@ impl Drop for Opening {
 
 impl Lane {
     /// Takes notice of a connection that has ended since.
-    fn settle(&mut self) {
+    fn settle(&mut self, pauses: Pauses) {
         let LaneState::Open(link) = &self.state else { return };
         match link.health() {
             Health::Good => {}
             // It worked for a while, so it is tried again at once, and the next failure is the first again.
-            Health::Over => *self = Lane { state: LaneState::Closed, pauses: pauses() },
+            Health::Over => *self = Lane { state: LaneState::Closed, pauses: pauses.iter() },
             Health::NeverGood(cause) => {
                 let server = Arc::clone(link.server());
                 self.fail(&server, cause);
@@ -252,7 +281,7 @@ impl Lane {
     }
 
     fn fail(&mut self, server: &ServerAddress, cause: Arc<ClientError>) {
-        let pause = self.pauses.next().unwrap_or(PAUSE_MAX);
+        let pause = self.pauses.next().unwrap_or_default();
         tracing::warn!(%server, %cause, pause_ms = pause.as_millis(), "a server is left out for a while");
         self.state = LaneState::Down { cause, next: NextTry::At(Instant::now() + pause) };
     }
@@ -261,10 +290,11 @@ impl Lane {
     fn offer(&mut self) -> (Found, bool) {
         match &mut self.state {
             LaneState::Open(link) => (Found::Link(Arc::clone(link)), false),
-            LaneState::Opening => (Found::Opening, false),
+            LaneState::Opening { since } => (Found::Opening { until: Some(*since + OPENING_AWAITED) }, false),
             LaneState::Closed => {
-                self.state = LaneState::Opening;
-                (Found::Opening, true)
+                let since = Instant::now();
+                self.state = LaneState::Opening { since };
+                (Found::Opening { until: Some(since + OPENING_AWAITED) }, true)
             }
             LaneState::Down { cause, next } => {
                 let cause = Arc::clone(cause);
@@ -281,20 +311,13 @@ impl Lane {
     }
 }
 
-/// The pauses between tries: doubled each time, up to the longest, each with up to as much again by chance, so that
-/// many clients do not come back in step.
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(PAUSE_MIN)
-        .with_max_delay(PAUSE_MAX)
-        .with_jitter()
-        .without_max_times()
-        .build()
-}
-
-/// The one of two servers that cannot be reached that is tried first.
+/// Of two servers without a connection, the one to wait for: one that is being connected to, or is tried first.
 fn sooner(one: Option<Found>, other: Found) -> Found {
     match (one, other) {
+        (Some(Found::Opening { until: Some(first) }), Found::Opening { until: Some(second) }) => {
+            Found::Opening { until: Some(first.min(second)) }
+        }
+        (Some(opening @ Found::Opening { .. }), _) => opening,
         (
             Some(Found::Down { next: Some(first), cause }),
             Found::Down { next: Some(second), cause: other },

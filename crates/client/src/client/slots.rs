@@ -18,6 +18,9 @@ pub(crate) type Key = u32;
 /// News kept by a slot that is free, at most.
 const NEWS_KEPT: usize = 32;
 
+/// Slots kept when none is in use, at most.
+const SLOTS_KEPT: usize = 1024;
+
 /// What a reader waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Want {
@@ -39,7 +42,28 @@ pub(crate) enum News {
     Refused(Refusal),
     Lost(Sent),
     TimedOut { doing: &'static str, limit: Duration },
-    Overrun,
+    Overrun(Held),
+}
+
+/// Whose unread bytes were over their limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Held {
+    /// Those of the one job.
+    OfJob,
+    /// Those of all jobs over its connection; the job was the one that sent more then.
+    OfConnection,
+}
+
+impl News {
+    /// Whether the request came to no good end.
+    pub(crate) fn is_failure(&self) -> bool {
+        match self {
+            Self::Report(report) => matches!(report, Report::Fail | Report::Exception(_)),
+            Self::Created(_) | Self::Echo(_) | Self::Status(..) => false,
+            Self::Refused(_) | Self::Lost(_) | Self::TimedOut { .. } | Self::Overrun(_) => true,
+        }
+    }
 }
 
 /// The time limits of one request.
@@ -87,7 +111,11 @@ enum Reader {
 pub(crate) struct Slots {
     slots: Vec<Slot>,
     free: Vec<Key>,
+    /// Most bytes that a job may have sent and nobody read.
     held_bytes_max: usize,
+    /// The same for all jobs.
+    held_bytes_in_all_max: usize,
+    held_bytes: usize,
     /// How many readers wait.
     waiting: usize,
     /// How many jobs run that nobody waits for.
@@ -104,8 +132,16 @@ pub(crate) enum Sweep {
 }
 
 impl Slots {
-    pub(crate) fn new(held_bytes_max: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), held_bytes_max, waiting: 0, abandoned: 0 }
+    pub(crate) fn new(held_bytes_max: usize, held_bytes_in_all_max: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            held_bytes_max,
+            held_bytes_in_all_max,
+            held_bytes: 0,
+            waiting: 0,
+            abandoned: 0,
+        }
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -152,10 +188,14 @@ impl Slots {
         slot.phase = Phase::Free;
         slot.reader = Reader::Gone;
         slot.handle = None;
-        slot.news.clear();
+        self.held_bytes -= slot.forget_news();
         slot.news.shrink_to(NEWS_KEPT);
-        slot.held_bytes = 0;
         self.free.push(key);
+        // What a burst left would be looked through with each look at the time limits.
+        if self.free.len() == self.slots.len() && self.slots.len() > SLOTS_KEPT {
+            self.slots = Vec::new();
+            self.free = Vec::new();
+        }
     }
 
     pub(crate) fn created(&mut self, key: Key, handle: OwnedHandle, wakers: &mut Vec<Waker>) {
@@ -177,22 +217,35 @@ impl Slots {
         if report.is_last() {
             return self.end(key, News::Report(report), wakers);
         }
-        let held_bytes_max = self.held_bytes_max;
         let Some(slot) = self.slots.get_mut(index(key)) else { return };
         let is_data = matches!(report, Report::Data(_));
         if !matches!(slot.reader, Reader::Waiting(_)) || (slot.want == Want::Result && !is_data) {
             return;
         }
-        let weight = weight(&report);
-        if slot.held_bytes > 0 && slot.held_bytes + weight > held_bytes_max {
-            slot.news.clear();
-            return self.tell_last(key, News::Overrun, wakers);
+        if let Err(held) = self.hold(key, &report) {
+            return self.tell_last(key, News::Overrun(held), wakers);
         }
-        slot.held_bytes += weight;
+        let Some(slot) = self.slots.get_mut(index(key)) else { return };
         match slot.want {
             Want::Result => slot.news.push_back(News::Report(report)),
             Want::Stream | Want::Answer => slot.tell(News::Report(report), wakers),
         }
+    }
+
+    /// Counts what is held for a reader from now on; over a limit, all that was held for it is dropped.
+    ///
+    /// One report may always be held for a job, whatever its size, unless others of the connection hold too much.
+    fn hold(&mut self, key: Key, report: &Report) -> Result<(), Held> {
+        let Some(slot) = self.slots.get_mut(index(key)) else { return Ok(()) };
+        let weight = weight(report);
+        let of_job = slot.held_bytes > 0 && slot.held_bytes + weight > self.held_bytes_max;
+        if of_job || (self.held_bytes > 0 && self.held_bytes + weight > self.held_bytes_in_all_max) {
+            self.held_bytes -= slot.forget_news();
+            return Err(if of_job { Held::OfJob } else { Held::OfConnection });
+        }
+        slot.held_bytes += weight;
+        self.held_bytes += weight;
+        Ok(())
     }
 
     /// Takes the last that the session has to say of a request.
@@ -200,7 +253,19 @@ impl Slots {
         let Some(slot) = self.slots.get_mut(index(key)) else { return };
         let was_running = mem::replace(&mut slot.phase, Phase::Over) == Phase::Running;
         match slot.reader {
-            Reader::Waiting(_) => self.tell_last(key, news, wakers),
+            Reader::Waiting(_) => {
+                let held = match &news {
+                    News::Report(report) => self.hold(key, report),
+                    News::Created(_)
+                    | News::Echo(_)
+                    | News::Status(..)
+                    | News::Refused(_)
+                    | News::Lost(_)
+                    | News::TimedOut { .. }
+                    | News::Overrun(_) => Ok(()),
+                };
+                self.tell_last(key, held.map_or_else(News::Overrun, |()| news), wakers);
+            }
             Reader::Told => self.abandoned -= usize::from(was_running),
             Reader::Gone => {
                 self.abandoned -= usize::from(was_running);
@@ -226,28 +291,49 @@ impl Slots {
             self.abandoned += usize::from(slot.phase == Phase::Running);
         }
         slot.reader = Reader::Gone;
-        slot.news.clear();
+        self.held_bytes -= slot.forget_news();
         if slot.phase == Phase::Over {
             self.release(key);
         }
     }
 
+    /// Whether this reader waits, and nobody else.
+    pub(crate) fn waits_alone(&self, key: Key) -> bool {
+        let slot = self.slots.get(index(key));
+        self.waiting == 1 && slot.is_some_and(|slot| matches!(slot.reader, Reader::Waiting(_)))
+    }
+
+    /// A reader that waits is not woken before it is polled again; the waker that it had.
+    pub(crate) fn disarm(&mut self, key: Key) -> Option<Waker> {
+        match &mut self.slots.get_mut(index(key))?.reader {
+            Reader::Waiting(waker) => waker.take(),
+            Reader::Told | Reader::Gone => None,
+        }
+    }
+
     /// The next news for a reader; with the last, the reader is gone and the key is not its own any more.
-    pub(crate) fn poll(&mut self, key: Key, context: &mut Context<'_>) -> Poll<(News, Last)> {
+    ///
+    /// A waker that is replaced comes to `former`: whatever its end does must not happen under a lock.
+    pub(crate) fn poll(
+        &mut self,
+        key: Key,
+        context: &Context<'_>,
+        former: &mut Option<Waker>,
+    ) -> Poll<(News, Last)> {
         let Some(slot) = self.slots.get_mut(index(key)) else { return Poll::Pending };
         match &mut slot.reader {
             // Pieces of a result are handed out with its end, all at once.
             Reader::Waiting(waker) if slot.want == Want::Result || slot.news.is_empty() => {
-                match waker {
-                    Some(waker) => waker.clone_from(context.waker()),
-                    None => *waker = Some(context.waker().clone()),
+                if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                    *former = waker.replace(context.waker().clone());
                 }
                 Poll::Pending
             }
             Reader::Waiting(_) | Reader::Told | Reader::Gone => {
                 let Some(news) = slot.news.pop_front() else { return Poll::Pending };
                 if let News::Report(report) = &news {
-                    slot.held_bytes = slot.held_bytes.saturating_sub(weight(report));
+                    slot.held_bytes -= weight(report);
+                    self.held_bytes -= weight(report);
                 }
                 let last = if slot.news.is_empty() && matches!(slot.reader, Reader::Told) {
                     Last::Yes(slot.handle)
@@ -269,12 +355,11 @@ impl Slots {
     pub(crate) fn sweep(&mut self, now: Instant, silent_by: Instant, wakers: &mut Vec<Waker>) -> Sweep {
         let mut next: Option<Instant> = None;
         let mut due = Vec::new();
+        let mut is_owed = false;
         for (key, slot) in (0..).zip(&self.slots) {
             let unanswered =
                 (slot.phase == Phase::Unanswered).then_some(slot.limits.answer_by.max(silent_by));
-            if unanswered.is_some_and(|at| at <= now) {
-                return Sweep::Unanswered;
-            }
+            is_owed |= unanswered.is_some_and(|at| at <= now);
             let waits = matches!(slot.reader, Reader::Waiting(_)).then_some(slot.limits.ends_by);
             if waits.is_some_and(|at| at <= now) {
                 due.push(key);
@@ -290,10 +375,13 @@ impl Slots {
                 (Phase::Running | Phase::Over | Phase::Free, _) => "waiting for the job to end",
             };
             let limit = slot.limits.limit;
-            slot.news.clear();
+            // Whoever reads all that happens gets what came in time.
+            if slot.want != Want::Stream {
+                self.held_bytes -= slot.forget_news();
+            }
             self.tell_last(key, News::TimedOut { doing, limit }, wakers);
         }
-        Sweep::Next(next)
+        if is_owed { Sweep::Unanswered } else { Sweep::Next(next) }
     }
 }
 
@@ -305,6 +393,12 @@ pub(crate) enum Last {
 }
 
 impl Slot {
+    /// Drops what was not read, and says how many bytes were held.
+    fn forget_news(&mut self) -> usize {
+        self.news.clear();
+        mem::take(&mut self.held_bytes)
+    }
+
     fn tell(&mut self, news: News, wakers: &mut Vec<Waker>) {
         self.news.push_back(news);
         if let Reader::Waiting(waker) = &mut self.reader {
@@ -333,16 +427,81 @@ mod tests {
     }
 
     fn news(slots: &mut Slots, key: Key) -> Option<News> {
-        match slots.poll(key, &mut Context::from_waker(Waker::noop())) {
+        match slots.poll(key, &Context::from_waker(Waker::noop()), &mut None) {
             Poll::Ready((news, _)) => Some(news),
             Poll::Pending => None,
         }
     }
 
     #[test]
+    fn all_jobs_of_a_connection_together_hold_no_more_than_their_limit() {
+        let now = Instant::now();
+        let (mut slots, mut wakers) = (Slots::new(1000, 3000), Vec::new());
+        let piece = || Report::Data(Bytes::from_static(&[0; 700]));
+        let keys: Vec<Key> = (0..5).map(|_| slots.insert(Want::Stream, limits(now))).collect();
+        for key in &keys {
+            slots.created(*key, OwnedHandle::default(), &mut wakers);
+            assert!(matches!(news(&mut slots, *key), Some(News::Created(_))));
+            // One is read at once, and so it is nobody's burden.
+            slots.report(*key, piece(), &mut wakers);
+            if *key == keys[0] {
+                news(&mut slots, *key);
+            }
+        }
+        let told: Vec<_> = keys.iter().map(|key| news(&mut slots, *key)).collect();
+        let overrun = Some(News::Overrun(Held::OfConnection));
+        assert_eq!(told[0], None);
+        assert!(
+            told[1..4].iter().all(|news| matches!(news, Some(News::Report(Report::Data(_))))),
+            "{told:?}"
+        );
+        assert_eq!(told[4], overrun, "it came last");
+        // A result counts as well.
+        slots.report(keys[0], piece(), &mut wakers);
+        slots.report(keys[1], piece(), &mut wakers);
+        slots.report(keys[2], piece(), &mut wakers);
+        slots.end(keys[3], News::Report(Report::Complete(Bytes::from_static(&[0; 3000]))), &mut wakers);
+        assert_eq!(news(&mut slots, keys[3]), overrun);
+    }
+
+    #[test]
+    fn what_came_in_time_is_read_behind_the_time_limit() {
+        let now = Instant::now();
+        let (mut slots, mut wakers) = (Slots::new(1000, 3000), Vec::new());
+        let key = slots.insert(Want::Stream, limits(now));
+        slots.created(key, OwnedHandle::default(), &mut wakers);
+        slots.report(key, Report::Data(Bytes::from_static(b"in time")), &mut wakers);
+        slots.sweep(now + Duration::from_secs(10), now, &mut wakers);
+        let told: Vec<_> = std::iter::from_fn(|| news(&mut slots, key)).collect();
+        assert!(matches!(told[..], [News::Created(_), News::Report(_), News::TimedOut { .. }]), "{told:?}");
+    }
+
+    #[test]
+    fn those_whose_time_is_over_are_told_before_the_connection_is_given_up() {
+        let now = Instant::now();
+        let (mut slots, mut wakers) = (Slots::new(1000, 3000), Vec::new());
+        let limits = Limits { answer_by: now, ends_by: now, limit: Duration::ZERO };
+        let key = slots.insert(Want::Answer, limits);
+        assert_eq!(slots.sweep(now, now, &mut wakers), Sweep::Unanswered);
+        assert!(matches!(news(&mut slots, key), Some(News::TimedOut { .. })));
+    }
+
+    #[test]
+    fn what_a_burst_left_is_not_looked_through_for_ever() {
+        let now = Instant::now();
+        let (mut slots, mut wakers) = (Slots::new(1000, 3000), Vec::new());
+        let keys: Vec<Key> = (0..10_000).map(|_| slots.insert(Want::Answer, limits(now))).collect();
+        for key in keys {
+            slots.end(key, News::Lost(Sent::Not), &mut wakers);
+            news(&mut slots, key);
+        }
+        assert_eq!((slots.len(), slots.slots.len()), (0, 0));
+    }
+
+    #[test]
     fn a_reader_whose_time_is_over_is_told_once_and_its_job_goes_on() {
         let now = Instant::now();
-        let (mut slots, mut wakers) = (Slots::new(1000), Vec::new());
+        let (mut slots, mut wakers) = (Slots::new(1000, 1_000_000), Vec::new());
         let key = slots.insert(Want::Result, limits(now));
         slots.created(key, OwnedHandle::default(), &mut wakers);
         assert_eq!(slots.sweep(now, now, &mut wakers), Sweep::Next(Some(now + Duration::from_secs(10))));
@@ -366,7 +525,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_owed_too_long_is_noticed_though_nobody_waits_for_it() {
         let now = Instant::now();
-        let (mut slots, mut wakers) = (Slots::new(1000), Vec::new());
+        let (mut slots, mut wakers) = (Slots::new(1000, 1_000_000), Vec::new());
         let key = slots.insert(Want::Answer, limits(now));
         slots.abandon(key);
         let minute = now + Duration::from_secs(60);
@@ -378,13 +537,13 @@ mod tests {
 
     #[test]
     fn progress_that_nobody_reads_is_held_to_the_limit_as_well() {
-        let (mut slots, mut wakers) = (Slots::new(1_000_000), Vec::new());
+        let (mut slots, mut wakers) = (Slots::new(1_000_000, 1_000_000), Vec::new());
         let key = slots.insert(Want::Stream, limits(Instant::now()));
         slots.created(key, OwnedHandle::default(), &mut wakers);
         for numerator in 0..100_000 {
             slots.report(key, Report::Status { numerator, denominator: 100_000 }, &mut wakers);
         }
-        assert_eq!(news(&mut slots, key), Some(News::Overrun));
+        assert_eq!(news(&mut slots, key), Some(News::Overrun(Held::OfJob)));
         assert!(slots.slots[0].news.capacity() < 100_000);
     }
 
@@ -394,7 +553,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(11);
         let now = Instant::now();
         for _ in 0..500 {
-            let (mut slots, mut wakers) = (Slots::new(100), Vec::new());
+            let (mut slots, mut wakers) = (Slots::new(100, 1_000_000), Vec::new());
             // What session and reader still know of each key.
             let mut session: Vec<(Key, bool)> = Vec::new();
             let mut readers: Vec<Key> = Vec::new();
@@ -435,7 +594,7 @@ mod tests {
                     }
                     5 if !readers.is_empty() => {
                         let at = random.usize(..readers.len());
-                        let polled = slots.poll(readers[at], &mut Context::from_waker(Waker::noop()));
+                        let polled = slots.poll(readers[at], &Context::from_waker(Waker::noop()), &mut None);
                         if matches!(polled, Poll::Ready((_, Last::Yes(_)))) {
                             readers.swap_remove(at);
                         }
@@ -450,7 +609,7 @@ mod tests {
             for key in readers {
                 slots.abandon(key);
             }
-            assert_eq!((slots.len(), slots.waiting(), slots.abandoned()), (0, 0, 0));
+            assert_eq!((slots.len(), slots.waiting(), slots.abandoned(), slots.held_bytes), (0, 0, 0, 0));
         }
     }
 }

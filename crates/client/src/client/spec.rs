@@ -2,14 +2,15 @@
 
 use super::choice;
 use super::limits::Resend;
+use super::name::Name;
 use bytes::Bytes;
 use geartrain_proto::{Function, Priority, Reducer, Submit, SubmitMode, Unique};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
-    pub(crate) function: Bytes,
-    pub(crate) unique: Bytes,
+    pub(crate) function: Name,
+    pub(crate) unique: Name,
     pub(crate) workload: Bytes,
     pub(crate) priority: Priority,
     pub(crate) mode: SubmitMode,
@@ -36,7 +37,7 @@ impl Spec {
         if unique.is_absent() {
             return None;
         }
-        let unique = if unique.is_workload() { &self.workload } else { &self.unique };
+        let unique: &[u8] = if unique.is_workload() { &self.workload } else { &self.unique };
         Some(choice::key(&self.function, unique))
     }
 }

@@ -9,7 +9,7 @@ use super::handle::JobHandle;
 use super::limits::{Resend, deadline};
 use super::link::{Link, NotTaken, Question};
 use super::pool::{Found, Pool};
-use super::slots::{Key, Last, News, Want};
+use super::slots::{Held, Key, Last, News, Want};
 use super::spec::Spec;
 use crate::limits::RESENDS_MAX;
 use crate::session::client::{Report, Sent, check};
@@ -67,9 +67,9 @@ impl Submission {
         loop {
             match &mut self.state {
                 State::New => {
-                    let ends_by =
-                        *self.ends_by.get_or_insert_with(|| deadline(Instant::now(), self.spec.limit));
-                    self.state = match self.submit_at_once(ends_by) {
+                    let now = Instant::now();
+                    let ends_by = *self.ends_by.get_or_insert_with(|| deadline(now, self.spec.limit));
+                    self.state = match self.submit_at_once(now, ends_by) {
                         Some(Ok(waiting)) => State::Waiting(waiting),
                         Some(Err(error)) => return self.over(error),
                         None => {
@@ -84,11 +84,17 @@ impl Submission {
                 },
                 State::Waiting(waiting) => {
                     let (news, last) = ready!(waiting.poll(context));
-                    let link = Arc::clone(&waiting.link);
+                    let lost = if let News::Lost(sent) = news { Some(sent) } else { None };
+                    let step = step(news, last, &waiting.link);
                     if last != Last::No {
                         self.state = State::Over;
                     }
-                    if let Some(step) = self.tell(news, last, &link) {
+                    if lost.is_some_and(|sent| self.may_be_sent_again(sent)) {
+                        self.resends += 1;
+                        self.state = State::New;
+                        return Poll::Ready(Some(Ok(Step::Again)));
+                    }
+                    if let Some(step) = step.transpose() {
                         return Poll::Ready(Some(step));
                     }
                 }
@@ -103,29 +109,12 @@ impl Submission {
     }
 
     /// The usual way, without a wait or memory of its own; `None` when it is not open.
-    fn submit_at_once(&self, ends_by: Instant) -> Option<Result<Waiting, JobError>> {
-        let Found::Link(link) = self.pool.find(self.spec.key()) else { return None };
-        match link.ask(Question::Submit(&self.spec.submit()), self.want, ends_by, self.spec.limit) {
+    fn submit_at_once(&self, now: Instant, ends_by: Instant) -> Option<Result<Waiting, JobError>> {
+        let Found::Link(link) = self.pool.find(|| self.spec.key()) else { return None };
+        match link.ask(Question::Submit(&self.spec.submit()), self.want, now, ends_by, self.spec.limit) {
             Ok(key) => Some(Ok(Waiting { link, key: Some(key) })),
             Err(NotTaken::Invalid(invalid)) => Some(Err(invalid.into())),
             Err(NotTaken::Full | NotTaken::Ended) => None,
-        }
-    }
-
-    /// What news mean to the job; `None` when they are none of its own.
-    fn tell(&mut self, news: News, last: Last, link: &Arc<Link>) -> Option<Result<Step, JobError>> {
-        if let News::Lost(sent) = news
-            && self.may_be_sent_again(sent)
-        {
-            self.resends += 1;
-            self.state = State::New;
-            return Some(Ok(Step::Again));
-        }
-        match without_failure(news, last, link) {
-            Ok(News::Created(handle)) => Some(Ok(Step::Created(JobHandle::of(link.server(), &handle)))),
-            Ok(News::Report(report)) => Some(Ok(Step::Report(report))),
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
         }
     }
 
@@ -143,7 +132,7 @@ impl Submission {
 async fn submit(pool: Arc<Pool>, spec: Spec, want: Want, ends_by: Instant) -> Result<Waiting, JobError> {
     let submit = spec.submit();
     check(&submit)?;
-    let find = || Ok(pool.find(spec.key()));
+    let find = || Ok(pool.find(|| spec.key()));
     ask(&pool, Question::Submit(&submit), want, ends_by, spec.limit, find).await
 }
 
@@ -166,8 +155,13 @@ pub(crate) async fn ask(
             }
         }
     };
-    let too_late =
-        |_| JobError::TimedOut { doing: "waiting for room on the connection", limit, handle: None };
+    let too_late = |_| JobError::TimedOut {
+        doing: "waiting for room on the connection",
+        server: None,
+        limit,
+        handle: None,
+        cause: None,
+    };
     timeout_at(ends_by, asking).await.map_err(too_late)?
 }
 
@@ -196,8 +190,25 @@ impl Drop for Waiting {
     }
 }
 
+/// What news mean to a job; `None` when they are none of its own.
+fn step(news: News, last: Last, link: &Arc<Link>) -> Result<Option<Step>, JobError> {
+    Ok(match without_failure(news, last, link)? {
+        News::Created(handle) => Some(Step::Created(JobHandle::of(link.server(), &handle))),
+        News::Report(report) => Some(Step::Report(report)),
+        News::Echo(_)
+        | News::Status(..)
+        | News::Refused(_)
+        | News::Lost(_)
+        | News::TimedOut { .. }
+        | News::Overrun(_) => None,
+    })
+}
+
 /// Makes an error of news that are one.
 fn without_failure(news: News, last: Last, link: &Arc<Link>) -> Result<News, JobError> {
+    if !news.is_failure() {
+        return Ok(news);
+    }
     let server = || Arc::clone(link.server());
     let known = match last {
         Last::Yes(handle) => handle,
@@ -211,8 +222,16 @@ fn without_failure(news: News, last: Last, link: &Arc<Link>) -> Result<News, Job
         News::Report(Report::Exception(exception)) => JobError::Exception { handle: of_job(), exception },
         News::Refused(refusal) => JobError::Refused { server: server(), refusal },
         News::Lost(sent) => JobError::Lost { server: server(), handle, sent, cause: link.end_cause() },
-        News::TimedOut { doing, limit } => JobError::TimedOut { doing, limit, handle },
-        News::Overrun => JobError::Overrun { handle: of_job(), max: link.held_bytes_max() },
+        News::TimedOut { doing, limit } => {
+            JobError::TimedOut { doing, server: Some(server()), limit, handle, cause: None }
+        }
+        News::Overrun(held) => {
+            let max = match held {
+                Held::OfJob => link.limits().held_bytes_max,
+                Held::OfConnection => link.limits().held_bytes_in_all_max,
+            };
+            JobError::Overrun { handle: of_job(), held, max }
+        }
         News::Created(_) | News::Report(_) | News::Echo(_) | News::Status(..) => return Ok(news),
     })
 }

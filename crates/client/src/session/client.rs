@@ -40,7 +40,6 @@
 mod error;
 mod event;
 mod handle;
-mod incoming;
 mod jobs;
 mod validate;
 
@@ -49,15 +48,17 @@ pub use event::{ClientEvent, Refusal, Report, Sent};
 pub use handle::OwnedHandle;
 pub(crate) use validate::check;
 
+use super::buffers::{Incoming, Outgoing};
 use crate::limits::{
     BODY_BYTES_MAX_DEFAULT, EARLY_BYTES_MAX, EARLY_REPORTS_MAX, JOBS_IN_FLIGHT_MAX_DEFAULT,
-    OUTGOING_BYTES_MAX_DEFAULT, READ_BYTES_MAX,
+    OUTGOING_BYTES_MAX_DEFAULT,
 };
+use bytes::BytesMut;
 use event::Kind;
-use geartrain_proto::{Handle, Request, Response, Step, Submit, SubmitMode, Unique, decode_response};
-use incoming::Incoming;
+use geartrain_proto::{Handle, Request, Response, Submit, SubmitMode, Unique};
 use jobs::Jobs;
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher};
 
 /// The limits of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,15 +91,6 @@ pub struct ClientSession<T> {
     fault: Option<SessionError>,
 }
 
-/// Bytes on their way to the server, and how far the stream has come.
-#[derive(Debug, Default)]
-struct Outgoing {
-    bytes: Vec<u8>,
-    start: usize,
-    /// Bytes of the whole stream that are written.
-    written: u64,
-}
-
 /// What the server owes.
 #[derive(Debug)]
 struct Ledger<T> {
@@ -126,10 +118,19 @@ struct Unanswered<T> {
 enum Question {
     Foreground,
     Background,
-    Status,
-    StatusOfUnique,
+    Status(NameHash),
+    StatusOfUnique(NameHash),
     Echo,
     Option,
+}
+
+/// What is kept of a handle or unique that was asked for, to know it again in the answer.
+type NameHash = u64;
+
+fn hash(name: &[u8]) -> NameHash {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(name);
+    hasher.finish()
 }
 
 /// What a packet comes to. What it carries stays in the buffer until this is known, and is its end.
@@ -162,7 +163,7 @@ impl<T: Copy> ClientSession<T> {
             early_bytes: 0,
             ready: VecDeque::new(),
         };
-        let (incoming, outgoing) = (Incoming::default(), Outgoing::default());
+        let (incoming, outgoing) = (Incoming::new(limits.body_bytes_max), Outgoing::default());
         Self { limits, incoming, outgoing, ledger, fault: None }
     }
 
@@ -188,7 +189,7 @@ impl<T: Copy> ClientSession<T> {
     /// As [`ClientSession::submit`].
     pub fn status(&mut self, handle: Handle<'_>, token: T) -> Result<(), SubmitError> {
         validate::check_handle(handle)?;
-        self.ask(&Request::GetStatus { handle }, Question::Status, token)
+        self.ask(&Request::GetStatus { handle }, Question::Status(hash(handle.as_bytes())), token)
     }
 
     /// Asks how the job with this unique is: `GET_STATUS_UNIQUE`. [`ClientEvent::Status`] follows.
@@ -197,7 +198,11 @@ impl<T: Copy> ClientSession<T> {
     /// As [`ClientSession::submit`].
     pub fn status_of_unique(&mut self, unique: Unique<'_>, token: T) -> Result<(), SubmitError> {
         validate::check_unique(unique)?;
-        self.ask(&Request::GetStatusUnique { unique }, Question::StatusOfUnique, token)
+        self.ask(
+            &Request::GetStatusUnique { unique },
+            Question::StatusOfUnique(hash(unique.as_bytes())),
+            token,
+        )
     }
 
     /// Has bytes sent back: `ECHO_REQ`. [`ClientEvent::Echo`] follows.
@@ -227,13 +232,12 @@ impl<T: Copy> ClientSession<T> {
         if self.in_flight() >= self.limits.in_flight_max || waiting > self.limits.outgoing_bytes_max {
             return Err(SubmitError::Full);
         }
-        request.encode(&mut self.outgoing.bytes);
-        if waiting > 0 && self.pending().len() > self.limits.outgoing_bytes_max {
-            self.outgoing.bytes.truncate(self.outgoing.start + waiting);
+        // Names and header are small, and a large workload that does not fit is not copied to find that out.
+        if waiting > 0 && waiting + data_len(request) > self.limits.outgoing_bytes_max {
             return Err(SubmitError::Full);
         }
-        let pending = u64::try_from(self.pending().len()).unwrap_or(u64::MAX);
-        let ends_at = self.outgoing.written.saturating_add(pending);
+        self.outgoing.put(request);
+        let ends_at = self.outgoing.ends_at();
         self.ledger.submits += usize::from(question == Question::Foreground);
         self.ledger.unanswered.push_back(Unanswered { token, question, ends_at });
         Ok(())
@@ -242,22 +246,18 @@ impl<T: Copy> ClientSession<T> {
     /// The bytes to write to the server next.
     #[must_use]
     pub fn pending(&self) -> &[u8] {
-        self.outgoing.bytes.get(self.outgoing.start..).unwrap_or_default()
+        self.outgoing.pending()
     }
 
     /// Takes the first `count` pending bytes as written.
     pub fn written(&mut self, count: usize) {
-        let outgoing = &mut self.outgoing;
-        outgoing.start = (outgoing.start + count).min(outgoing.bytes.len());
-        outgoing.written = outgoing.written.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        if outgoing.start == outgoing.bytes.len() {
-            outgoing.bytes.clear();
-            outgoing.bytes.shrink_to(READ_BYTES_MAX);
-            outgoing.start = 0;
-        } else if outgoing.start > READ_BYTES_MAX && outgoing.start > outgoing.bytes.len() / 2 {
-            outgoing.bytes.drain(..outgoing.start);
-            outgoing.start = 0;
-        }
+        self.outgoing.written(count);
+    }
+
+    /// Whether a small request would be taken.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.in_flight() < self.limits.in_flight_max && self.pending().len() < self.limits.outgoing_bytes_max
     }
 
     /// Requests and foreground jobs that have not ended.
@@ -266,27 +266,15 @@ impl<T: Copy> ClientSession<T> {
         self.ledger.unanswered.len() + self.ledger.jobs.len()
     }
 
-    /// Where to read bytes from the server to; [`ClientSession::filled`] says how many came. Never empty.
-    pub fn space(&mut self) -> &mut [u8] {
+    /// Where bytes of the server can be read to without a copy: behind those that are there, into its spare capacity,
+    /// which is as much as should be read at once.
+    pub fn read_buffer(&mut self) -> &mut BytesMut {
         self.incoming.space()
     }
 
-    /// Takes the first `count` bytes of [`ClientSession::space`] as read.
-    pub fn filled(&mut self, count: usize) {
-        self.incoming.filled(count);
-    }
-
     /// Takes bytes from the server, for a caller who has them already.
-    pub fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let space = self.incoming.space();
-            let (now, later) = bytes.split_at(bytes.len().min(space.len()));
-            if let Some(into) = space.get_mut(..now.len()) {
-                into.copy_from_slice(now);
-            }
-            self.incoming.filled(now.len());
-            bytes = later;
-        }
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.incoming.feed(bytes);
     }
 
     /// The next event; `None` until more bytes come.
@@ -301,35 +289,28 @@ impl<T: Copy> ClientSession<T> {
             if let Some(fault) = &self.fault {
                 return Err(fault.clone());
             }
-            let step = decode_response(self.incoming.unread(), self.limits.body_bytes_max);
-            let (consumed, response) = match step {
-                Step::Incomplete { needed } => {
-                    self.incoming.expect(needed);
-                    return Ok(None);
-                }
-                Step::Complete { consumed, message } => (consumed, message),
-            };
+            let Some((consumed, response)) = self.incoming.peek() else { return Ok(None) };
             let meaning =
                 response.map_err(SessionError::from).and_then(|response| self.ledger.read(&response));
             match meaning {
                 Ok(Meaning::Nothing) => {
-                    self.incoming.consume(consumed, 0);
+                    self.incoming.skip(consumed);
                 }
                 Ok(Meaning::Event(event)) => {
-                    self.incoming.consume(consumed, 0);
+                    self.incoming.skip(consumed);
                     return Ok(Some(event));
                 }
                 Ok(Meaning::Echo(token, len)) => {
-                    let data = self.incoming.consume(consumed, len);
+                    let data = self.incoming.take(consumed, len);
                     return Ok(Some(ClientEvent::Echo { token, data }));
                 }
                 Ok(Meaning::Data(token, kind, len)) => {
-                    let report = kind.with(self.incoming.consume(consumed, len));
+                    let report = kind.with(self.incoming.take(consumed, len));
                     return Ok(Some(ClientEvent::Work { token, report }));
                 }
                 Ok(Meaning::Early(handle, kind, len)) => {
-                    let report = kind.with(self.incoming.consume(consumed, len));
-                    self.ledger.keep_early(handle, report);
+                    let report = kind.with(self.incoming.take(consumed, len));
+                    self.fault = self.ledger.keep_early(handle, report).err();
                 }
                 Err(fault) => self.fault = Some(fault),
             }
@@ -339,7 +320,7 @@ impl<T: Copy> ClientSession<T> {
     /// What the connection took with it: every request and foreground job that has not ended, and how far it
     /// came. The session is empty afterwards.
     pub fn take_lost(&mut self) -> Vec<(T, Sent)> {
-        let written = self.outgoing.written;
+        let written = self.outgoing.written_to();
         self.ledger.submits = 0;
         let unanswered = self.ledger.unanswered.drain(..).map(|unanswered| {
             (unanswered.token, if unanswered.ends_at > written { Sent::Not } else { Sent::Unanswered })
@@ -375,12 +356,18 @@ impl<T: Copy> Ledger<T> {
             Response::WorkStatus { handle, numerator, denominator } => {
                 self.report(handle, Kind::status(numerator, denominator), 0)?
             }
-            Response::StatusRes { status, .. } => {
-                let token = self.answer(response, |question| question == Question::Status)?.token;
+            Response::StatusRes { handle, status } => {
+                let is_status = |question| matches!(question, Question::Status(_));
+                let answered = self.answer(response, is_status)?;
+                let asked = Question::Status(hash(handle.as_bytes()));
+                let token = answered.token_if(asked, response)?;
                 Meaning::Event(ClientEvent::Status { token, status, clients: None })
             }
-            Response::StatusResUnique { status, clients, .. } => {
-                let token = self.answer(response, |question| question == Question::StatusOfUnique)?.token;
+            Response::StatusResUnique { unique, status, clients } => {
+                let is_status = |question| matches!(question, Question::StatusOfUnique(_));
+                let answered = self.answer(response, is_status)?;
+                let asked = Question::StatusOfUnique(hash(unique.as_bytes()));
+                let token = answered.token_if(asked, response)?;
                 Meaning::Event(ClientEvent::Status { token, status, clients: Some(clients) })
             }
             Response::Echo { data } => {
@@ -396,7 +383,10 @@ impl<T: Copy> Ledger<T> {
                 let Some(unanswered) = self.unanswered.pop_front() else {
                     return Err(SessionError::Refused(refusal));
                 };
-                self.submits -= usize::from(unanswered.question == Question::Foreground);
+                if unanswered.question == Question::Foreground {
+                    self.submits -= 1;
+                    self.forget_early();
+                }
                 Meaning::Event(ClientEvent::Refused { token: unanswered.token, refusal })
             }
             Response::Noop
@@ -427,12 +417,22 @@ impl<T: Copy> Ledger<T> {
         })
     }
 
-    fn keep_early(&mut self, handle: OwnedHandle, report: Report) {
+    /// No server that is known sends a report so early; with many, one of them may be the end of a job, and none can
+    /// be dropped.
+    fn keep_early(&mut self, handle: OwnedHandle, report: Report) -> Result<(), SessionError> {
         self.early_bytes += report.len();
         self.early.push_back((handle, report));
-        while self.early.len() > EARLY_REPORTS_MAX || self.early_bytes > EARLY_BYTES_MAX {
-            let Some((_, oldest)) = self.early.pop_front() else { break };
-            self.early_bytes -= oldest.len();
+        if self.early.len() > EARLY_REPORTS_MAX || self.early_bytes > EARLY_BYTES_MAX {
+            return Err(SessionError::TooEarly);
+        }
+        Ok(())
+    }
+
+    /// With no job to come that they could be of, early reports are nobody's.
+    fn forget_early(&mut self) {
+        if self.submits == 0 && !self.early.is_empty() {
+            self.early.clear();
+            self.early_bytes = 0;
         }
     }
 
@@ -452,6 +452,26 @@ impl<T: Copy> Ledger<T> {
                 None => self.early_bytes -= report.len(),
             }
         }
+    }
+}
+
+impl<T: Copy> Unanswered<T> {
+    /// Who asked, if this is what was asked: a server that left a question out would answer all others wrongly.
+    fn token_if(&self, asked: Question, response: &Response<'_>) -> Result<T, SessionError> {
+        if self.question != asked {
+            return Err(SessionError::OtherJob { kind: response.kind() });
+        }
+        Ok(self.token)
+    }
+}
+
+/// Bytes that a request carries beside its names.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what a client does not send carries nothing")]
+fn data_len(request: &Request<'_>) -> usize {
+    match request {
+        Request::Submit(submit) => submit.workload.len(),
+        Request::Echo { data } => data.len(),
+        _ => 0,
     }
 }
 

@@ -30,19 +30,16 @@
 
 mod abilities;
 mod event;
-mod incoming;
-mod outgoing;
 #[cfg(test)]
 mod tests;
 
 pub use event::{AssignedJob, JobKey, SessionError, WorkerEvent};
 
+use super::buffers::{Incoming, Outgoing};
 use abilities::Abilities;
 use bytes::{Bytes, BytesMut};
 use event::assigned;
 use geartrain_proto::{ClientId, Function, GrabKind, Handle, Request, Response};
-use incoming::Incoming;
-use outgoing::Outgoing;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +52,13 @@ const GRABS_MAX: usize = 64;
 /// gearmand 1.1.20 answers `PRE_SLEEP` with `NOOP` and the grab with `NO_JOB` for as long as a function has
 /// only jobs for later: a worker that follows turns as fast as it can.
 const EMPTY_WAKES_MAX: u32 = 100;
+
+/// How often in a row a wake-up may bring one job and no more before the session goes to sleep with the end of that job,
+/// without asking for another: the server, which looks at its queues then, wakes it if there is one.
+const SINGLES_MIN: u32 = 3;
+
+/// Every so many of these jobs it asks all the same: where jobs wait, one answer more for each is what it costs.
+const SINGLES_ASK: u32 = 8;
 
 /// Longest time limit that a server is told, in milliseconds: gearmand 1.1.20 dies of one with twenty digits.
 const TIMEOUT_MILLIS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
@@ -71,10 +75,20 @@ pub struct WorkerSession {
     rhythm: Rhythm,
     /// Grabs without an answer.
     asked: usize,
+    /// Signs of life that were asked for and have not come.
+    echoes_owed: usize,
+    /// Whether an end of a job may not have reached the server.
+    unconfirmed: bool,
+    /// Whether a report was sent since the server answered something: an error may be about that.
+    reported: bool,
     /// Jobs assigned since the last `NO_JOB`: how much the next batch of grabs may hope for.
     streak: usize,
     empty_wakes: u32,
+    /// Wake-ups in a row that brought one job and no more.
+    singles: u32,
     grab_kind: GrabKind,
+    /// Whether the server has answered a sign of life, or a grab.
+    answers: bool,
     /// Whether the server has answered a grab: it knows this kind.
     grab_kind_known: bool,
     /// Whether gearmand 1.1.20 may hold a running timer for a job that has ended.
@@ -98,7 +112,15 @@ enum Rhythm {
     Asleep,
     /// As asleep, and a `NOOP` came that is not followed before [`WorkerSession::nudge`].
     Held,
+    /// Nothing is known before the server has given a sign of life.
+    Probing,
 }
+
+/// The code of an `ERROR` about a job that is not this worker's any more.
+pub(crate) const JOB_NOT_FOUND: &str = "JOB_NOT_FOUND";
+
+/// What the server is to send back as a sign of life.
+const SIGN: &[u8] = b"geartrain";
 
 impl WorkerSession {
     /// A session on a new connection, which takes packet bodies of up to `body_bytes_max`.
@@ -112,9 +134,14 @@ impl WorkerSession {
             next_assignment: 0,
             rhythm: Rhythm::Awake,
             asked: 0,
+            echoes_owed: 0,
+            unconfirmed: false,
+            reported: false,
             streak: 0,
             empty_wakes: 0,
+            singles: 0,
             grab_kind: GrabKind::All,
+            answers: false,
             grab_kind_known: false,
             timer_left: false,
             stopping: false,
@@ -160,15 +187,40 @@ impl WorkerSession {
 
     /// Grabs no more; what was grabbed is still to be done. See [`WorkerSession::is_finished`].
     pub fn stop(&mut self) {
+        if self.stopping {
+            return;
+        }
         self.stopping = true;
         self.abilities.leave_all();
         self.settle();
+        self.take_leave();
     }
 
-    /// Whether a stopped session has no job in hand, none that may still come, and nothing left to write.
+    /// Whether it was asked to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Whether a stopped session has no job in hand, none that may still come, and nothing left to write; and the
+    /// server has all results, as its answer to a last `ECHO_REQ` shows.
+    ///
+    /// Without that answer, a close could throw away what is on its way: a kernel that is told to close with
+    /// something unread sends no more.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.stopping && self.asked == 0 && self.jobs.is_empty() && self.pending().is_empty()
+        self.is_done() && !self.unconfirmed && self.pending().is_empty()
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopping && self.asked == 0 && self.jobs.is_empty()
+    }
+
+    /// Has the last results confirmed: the server works requests off in their order.
+    fn take_leave(&mut self) {
+        if self.is_done() && self.unconfirmed {
+            self.ask_for_sign();
+        }
     }
 
     // --- Grabbing
@@ -226,20 +278,54 @@ impl WorkerSession {
         (self.rhythm == Rhythm::Held).then(|| Duration::from_millis(5 << hundreds))
     }
 
+    /// Asks the server for a sign of life (`ECHO_REQ`), and grabs nothing until it has come; then it is awake.
+    ///
+    /// A grab occupies a slot until it is answered, which a server that hangs never does. One that answers this is
+    /// worth a slot.
+    pub fn probe(&mut self) {
+        if self.rhythm != Rhythm::Probing {
+            self.rhythm = Rhythm::Probing;
+            self.ask_for_sign();
+        }
+    }
+
+    fn ask_for_sign(&mut self) {
+        self.echoes_owed += 1;
+        self.outgoing.put(&Request::Echo { data: SIGN });
+    }
+
     /// How many grabs the server has not answered.
     #[must_use]
     pub fn grabs_unanswered(&self) -> usize {
         self.asked
     }
 
+    /// Whether the server owes an answer: to a grab, or a sign of life.
+    #[must_use]
+    pub fn is_owed(&self) -> bool {
+        self.asked + self.echoes_owed > 0
+    }
+
+    /// Whether the server has answered anything yet.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.answers
+    }
+
+    /// Whether the server has answered a grab.
+    #[must_use]
+    pub fn has_grabbed(&self) -> bool {
+        self.grab_kind_known
+    }
+
     /// Whether there was no job, and the server has not said since that there is one.
     #[must_use]
     pub fn is_asleep(&self) -> bool {
-        self.rhythm != Rhythm::Awake
+        matches!(self.rhythm, Rhythm::Asleep | Rhythm::Held)
     }
 
     fn wake(&mut self) {
-        if self.rhythm != Rhythm::Awake {
+        if self.is_asleep() {
             self.rhythm = Rhythm::Awake;
             self.streak = 0;
         }
@@ -314,6 +400,7 @@ impl WorkerSession {
     fn report(&mut self, job: &JobKey, packet: &Request<'_>) -> bool {
         let in_hand = self.has_in_hand(job);
         if in_hand {
+            self.reported = true;
             self.outgoing.put(packet);
         }
         in_hand
@@ -326,8 +413,30 @@ impl WorkerSession {
         if let Some(held) = self.jobs.remove(&job.handle) {
             self.timer_left |= self.abilities.ended(&held.function);
         }
+        self.unconfirmed = true;
         self.settle();
+        self.doze();
+        self.take_leave();
         true
+    }
+
+    /// Goes to sleep with the end of a job where no other is to be expected.
+    fn doze(&mut self) {
+        let was_single = self.rhythm == Rhythm::Awake && self.streak == 1 && self.asked == 0;
+        if !was_single || !self.jobs.is_empty() || self.stopping || self.singles < SINGLES_MIN {
+            return;
+        }
+        self.singles = self.singles.saturating_add(1);
+        if !self.singles.is_multiple_of(SINGLES_ASK) {
+            self.streak = 0;
+            self.sleep();
+        }
+    }
+
+    fn sleep(&mut self) {
+        self.rhythm = Rhythm::Asleep;
+        self.timer_left &= !self.jobs.is_empty();
+        self.outgoing.put(&Request::PreSleep);
     }
 
     // --- Bytes
@@ -345,14 +454,13 @@ impl WorkerSession {
 
     /// Takes bytes as they came from the server.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.incoming.buffer().extend_from_slice(bytes);
+        self.incoming.feed(bytes);
     }
 
     /// Where bytes of the server can be read to without a copy: behind those that are there, into its spare
     /// capacity, which is as much as should be read at once.
     pub fn read_buffer(&mut self) -> &mut BytesMut {
-        self.incoming.reserve();
-        self.incoming.buffer()
+        self.incoming.space()
     }
 
     /// What the server said next; `None` when more bytes are needed.
@@ -368,7 +476,7 @@ impl WorkerSession {
             };
             let taken = match step {
                 Step::Assign => {
-                    let packet = self.incoming.take(consumed);
+                    let packet = self.incoming.take(consumed, consumed);
                     self.handle_assign(&packet).map(Some)
                 }
                 Step::NoJob => {
@@ -379,6 +487,10 @@ impl WorkerSession {
                     self.incoming.skip(consumed);
                     self.handle_noop();
                     Ok(None)
+                }
+                Step::Echo => {
+                    self.incoming.skip(consumed);
+                    self.handle_echo().map(|()| None)
                 }
                 Step::Error { code, text } => {
                     self.incoming.skip(consumed);
@@ -403,20 +515,42 @@ impl WorkerSession {
         }
     }
 
+    fn handle_echo(&mut self) -> Result<(), SessionError> {
+        let unasked = SessionError::Unasked { answer: "ECHO_RES" };
+        self.echoes_owed = self.echoes_owed.checked_sub(1).ok_or(unasked)?;
+        self.answers = true;
+        self.reported = false;
+        if self.rhythm == Rhythm::Probing {
+            self.rhythm = Rhythm::Awake;
+            self.streak = 0;
+        }
+        // One that was asked for before the stop says nothing of the results behind it.
+        if self.is_done() && self.echoes_owed == 0 {
+            self.unconfirmed = false;
+        }
+        Ok(())
+    }
+
     fn handle_no_job(&mut self) -> Result<WorkerEvent, SessionError> {
         self.answered("NO_JOB")?;
+        self.no_job();
+        Ok(WorkerEvent::NoJob)
+    }
+
+    fn no_job(&mut self) {
+        if self.streak == 1 {
+            self.singles = self.singles.saturating_add(1);
+        }
         self.streak = 0;
         if self.asked == 0 {
             self.empty_wakes = self.empty_wakes.saturating_add(1);
             self.settle();
             if !self.stopping {
                 // Looks at the queues once more: a job submitted since found nobody asleep to wake.
-                self.rhythm = Rhythm::Asleep;
-                self.timer_left &= !self.jobs.is_empty();
-                self.outgoing.put(&Request::PreSleep);
+                self.sleep();
             }
+            self.take_leave();
         }
-        Ok(WorkerEvent::NoJob)
     }
 
     fn handle_assign(&mut self, packet: &Bytes) -> Result<WorkerEvent, SessionError> {
@@ -430,6 +564,9 @@ impl WorkerSession {
         // Only now: a grab that brought nothing but an error stays unanswered.
         self.answered("JOB_ASSIGN")?;
         self.streak = self.streak.saturating_add(1);
+        if self.streak > 1 {
+            self.singles = 0;
+        }
         self.empty_wakes = 0;
         job.function = Arc::clone(&name);
         job.key.assignment = self.next_assignment;
@@ -445,13 +582,21 @@ impl WorkerSession {
 
     fn answered(&mut self, answer: &'static str) -> Result<(), SessionError> {
         self.asked = self.asked.checked_sub(1).ok_or(SessionError::Unasked { answer })?;
+        self.answers = true;
         self.grab_kind_known = true;
+        self.reported = false;
         Ok(())
     }
 
     fn handle_error(&mut self, code: String, text: String) -> Result<Option<WorkerEvent>, SessionError> {
-        if self.asked == 0 || self.grab_kind_known || code == "JOB_NOT_FOUND" {
+        // Of what is unanswered, a report may be what it is about; and where nothing else is, it is a grab.
+        if self.asked == 0 || self.reported || code == JOB_NOT_FOUND {
             return Ok(Some(WorkerEvent::Refused { code, text }));
+        }
+        if self.grab_kind_known {
+            self.answered("ERROR")?;
+            self.no_job();
+            return Ok(Some(WorkerEvent::GrabRefused { code, text }));
         }
         // A server that does not know this kind of grab may know an older one.
         self.grab_kind = match self.grab_kind {
@@ -469,6 +614,7 @@ enum Step {
     Assign,
     NoJob,
     Noop,
+    Echo,
     Error { code: String, text: String },
     Unexpected(&'static str),
 }
@@ -481,6 +627,7 @@ impl Step {
             }
             Response::NoJob => Self::NoJob,
             Response::Noop => Self::Noop,
+            Response::Echo { .. } => Self::Echo,
             Response::Error { code, text } => Self::Error {
                 code: code.escape_ascii().to_string(),
                 text: String::from_utf8_lossy(text).into_owned(),
@@ -494,7 +641,6 @@ impl Step {
             | Response::WorkWarning { .. }
             | Response::StatusRes { .. }
             | Response::StatusResUnique { .. }
-            | Response::Echo { .. }
             | Response::Option { .. } => Self::Unexpected(response.kind().name()),
         }
     }

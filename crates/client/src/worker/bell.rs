@@ -15,10 +15,13 @@ pub(super) struct Bell {
 impl Bell {
     pub(super) fn listen(&self, context: &Context<'_>) {
         let mut listener = self.lock();
-        match &mut *listener {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => *listener = Some(context.waker().clone()),
+        if listener.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            return;
         }
+        let former = listener.replace(context.waker().clone());
+        // The end of a waker may be that of a task, which may ring this bell.
+        drop(listener);
+        drop(former);
     }
 
     pub(super) fn ring(&self) {

@@ -5,14 +5,15 @@ use super::driver::Functions;
 use super::error::BuildError;
 use super::handler::{BlockingHandler, Handler, blocking};
 use super::job::Job;
-use super::limits::WorkerLimits;
+use super::limits::{TIMEOUT_MAX, TIMEOUT_MIN, WorkerLimits};
 use super::report::JobReport;
-use super::shared::{AfterJob, BeforeJob, Begin, Erased, Function, Shared, Tasks};
+use super::shared::{AfterJob, BeforeJob, Begin, Erased, Function, OnConnect, Shared, Tasks};
 use super::shutdown::ShutdownHandle;
 use super::slots::Slots;
 use super::{Group, Lifetime, Worker};
-use crate::address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress};
-use geartrain_proto::limits::FUNCTION_BYTES_MAX;
+use crate::address::{ServerAddress, ServerList};
+use crate::net::Pauses;
+use geartrain_proto::limits::{CLIENT_ID_BYTES_MAX, FUNCTION_BYTES_MAX};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -79,7 +80,7 @@ impl From<String> for Ability {
 /// Puts a [`Worker`] together; see there.
 #[must_use = "a builder does nothing before it is built"]
 pub struct WorkerBuilder {
-    servers: Vec<Result<ServerAddress, AddressError>>,
+    servers: ServerList,
     abilities: Vec<(Ability, Box<dyn Begin>)>,
     at_once: usize,
     jobs_max: Option<u64>,
@@ -90,13 +91,14 @@ pub struct WorkerBuilder {
     client_id: Option<String>,
     before_job: Option<BeforeJob>,
     after_job: Option<AfterJob>,
+    on_connect: Option<OnConnect>,
     limits: WorkerLimits,
 }
 
 impl WorkerBuilder {
     pub(super) fn new() -> Self {
         Self {
-            servers: Vec::new(),
+            servers: ServerList::default(),
             abilities: Vec::new(),
             at_once: 1,
             jobs_max: None,
@@ -107,22 +109,23 @@ impl WorkerBuilder {
             client_id: None,
             before_job: None,
             after_job: None,
+            on_connect: None,
             limits: WorkerLimits::default(),
         }
     }
 
-    /// Adds a server: `host`, `host:port`, `[::1]:4730` or `unix:/path`.
+    /// Adds servers, separated by commas: `host`, `host:port`, `[::1]:4730` or `unix:/path`.
     ///
     /// The worker takes jobs of all its servers. Without any, the variable `GEARMAN_SERVERS` names them, and
-    /// without that it is `localhost:4730`.
-    pub fn server(mut self, server: impl AsRef<str>) -> Self {
-        self.servers.push(ServerAddress::parse(server.as_ref(), DEFAULT_PORT));
+    /// without that it is `localhost:4730`. What is no address is said by [`WorkerBuilder::build`].
+    pub fn servers(mut self, list: impl AsRef<str>) -> Self {
+        self.servers.add_list(list.as_ref());
         self
     }
 
-    /// Adds servers.
-    pub fn servers(mut self, servers: impl IntoIterator<Item = ServerAddress>) -> Self {
-        self.servers.extend(servers.into_iter().map(Ok));
+    /// Adds one server.
+    pub fn server(mut self, server: ServerAddress) -> Self {
+        self.servers.add(server);
         self
     }
 
@@ -141,7 +144,8 @@ impl WorkerBuilder {
     /// Registers a function with a function or closure that is not async; it runs on a thread for blocking work.
     ///
     /// It takes and returns what a [`Handler`] does. Reports of a [`Job`] have forms for it, as
-    /// [`Job::blocking_status`]. A handler over its time limit is given up, but its thread runs on to its end.
+    /// [`Job::blocking_status`]. A handler over its time limit is given up, but its thread runs on to its end, and
+    /// counts no more among the jobs that are in hand at once.
     pub fn register_blocking<A: 'static>(
         self,
         ability: impl Into<Ability>,
@@ -174,7 +178,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets how long a worker that is to leave waits for its jobs; default until they are over.
+    /// Sets how long a worker that is to leave waits for its jobs, and for its servers to confirm the last results;
+    /// default until jobs are over, and 5 seconds for a server that says nothing.
     ///
     /// After that handlers are dropped, and servers give their jobs to other workers.
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -183,6 +188,8 @@ impl WorkerBuilder {
     }
 
     /// Lets the worker leave at SIGTERM and SIGINT as with [`ShutdownHandle::shutdown`], at the second one at once.
+    ///
+    /// The process does not end at these signals by itself any more, when the worker has left neither.
     pub fn stop_on_signals(mut self) -> Self {
         self.stop_on_signals = true;
         self
@@ -190,7 +197,7 @@ impl WorkerBuilder {
 
     /// Sets the name that servers list this worker by (`SET_CLIENT_ID`); default none.
     ///
-    /// White space would break the list for its readers.
+    /// At most 127 bytes, without white space.
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = Some(id.into());
         self
@@ -208,24 +215,81 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets the limits of connections.
-    pub fn limits(mut self, limits: WorkerLimits) -> Self {
-        self.limits = limits;
+    /// Calls this when a server has taken a connection and knows what this worker does; each time it connects anew as
+    /// well, and once for each connection, of which a function with a limit of its own has one. It must be quick.
+    pub fn on_connect(mut self, hook: impl Fn(&ServerAddress) + Send + Sync + 'static) -> Self {
+        self.on_connect = Some(Box::new(hook));
+        self
+    }
+
+    /// How long connecting to a server may take, over all addresses of its host; default 10 seconds.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.limits.connect = limit;
+        self
+    }
+
+    /// How long a server may leave a grab unanswered, while jobs that it assigned are in hand, before the connection is
+    /// given up; default 60 seconds.
+    pub fn answer_timeout(mut self, limit: Duration) -> Self {
+        self.limits.answer = limit;
+        self
+    }
+
+    /// The same while no job is in hand that could be lost; default 10 seconds. Meanwhile the grab has a slot that other
+    /// servers could use.
+    pub fn grab_timeout(mut self, limit: Duration) -> Self {
+        self.limits.grab = limit;
+        self
+    }
+
+    /// How long a server may take none of the bytes written to it; default 60 seconds. Then the connection is given up.
+    pub fn write_timeout(mut self, limit: Duration) -> Self {
+        self.limits.write = limit;
+        self
+    }
+
+    /// How often a sleeping worker looks for work by itself; default 30 seconds.
+    ///
+    /// It finds jobs that its server forgot to wake anybody for (gearmand 1.1.20: those whose time has come), and
+    /// notices a server that is gone without a word.
+    pub fn look_every(mut self, pause: Duration) -> Self {
+        self.limits.look_every = pause;
+        self
+    }
+
+    /// The pauses between tries to reach a server: the first, about, and the longest; default 100 ms and 15 seconds.
+    /// Each is twice as long as the one before, with up to as much again by chance.
+    pub fn reconnect_pauses(mut self, first: Duration, longest: Duration) -> Self {
+        self.limits.pauses = Pauses { first, longest };
+        self
+    }
+
+    /// Largest packet taken from a server, in bytes; default 256 MiB. A larger one ends the connection.
+    pub fn body_bytes_max(mut self, bytes: u32) -> Self {
+        self.limits.body_bytes_max = bytes;
+        self
+    }
+
+    /// How many bytes may wait for a server to take them; default 1 MiB. With more, handlers that report wait, and no
+    /// further jobs are asked for.
+    pub fn unwritten_bytes_max(mut self, bytes: usize) -> Self {
+        self.limits.unwritten_bytes_max = bytes;
         self
     }
 
     /// Puts the worker together. It connects when it runs.
     ///
     /// # Errors
-    /// When an address is none, no function is registered or one twice, or none may have a job in hand.
+    /// When an address is none, no function is registered or one twice, none may have a job in hand, or a time limit or
+    /// the client id is none that servers keep.
     pub fn build(self) -> Result<Worker, BuildError> {
         if self.at_once == 0 {
             return Err(BuildError::NoneAtOnce { what: "the worker".to_owned() });
         }
-        let servers = match self.servers {
-            servers if servers.is_empty() => servers_of_environment()?,
-            servers => servers.into_iter().collect::<Result<Vec<_>, _>>()?,
-        };
+        if let Some(id) = self.client_id.as_ref().filter(|id| !is_client_id(id)) {
+            return Err(BuildError::ClientId { id: id.clone() });
+        }
+        let servers = self.servers.finish()?;
         let watcher = Arc::new(Bell::default());
         let slots = Slots::new(self.at_once, self.jobs_max, Arc::clone(&watcher));
         let groups = group(self.abilities, self.at_once, &slots)?;
@@ -235,6 +299,7 @@ impl WorkerBuilder {
             client_id: self.client_id,
             before_job: self.before_job,
             after_job: self.after_job,
+            on_connect: self.on_connect,
             tasks: Tasks::new(Arc::clone(&watcher)),
             jobs_begun: Default::default(),
             jobs_abandoned: Default::default(),
@@ -254,11 +319,10 @@ impl WorkerBuilder {
     }
 }
 
-fn servers_of_environment() -> Result<Vec<ServerAddress>, AddressError> {
-    match std::env::var(SERVERS_VARIABLE) {
-        Ok(list) if !list.is_empty() => ServerAddress::parse_list(&list, DEFAULT_PORT),
-        Ok(_) | Err(_) => Ok(vec![ServerAddress::parse("localhost", DEFAULT_PORT)?]),
-    }
+/// Servers list a worker by its id: white space would break the list for its readers, a NUL end it.
+fn is_client_id(id: &str) -> bool {
+    let is_one_word = !id.contains(|c: char| c.is_whitespace() || c.is_control());
+    is_one_word && !id.is_empty() && id.len() <= CLIENT_ID_BYTES_MAX
 }
 
 /// Sorts functions by connection: those without a limit of their own share one.
@@ -304,6 +368,11 @@ fn check(ability: &Ability) -> Result<(), BuildError> {
     if name.is_empty() || name.len() > FUNCTION_BYTES_MAX || name.contains('\0') {
         return Err(BuildError::FunctionName { function: name.clone() });
     }
+    if let Some(limit) = ability.timeout
+        && !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&limit)
+    {
+        return Err(BuildError::Timeout { function: name.clone(), limit });
+    }
     if ability.at_once == Some(0) {
         return Err(BuildError::NoneAtOnce { what: format!("function {name:?}") });
     }
@@ -332,7 +401,7 @@ mod tests {
     }
 
     fn builder() -> WorkerBuilder {
-        Worker::builder().server("localhost")
+        Worker::builder().servers("localhost")
     }
 
     #[test]
@@ -348,11 +417,18 @@ mod tests {
             refused(one().register(Ability::new("two").at_once(0), nothing)),
             "function \"two\" may have no job in hand (hint: at_once is 1 or more)"
         );
-        assert!(refused(one().server("host:none")).starts_with("port \"none\" is neither"));
+        assert!(refused(one().servers("host:none")).starts_with("port \"none\" is neither"));
         for name in ["", "a\0b", &"x".repeat(FUNCTION_BYTES_MAX + 1)] {
             assert!(refused(one().register(name, nothing)).starts_with("function name"), "{name:?}");
         }
-        assert!(one().build().is_ok());
+        for id in ["", "a b", "a\nb", "a\0", &"x".repeat(128)] {
+            assert!(refused(one().client_id(id)).starts_with("client id"), "{id:?}");
+        }
+        for limit in [Duration::from_millis(999), Duration::from_secs(25 * 24 * 60 * 60)] {
+            let refusal = refused(one().register(Ability::new("two").timeout(limit), nothing));
+            assert!(refusal.contains("from 1 second to 24 days"), "{refusal}");
+        }
+        assert!(one().client_id("worker-1").build().is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Never: gives a server up, or hurries one that is down.
 
 use super::bell::Bell;
-use super::limits::{GATHER_LIMIT, WorkerLimits};
+use super::limits::{GATHER_LIMIT, LEAVE_LIMIT, WorkerLimits};
 use super::link::{Link, LinkError, Turn};
 use super::run::Run;
 use super::shared::{Function, Shared};
@@ -13,8 +13,7 @@ use super::slots::LaneId;
 use crate::address::ServerAddress;
 use crate::net::Socket;
 use crate::session::worker::{AssignedJob, WorkerSession};
-use backon::{BackoffBuilder, ExponentialBuilder};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -52,7 +51,7 @@ pub(super) enum Polling {
 
 /// Keeps the connection until the worker leaves.
 pub(super) async fn drive(lane: Lane, worker: Arc<Shared>, mut stage: watch::Receiver<Stage>) {
-    let mut pauses = pauses(&worker.limits);
+    let mut pauses = worker.limits.pauses.iter();
     loop {
         let connected = tokio::select! {
             biased;
@@ -64,17 +63,21 @@ pub(super) async fn drive(lane: Lane, worker: Arc<Shared>, mut stage: watch::Rec
                 let link = open(&lane, &worker, socket);
                 tracing::info!(server = %lane.server, functions = lane.functions.order.len(), "connected");
                 let ended = serve(&lane, &link, &worker.limits, &mut stage).await;
+                let vitals = link.0.vitals();
                 link.0.close();
                 let Err(error) = ended else { return };
-                if link.0.vitals().read_total > 0 {
-                    // It has answered: this is a new trouble, not the old one.
-                    pauses = self::pauses(&worker.limits);
+                if vitals.has_grabbed {
+                    // It has done what it is for: this is a new trouble, not the old one.
+                    pauses = worker.limits.pauses.iter();
+                }
+                if vitals.in_hand > 0 {
+                    tracing::warn!(server = %lane.server, jobs = vitals.in_hand, "jobs in hand are lost");
                 }
                 error.to_string()
             }
             Err(error) => error.to_string(),
         };
-        let pause = pauses.next().unwrap_or(worker.limits.reconnect_max);
+        let pause = pauses.next().unwrap_or_default();
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(server = %lane.server, error, pause_ms, "no connection to the server");
         tokio::select! {
@@ -83,16 +86,6 @@ pub(super) async fn drive(lane: Lane, worker: Arc<Shared>, mut stage: watch::Rec
             () = sleep(pause) => {}
         }
     }
-}
-
-/// The pauses between attempts: growing, and different for each of many workers that lost one server.
-fn pauses(limits: &WorkerLimits) -> impl Iterator<Item = Duration> + Send + use<> {
-    ExponentialBuilder::default()
-        .with_min_delay(limits.reconnect_min)
-        .with_max_delay(limits.reconnect_max)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
 
 /// Closes a connection when its driver ends, however that comes about.
@@ -113,6 +106,8 @@ fn open(lane: &Lane, worker: &Arc<Shared>, socket: Socket) -> OpenLink {
         let timeout = lane.functions.by_name.get(name).and_then(|function| function.timeout);
         session.register(name, timeout);
     }
+    // A server that hangs takes connections all the same, and must not get a slot for each.
+    session.probe();
     let (worker, bell) = (Arc::clone(worker), Arc::clone(&lane.bell));
     OpenLink(Arc::new(Link::new(lane.server.clone(), worker, lane.id, bell, socket, session)))
 }
@@ -126,16 +121,16 @@ async fn serve(
 ) -> Result<(), LinkError> {
     let link = &link.0;
     let mut watch = Watch::default();
-    let every = limits.answer.min(limits.write).min(limits.look_every) / 4;
+    let every = limits.answer.min(limits.grab).min(limits.write).min(limits.look_every).min(LEAVE_LIMIT) / 4;
     let mut ticks = interval(every.clamp(Duration::from_millis(10), Duration::from_secs(15)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut awaited = Stage::Stopping;
     let mut hold = None;
-    let mut jobs = Vec::new();
+    let mut jobs = Arrived { jobs: VecDeque::new(), link };
     loop {
         tokio::select! {
             biased;
-            served = poll_fn(|context| poll_serve(lane, link, &mut jobs, hold.is_some(), context)) => {
+            served = poll_fn(|context| poll_serve(lane, &mut jobs, hold.is_some(), context)) => {
                 match served? {
                     Served::Finished => return Ok(()),
                     Served::Hold(pause) => hold = Some(Instant::now() + pause),
@@ -150,7 +145,11 @@ async fn serve(
                     link.stop();
                     awaited = Stage::Leaving;
                 }
-                Stage::Leaving => return Ok(()),
+                Stage::Leaving => {
+                    // Results that were not written yet need not be lost.
+                    link.flush();
+                    return Ok(());
+                }
             },
             _ = ticks.tick() => watch.look(link, limits)?,
         }
@@ -164,6 +163,19 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
+/// Jobs that came and were not begun yet. What the end of the connection leaves of them goes to other workers, and
+/// their slots come back.
+struct Arrived<'a> {
+    jobs: VecDeque<AssignedJob>,
+    link: &'a Arc<Link>,
+}
+
+impl Drop for Arrived<'_> {
+    fn drop(&mut self) {
+        self.link.leave_unbegun(self.jobs.len());
+    }
+}
+
 enum Served {
     Finished,
     /// The server's wake-up is to be followed after this pause.
@@ -172,25 +184,25 @@ enum Served {
 
 fn poll_serve(
     lane: &Lane,
-    link: &Arc<Link>,
-    jobs: &mut Vec<AssignedJob>,
+    arrived: &mut Arrived<'_>,
     holding: bool,
     context: &mut Context<'_>,
 ) -> Poll<Result<Served, LinkError>> {
     loop {
         lane.bell.listen(context);
-        match link.turn(context, jobs)? {
+        match arrived.link.turn(context, &mut arrived.jobs)? {
             Turn::Finished => return Poll::Ready(Ok(Served::Finished)),
             Turn::Idle { hold: Some(pause) } if !holding => return Poll::Ready(Ok(Served::Hold(pause))),
             Turn::Idle { .. } => return Poll::Pending,
-            Turn::Again => begin_all(lane, link, jobs),
+            Turn::Again => begin_all(lane, arrived),
         }
     }
 }
 
-fn begin_all(lane: &Lane, link: &Arc<Link>, jobs: &mut Vec<AssignedJob>) {
+fn begin_all(lane: &Lane, arrived: &mut Arrived<'_>) {
+    let link = arrived.link;
     let mut gathered_since = Instant::now();
-    for assigned in jobs.drain(..) {
+    while let Some(assigned) = arrived.jobs.pop_front() {
         let Some(function) = lane.functions.by_name.get(&*assigned.function) else {
             // The session takes jobs of registered functions only, and these are all.
             link.abandon_job();
@@ -228,15 +240,21 @@ impl Watch {
         let silent = vitals.read_total == self.read_total;
         let stuck = vitals.written_total == self.written_total;
         (self.read_total, self.written_total) = (vitals.read_total, vitals.written_total);
-        if lasts(&mut self.unanswered_since, vitals.unanswered && silent, limits.answer) {
-            return Err(LinkError::Unanswered(limits.answer));
+        let patience = match (vitals.in_hand, vitals.stopping) {
+            // The grab or the last word is all there is to wait for, and closing loses no job.
+            (0, true) => limits.grab.min(LEAVE_LIMIT),
+            (0, false) => limits.grab,
+            _ => limits.answer,
+        };
+        if lasts(&mut self.unanswered_since, vitals.owed && silent, patience) {
+            return Err(LinkError::Unanswered(patience));
         }
         if lasts(&mut self.unwritten_since, vitals.unwritten && stuck, limits.write) {
             return Err(LinkError::Stuck(limits.write));
         }
         if lasts(&mut self.asleep_since, vitals.asleep && silent, limits.look_every) {
             self.asleep_since = None;
-            link.nudge();
+            link.probe();
         }
         Ok(())
     }

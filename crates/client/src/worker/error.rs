@@ -1,8 +1,9 @@
 //! What can go wrong with a worker.
 
 use crate::address::{AddressError, ServerAddress};
-use geartrain_proto::limits::FUNCTION_BYTES_MAX;
+use geartrain_proto::limits::{CLIENT_ID_BYTES_MAX, FUNCTION_BYTES_MAX};
 use std::io;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why a worker cannot be put together.
@@ -26,6 +27,20 @@ pub enum BuildError {
     FunctionTwice {
         /// The function.
         function: String,
+    },
+    /// The name of the worker is not one word of 127 bytes at most.
+    #[error("client id {id:?} is empty, has white space, or is over {CLIENT_ID_BYTES_MAX} bytes")]
+    ClientId {
+        /// The id.
+        id: String,
+    },
+    /// The time limit of a function is none that servers keep.
+    #[error("the time limit of function {function:?} is {} ms (hint: from 1 second to 24 days)", limit.as_millis())]
+    Timeout {
+        /// The function.
+        function: String,
+        /// Its limit.
+        limit: Duration,
     },
     /// The worker or a function may have no job in hand.
     #[error("{what} may have no job in hand (hint: at_once is 1 or more)")]

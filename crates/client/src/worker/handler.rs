@@ -4,7 +4,8 @@
 
 use super::job::Job;
 use super::limits::{EXCEPTION_BYTES_MAX, EXCEPTION_CAUSES_MAX};
-use bytes::{Bytes, BytesMut};
+use crate::values::{BoxError, FromBytes, IntoBytes};
+use bytes::Bytes;
 use std::error::Error;
 use std::future::{Future, ready};
 use std::marker::PhantomData;
@@ -15,9 +16,6 @@ use thiserror::Error;
 
 /// What a handler's future becomes: how its job ends.
 pub type HandlerFuture = Pin<Box<dyn Future<Output = JobEnd> + Send + 'static>>;
-
-/// Any error, as handlers and extractors give it.
-pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Something that does jobs: mostly an async function or closure.
 ///
@@ -173,27 +171,10 @@ impl FromJob for Job {
     }
 }
 
-/// The workload, without a copy.
-impl FromJob for Bytes {
+/// The workload: bytes, text, `Json` or `MsgPack`.
+impl<T: FromBytes> FromJob for T {
     fn from_job(job: &Job) -> Result<Self, BoxError> {
-        Ok(job.workload().clone())
-    }
-}
-
-/// The workload.
-impl FromJob for Vec<u8> {
-    fn from_job(job: &Job) -> Result<Self, BoxError> {
-        Ok(job.workload().to_vec())
-    }
-}
-
-/// The workload as text; a job whose workload is not UTF-8 ends with an exception.
-impl FromJob for String {
-    fn from_job(job: &Job) -> Result<Self, BoxError> {
-        match std::str::from_utf8(job.workload()) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(error) => Err(format!("the workload is no text in UTF-8: {error}").into()),
-        }
+        T::from_bytes(job.workload()).map_err(|error| format!("the workload {error}").into())
     }
 }
 
@@ -219,16 +200,16 @@ pub trait IntoJobEnd {
     fn into_job_end(self) -> JobEnd;
 }
 
-impl<R: JobResult> IntoJobEnd for R {
+impl<R: IntoBytes> IntoJobEnd for R {
     fn into_job_end(self) -> JobEnd {
         match self.into_bytes() {
             Ok(result) => JobEnd::Complete(result),
-            Err(error) => JobEnd::Exception(chain(&*error)),
+            Err(error) => JobEnd::Exception(format!("the result {}", chain(&*error))),
         }
     }
 }
 
-impl<R: JobResult, E: Into<BoxError>> IntoJobEnd for Result<R, E> {
+impl<R: IntoBytes, E: Into<BoxError>> IntoJobEnd for Result<R, E> {
     fn into_job_end(self) -> JobEnd {
         match self {
             Ok(result) => result.into_job_end(),
@@ -247,34 +228,6 @@ impl<R: JobResult, E: Into<BoxError>> IntoJobEnd for Result<R, E> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the job failed")]
 pub struct JobFailed;
-
-/// The result of a job as bytes.
-pub trait JobResult {
-    /// Turns it into the bytes that the client gets.
-    ///
-    /// # Errors
-    /// When it cannot be written as bytes; the job then ends with an exception.
-    fn into_bytes(self) -> Result<Bytes, BoxError>;
-}
-
-/// An empty result.
-impl JobResult for () {
-    fn into_bytes(self) -> Result<Bytes, BoxError> {
-        Ok(Bytes::new())
-    }
-}
-
-macro_rules! result_of_bytes {
-    ($($kind:ty),*) => {$(
-        impl JobResult for $kind {
-            fn into_bytes(self) -> Result<Bytes, BoxError> {
-                Ok(self.into())
-            }
-        }
-    )*};
-}
-
-result_of_bytes!(Bytes, BytesMut, Vec<u8>, Box<[u8]>, String, &'static str, &'static [u8]);
 
 /// An error and its causes in one line, as in `no thumbnail: no such image: a.png`.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {

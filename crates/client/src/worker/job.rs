@@ -6,6 +6,7 @@ use super::report::age_of_unique;
 use crate::address::ServerAddress;
 use crate::session::worker::{AssignedJob, JobKey};
 use bytes::Bytes;
+use geartrain_proto::Handle;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -56,7 +57,7 @@ impl Job {
 
     /// The handle, by which the server knows the job; as in `H:host:1`.
     #[must_use]
-    pub fn handle(&self) -> &str {
+    pub fn handle(&self) -> Handle<'_> {
         self.inner.assigned.key.handle()
     }
 

@@ -10,18 +10,17 @@ use super::handler::JobEnd;
 use super::job::{Job, Report};
 use super::run::End;
 use super::shared::Shared;
-use super::slots::LaneId;
+use super::slots::{LaneId, Rings};
 use crate::address::ServerAddress;
 use crate::net::Socket;
-use crate::session::worker::{AssignedJob, JobKey, SessionError, WorkerEvent, WorkerSession};
-use std::future::Future;
+use crate::session::worker::{AssignedJob, JOB_NOT_FOUND, JobKey, SessionError, WorkerEvent, WorkerSession};
+use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 
 /// See the module.
@@ -43,6 +42,8 @@ struct State {
     /// `None` once the connection is lost or closed.
     socket: Option<Socket>,
     session: WorkerSession,
+    /// What the server refused before it answered anything: mostly the connection.
+    refusal: Option<(String, String)>,
     read_total: u64,
     written_total: u64,
 }
@@ -52,11 +53,13 @@ struct State {
 pub(super) enum LinkError {
     #[error("the server closed the connection")]
     Closed,
+    #[error("the server refuses the connection: {code}: {text}")]
+    Refused { code: String, text: String },
     #[error("the connection broke: {0}")]
     Broken(#[from] io::Error),
     #[error("the server does not keep to the protocol: {0}")]
     Protocol(#[from] SessionError),
-    #[error("the server left a grab unanswered for {} ms", .0.as_millis())]
+    #[error("the server answered nothing for {} ms", .0.as_millis())]
     Unanswered(Duration),
     #[error("the server took nothing of what was written for {} ms", .0.as_millis())]
     Stuck(Duration),
@@ -86,9 +89,13 @@ pub(super) enum Flush {
 pub(super) struct Vitals {
     pub(super) read_total: u64,
     pub(super) written_total: u64,
-    pub(super) unanswered: bool,
+    /// Whether the server owes an answer.
+    pub(super) owed: bool,
+    pub(super) has_grabbed: bool,
+    pub(super) in_hand: usize,
     pub(super) unwritten: bool,
     pub(super) asleep: bool,
+    pub(super) stopping: bool,
 }
 
 impl Link {
@@ -100,7 +107,7 @@ impl Link {
         socket: Socket,
         session: WorkerSession,
     ) -> Self {
-        let state = State { socket: Some(socket), session, read_total: 0, written_total: 0 };
+        let state = State { socket: Some(socket), session, refusal: None, read_total: 0, written_total: 0 };
         let state = Mutex::new(state);
         Self { server, worker, lane, bell, state, room: Notify::new(), lost: Notify::new() }
     }
@@ -119,30 +126,48 @@ impl Link {
     pub(super) fn turn(
         &self,
         context: &mut Context<'_>,
-        jobs: &mut Vec<AssignedJob>,
+        jobs: &mut VecDeque<AssignedJob>,
     ) -> Result<Turn, LinkError> {
+        let mut rings = Vec::new();
         let mut state = self.lock();
+        let was_answered = state.session.is_answered();
+        let turn = self.turn_of(&mut state, context, jobs, &mut rings);
+        let is_answered = state.session.is_answered();
+        let has_room = state.session.pending().len() <= self.worker.limits.unwritten_bytes_max;
+        drop(state);
+        drop(rings);
+        if has_room {
+            self.room.notify_waiters();
+        }
+        if is_answered && !was_answered {
+            self.worker.hook_connect(&self.server);
+        }
+        turn
+    }
+
+    fn turn_of(
+        &self,
+        state: &mut State,
+        context: &mut Context<'_>,
+        jobs: &mut VecDeque<AssignedJob>,
+        rings: &mut Vec<Rings>,
+    ) -> Result<Turn, LinkError> {
         let read = state.read(context)?;
         let mut no_jobs = 0;
-        let taken = state.take_events(jobs, &mut no_jobs);
-        if taken.is_err() {
-            // They are lost with the connection, and the server gives them to others.
-            no_jobs += jobs.drain(..).count();
+        let taken = state.take_events(&self.server, jobs, &mut no_jobs);
+        if no_jobs > 0 {
+            rings.push(self.worker.slots.give_back_unused(self.lane, no_jobs));
         }
-        self.worker.slots.give_back_unused(self.lane, no_jobs);
         taken?;
-        let wanted = state.session.grabs_wanted();
+        let wanted = state.grabs_wanted(self.worker.limits.unwritten_bytes_max);
         if no_jobs > 0 && wanted == 0 {
-            self.worker.slots.decline(self.lane);
+            rings.push(self.worker.slots.decline(self.lane));
         }
         if wanted > 0 {
             let granted = self.worker.slots.take(self.lane, wanted);
             state.session.grab(granted);
         }
         let blocked = !state.flush()?;
-        if state.session.pending().len() <= self.worker.limits.unwritten_bytes_max {
-            self.room.notify_waiters();
-        }
         if state.session.is_finished() {
             return Ok(Turn::Finished);
         }
@@ -162,10 +187,15 @@ impl Link {
         self.lock().session.nudge();
     }
 
+    /// Looks for work by itself, if the server shows that it is there.
+    pub(super) fn probe(&self) {
+        self.lock().session.probe();
+    }
+
     /// Grabs no more; the link is finished once its jobs are.
     pub(super) fn stop(&self) {
         self.lock().session.stop();
-        self.worker.slots.decline(self.lane);
+        drop(self.worker.slots.decline(self.lane));
     }
 
     pub(super) fn vitals(&self) -> Vitals {
@@ -173,7 +203,10 @@ impl Link {
         Vitals {
             read_total: state.read_total,
             written_total: state.written_total,
-            unanswered: state.session.grabs_unanswered() > 0,
+            owed: state.session.is_owed(),
+            has_grabbed: state.session.has_grabbed(),
+            in_hand: state.session.jobs_in_hand(),
+            stopping: state.session.is_stopping(),
             unwritten: !state.session.pending().is_empty(),
             asleep: state.session.is_asleep(),
         }
@@ -187,10 +220,18 @@ impl Link {
         }
         let unanswered = state.session.grabs_unanswered();
         drop(state);
-        self.worker.slots.give_back_unused(self.lane, unanswered);
-        self.worker.slots.decline(self.lane);
+        drop(self.worker.slots.give_back_unused(self.lane, unanswered));
+        drop(self.worker.slots.decline(self.lane));
         self.room.notify_waiters();
         self.lost.notify_waiters();
+    }
+
+    /// Gives back the slots of jobs that came and were not begun; the server gives the jobs to other workers.
+    pub(super) fn leave_unbegun(&self, jobs: usize) {
+        if jobs > 0 {
+            tracing::warn!(server = %self.server, jobs, "jobs came with the end of their connection");
+            drop(self.worker.slots.give_back_unused(self.lane, jobs));
+        }
     }
 
     // --- For jobs
@@ -223,7 +264,7 @@ impl Link {
     fn try_report(&self, job: &JobKey, report: Report<'_>) -> Result<bool, ReportError> {
         let mut state = self.lock();
         if state.socket.is_none() {
-            return Err(ReportError::Lost { handle: job.handle().to_owned(), server: self.server.clone() });
+            return Err(ReportError::Lost { handle: job.handle().to_string(), server: self.server.clone() });
         }
         if state.session.pending().len() > self.worker.limits.unwritten_bytes_max {
             return Ok(false);
@@ -234,7 +275,7 @@ impl Link {
             Report::Warning(warning) => state.session.warning(job, warning),
         };
         if !sent {
-            return Err(ReportError::Over { handle: job.handle().to_owned() });
+            return Err(ReportError::Over { handle: job.handle().to_string() });
         }
         self.flush_for(state);
         Ok(true)
@@ -242,34 +283,43 @@ impl Link {
 
     /// Ends a job and uses its slot for the next one, in one write; says whether the server could be told.
     pub(super) fn end_job(&self, job: &Job, end: &End, flush: Flush) -> bool {
+        // Dropped, and so rung, behind the lock.
+        let (_rings, _declined): (Rings, Rings);
         let mut state = self.lock();
         let connected = state.socket.is_some();
-        let session = &mut state.session;
-        let told = connected && session.end_with(job.key(), end);
-        let wanted = if connected { session.grabs_wanted() } else { 0 };
-        let granted = self.worker.slots.exchange(self.lane, wanted);
-        if connected {
-            session.grab(granted);
-            session.rest();
-            if flush == Flush::Now {
-                self.flush_for(state);
-            }
+        let told = connected && state.session.end_with(job.key(), end);
+        let wanted = state.grabs_wanted(self.worker.limits.unwritten_bytes_max);
+        let granted;
+        (granted, _rings) = self.worker.slots.exchange(self.lane, wanted);
+        if !connected {
+            return false;
         }
-        told
+        state.session.grab(granted);
+        state.session.rest();
+        if state.session.is_asleep() {
+            _declined = self.worker.slots.decline(self.lane);
+        }
+        match flush {
+            Flush::Now => self.flush_for(state) && told,
+            Flush::Later => told,
+        }
     }
 
     /// Gives back the slot of a job whose handler was dropped.
     pub(super) fn abandon_job(&self) {
-        self.worker.slots.give_back(self.lane, 1);
+        drop(self.worker.slots.give_back(self.lane, 1));
     }
 
-    /// Writes on behalf of a job; what the socket does not take, or refuses, is left to the driver.
-    fn flush_for(&self, mut state: MutexGuard<'_, State>) {
-        let done = matches!(state.flush(), Ok(true)) && !state.session.is_finished();
+    /// Writes on behalf of a job; what the socket does not take, or refuses, is left to the driver. Says whether the
+    /// connection is good.
+    fn flush_for(&self, mut state: MutexGuard<'_, State>) -> bool {
+        let flushed = state.flush();
+        let done = matches!(flushed, Ok(true)) && !state.session.is_finished();
         drop(state);
         if !done {
             self.bell.ring();
         }
+        flushed.is_ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -281,15 +331,12 @@ impl State {
     /// Reads once, and says whether something came.
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, LinkError> {
         let Some(socket) = &mut self.socket else { return Err(LinkError::Closed) };
-        let buffer = self.session.read_buffer();
-        // This way of reading knows that a part of what was asked for is all there is, and saves a second look.
-        let polled = match socket {
-            Socket::Tcp(stream) => pin!(stream.read_buf(buffer)).poll(context),
-            Socket::Unix(stream) => pin!(stream.read_buf(buffer)).poll(context),
-        };
-        match polled {
+        match socket.poll_read(self.session.read_buffer(), context) {
             Poll::Pending => Ok(false),
-            Poll::Ready(Ok(0)) => Err(LinkError::Closed),
+            Poll::Ready(Ok(0)) => Err(match self.refusal.take() {
+                Some((code, text)) => LinkError::Refused { code, text },
+                None => LinkError::Closed,
+            }),
             Poll::Ready(Ok(bytes)) => {
                 self.read_total += u64::try_from(bytes).unwrap_or(0);
                 Ok(true)
@@ -299,21 +346,42 @@ impl State {
     }
 
     /// Takes what the server said: jobs, and how many grabs brought none.
-    fn take_events(&mut self, jobs: &mut Vec<AssignedJob>, no_jobs: &mut usize) -> Result<(), LinkError> {
+    fn take_events(
+        &mut self,
+        server: &ServerAddress,
+        jobs: &mut VecDeque<AssignedJob>,
+        no_jobs: &mut usize,
+    ) -> Result<(), LinkError> {
         while let Some(event) = self.session.poll() {
             match event? {
-                WorkerEvent::Assigned(job) => jobs.push(job),
+                WorkerEvent::Assigned(job) => jobs.push_back(job),
                 WorkerEvent::NoJob => *no_jobs += 1,
+                WorkerEvent::GrabRefused { code, text } => {
+                    *no_jobs += 1;
+                    tracing::warn!(%server, code, text, "the server refused to give a job");
+                }
+                WorkerEvent::Refused { code, text } if !self.session.is_answered() => {
+                    self.refusal = Some((code, text));
+                }
                 WorkerEvent::Refused { code, text } => {
-                    tracing::warn!(
-                        code,
-                        text,
-                        "the server refused a report: it has given the job to another"
-                    );
+                    let in_hand = self.session.jobs_in_hand();
+                    if code == JOB_NOT_FOUND {
+                        tracing::warn!(%server, in_hand, text, "a report was refused: the job is not this worker's any more");
+                    } else {
+                        tracing::warn!(%server, in_hand, code, text, "the server refused something");
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// How many jobs may be asked for: none while the server takes nothing, as the result of each would wait as well.
+    fn grabs_wanted(&self, unwritten_bytes_max: usize) -> usize {
+        if self.socket.is_none() || self.session.pending().len() > unwritten_bytes_max {
+            return 0;
+        }
+        self.session.grabs_wanted()
     }
 
     /// Writes what the socket takes, and says whether that was all.

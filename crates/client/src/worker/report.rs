@@ -1,6 +1,7 @@
 //! What is known of a job once it is over, and of a worker once it has left.
 
 use crate::address::ServerAddress;
+use geartrain_proto::Handle;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ pub struct JobReport<'a> {
     /// The function.
     pub function: &'a str,
     /// The handle.
-    pub handle: &'a str,
+    pub handle: Handle<'a>,
     /// The server that the job came from.
     pub server: &'a ServerAddress,
     /// How long the job waited from its submission until this worker began it, where that is known.
@@ -33,7 +34,8 @@ pub struct JobReport<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// With a result.
+    /// With a result, which is written or on its way. If the connection is lost before the server has it, the server
+    /// gives the job to another worker.
     Completed,
     /// Without success and without a word: its handler returned [`JobFailed`](super::JobFailed).
     Failed,

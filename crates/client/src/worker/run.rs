@@ -5,7 +5,7 @@
 
 use super::handler::{HandlerFuture, JobEnd, panic_text};
 use super::job::Job;
-use super::limits::{TIMEOUT_GRACE, TIMEOUT_MIN};
+use super::limits::TIMEOUT_GRACE;
 use super::link::{Flush, Link};
 use super::report::{JobReport, Outcome};
 use super::shared::{Function, TaskId};
@@ -56,11 +56,11 @@ impl Run {
         let span = tracing::info_span!(
             "job",
             function = job.function(),
-            handle = job.handle(),
+            handle = %job.handle(),
             server = %job.server(),
         );
         let wait = if worker.after_job.is_some() { job.age() } else { None };
-        let limit = function.timeout.map(|limit| limit.max(TIMEOUT_MIN).saturating_add(TIMEOUT_GRACE));
+        let limit = function.timeout.map(|limit| limit.saturating_add(TIMEOUT_GRACE));
         let future = span.in_scope(|| {
             worker.hook_before(&job);
             let begun = catch_unwind(AssertUnwindSafe(|| function.handler.begin(&job)));

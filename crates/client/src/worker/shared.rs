@@ -6,6 +6,7 @@ use super::job::Job;
 use super::limits::WorkerLimits;
 use super::report::JobReport;
 use super::slots::Slots;
+use crate::address::ServerAddress;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 pub(super) type BeforeJob = Box<dyn Fn(&Job) + Send + Sync>;
+pub(super) type OnConnect = Box<dyn Fn(&ServerAddress) + Send + Sync>;
 pub(super) type AfterJob = Box<dyn Fn(&JobReport<'_>) + Send + Sync>;
 
 /// See the module.
@@ -25,6 +27,7 @@ pub(super) struct Shared {
     pub(super) client_id: Option<String>,
     pub(super) before_job: Option<BeforeJob>,
     pub(super) after_job: Option<AfterJob>,
+    pub(super) on_connect: Option<OnConnect>,
     pub(super) tasks: Tasks,
     pub(super) jobs_begun: AtomicU64,
     pub(super) jobs_abandoned: AtomicU64,
@@ -34,6 +37,12 @@ impl Shared {
     pub(super) fn hook_before(&self, job: &Job) {
         if let Some(hook) = &self.before_job {
             guard(|| hook(job));
+        }
+    }
+
+    pub(super) fn hook_connect(&self, server: &ServerAddress) {
+        if let Some(hook) = &self.on_connect {
+            guard(|| hook(server));
         }
     }
 

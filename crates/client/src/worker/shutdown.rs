@@ -32,8 +32,8 @@ impl ShutdownHandle {
 
     /// Asks the worker to grab no more jobs, finish those it has in hand, and leave.
     ///
-    /// When this returns, no grab is sent any more; a job that a server assigns for one that was sent before is still
-    /// done. [`Worker::run`](super::Worker::run) returns when all is over.
+    /// When this returns, no further grab is decided; a job that a server assigns for one that was decided before is
+    /// still done. A server that says nothing is waited for 5 seconds. [`Worker::run`](super::Worker::run) returns when all is over.
     pub fn shutdown(&self) {
         self.advance(Stage::Stopping);
     }
@@ -49,7 +49,7 @@ impl ShutdownHandle {
     }
 
     fn advance(&self, to: Stage) {
-        self.worker.slots.close();
+        drop(self.worker.slots.close());
         self.stage.send_if_modified(|stage| {
             let further = to > *stage;
             *stage = to.max(*stage);

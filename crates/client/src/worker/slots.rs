@@ -31,8 +31,23 @@ struct Inner {
     /// Lanes that want more than they have, the one that has waited longest first.
     queue: VecDeque<usize>,
     closed: bool,
+    /// A lane that gives a slot back and takes what there is.
+    exchanging: Option<usize>,
     /// Rung when the last slot comes back, or the budget is spent.
     watcher: Arc<Bell>,
+    /// To be rung when no lock is held.
+    rings: Vec<Arc<Bell>>,
+}
+
+/// Bells that ring when this is dropped, which is to be behind all locks.
+#[derive(Debug, Default)]
+#[must_use = "it rings where it is dropped"]
+pub(super) struct Rings(Vec<Arc<Bell>>);
+
+impl Drop for Rings {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|bell| bell.ring());
+    }
 }
 
 #[derive(Debug)]
@@ -55,7 +70,9 @@ impl Slots {
                 lanes: Vec::new(),
                 queue: VecDeque::new(),
                 closed: false,
+                exchanging: None,
                 watcher,
+                rings: Vec::new(),
             }),
         }
     }
@@ -79,39 +96,50 @@ impl Slots {
     }
 
     /// Gives back the slot of a job that ended, then takes slots as [`Slots::take`] does.
-    pub(super) fn exchange(&self, lane: LaneId, wanted: usize) -> usize {
+    pub(super) fn exchange(&self, lane: LaneId, wanted: usize) -> (usize, Rings) {
         let mut inner = self.lock();
+        // What is reserved for this lane by that is taken at once, so it need not be told.
+        inner.exchanging = Some(lane.0);
         inner.put_back(lane.0, 1);
-        inner.take(lane.0, wanted)
+        inner.exchanging = None;
+        let taken = inner.take(lane.0, wanted);
+        let own = inner.lanes.get(lane.0).filter(|lane| lane.reserved > 0);
+        let bell = own.map(|lane| Arc::clone(&lane.bell));
+        inner.rings.extend(bell);
+        (taken, inner.rings())
     }
 
     /// Gives back slots of jobs that ended.
-    pub(super) fn give_back(&self, lane: LaneId, count: usize) {
-        if count > 0 {
-            self.lock().put_back(lane.0, count);
-        }
+    pub(super) fn give_back(&self, lane: LaneId, count: usize) -> Rings {
+        let mut inner = self.lock();
+        inner.put_back(lane.0, count);
+        inner.rings()
     }
 
     /// Gives back slots of grabs that brought no job.
-    pub(super) fn give_back_unused(&self, lane: LaneId, count: usize) {
-        if count > 0 {
-            self.lock().put_back_unused(lane.0, count);
-        }
+    pub(super) fn give_back_unused(&self, lane: LaneId, count: usize) -> Rings {
+        let mut inner = self.lock();
+        inner.put_back_unused(lane.0, count);
+        inner.rings()
     }
 
     /// Says that a lane wants nothing now: it lets go of what is reserved for it, and waits no more.
-    pub(super) fn decline(&self, lane: LaneId) {
-        self.lock().decline(lane.0);
+    pub(super) fn decline(&self, lane: LaneId) -> Rings {
+        let mut inner = self.lock();
+        inner.decline(lane.0);
+        inner.rings()
     }
 
     /// Hands out no more slots.
-    pub(super) fn close(&self) {
+    pub(super) fn close(&self) -> Rings {
         let mut inner = self.lock();
         inner.closed = true;
         for number in 0..inner.lanes.len() {
             inner.decline(number);
         }
-        inner.watcher.ring();
+        let watcher = Arc::clone(&inner.watcher);
+        inner.rings.push(watcher);
+        inner.rings()
     }
 
     /// Whether no slot is taken or reserved.
@@ -132,6 +160,10 @@ impl Slots {
 }
 
 impl Inner {
+    fn rings(&mut self) -> Rings {
+        Rings(std::mem::take(&mut self.rings))
+    }
+
     fn take(&mut self, number: usize, wanted: usize) -> usize {
         if self.closed || wanted == 0 {
             return 0;
@@ -186,7 +218,7 @@ impl Inner {
         }
         self.serve_queue();
         if self.in_use == 0 && (self.closed || self.budget == Some(0)) {
-            self.watcher.ring();
+            self.rings.push(Arc::clone(&self.watcher));
         }
     }
 
@@ -204,7 +236,9 @@ impl Inner {
             if let Some(lane) = self.lanes.get_mut(waiting) {
                 lane.queued = false;
                 lane.reserved += 1;
-                lane.bell.ring();
+                if self.exchanging != Some(waiting) {
+                    self.rings.push(Arc::clone(&lane.bell));
+                }
             }
         }
     }
@@ -248,10 +282,10 @@ mod tests {
         let (slots, lanes) = slots(3, &[10], &[0, 0]);
         assert_eq!((slots.take(lanes[0], 2), slots.take(lanes[1], 2), slots.take(lanes[0], 1)), (2, 1, 0));
         assert!(!slots.is_idle());
-        slots.give_back(lanes[0], 2);
-        slots.give_back_unused(lanes[1], 1);
-        slots.decline(lanes[0]);
-        slots.decline(lanes[1]);
+        drop(slots.give_back(lanes[0], 2));
+        drop(slots.give_back_unused(lanes[1], 1));
+        drop(slots.decline(lanes[0]));
+        drop(slots.decline(lanes[1]));
         assert!(slots.is_idle());
         assert_eq!(slots.take(lanes[1], 9), 3);
     }
@@ -261,12 +295,12 @@ mod tests {
         let (slots, lanes) = slots(1, &[1], &[0, 0, 0]);
         assert_eq!(slots.take(lanes[0], 1), 1);
         assert_eq!((slots.take(lanes[2], 1), slots.take(lanes[1], 1)), (0, 0));
-        assert_eq!(slots.exchange(lanes[0], 1), 0, "others have waited longer");
+        assert_eq!(slots.exchange(lanes[0], 1).0, 0, "others have waited longer");
         assert_eq!(slots.take(lanes[1], 1), 0, "it is reserved for the first in the queue");
         assert_eq!(slots.take(lanes[2], 1), 1);
-        slots.give_back(lanes[2], 1);
+        drop(slots.give_back(lanes[2], 1));
         assert_eq!(slots.take(lanes[1], 1), 1);
-        slots.give_back(lanes[1], 1);
+        drop(slots.give_back(lanes[1], 1));
         assert_eq!(slots.take(lanes[0], 1), 1, "and at last its turn comes again");
     }
 
@@ -274,8 +308,8 @@ mod tests {
     fn a_lane_alone_keeps_its_slot() {
         let (slots, lanes) = slots(1, &[1], &[0, 0]);
         assert_eq!(slots.take(lanes[0], 1), 1);
-        assert_eq!(slots.exchange(lanes[0], 1), 1);
-        assert_eq!(slots.exchange(lanes[0], 0), 0);
+        assert_eq!(slots.exchange(lanes[0], 1).0, 1);
+        assert_eq!(slots.exchange(lanes[0], 0).0, 0);
         assert!(slots.is_idle());
     }
 
@@ -284,9 +318,9 @@ mod tests {
         let (slots, lanes) = slots(10, &[10, 2], &[0, 1, 1]);
         assert_eq!((slots.take(lanes[1], 1), slots.take(lanes[2], 5)), (1, 1));
         assert_eq!(slots.take(lanes[0], 20), 8, "the others have all the rest");
-        slots.give_back(lanes[0], 8);
+        drop(slots.give_back(lanes[0], 8));
         assert_eq!(slots.take(lanes[2], 1), 0, "the group is full, whoever has slots to spare");
-        slots.give_back(lanes[1], 1);
+        drop(slots.give_back(lanes[1], 1));
         assert_eq!(slots.take(lanes[2], 1), 1);
     }
 
@@ -295,7 +329,7 @@ mod tests {
         let (slots, lanes) = slots(2, &[1, 2], &[0, 0, 1]);
         assert_eq!((slots.take(lanes[0], 1), slots.take(lanes[2], 1)), (1, 1));
         assert_eq!((slots.take(lanes[1], 1), slots.take(lanes[2], 1)), (0, 0));
-        slots.give_back(lanes[2], 1);
+        drop(slots.give_back(lanes[2], 1));
         assert_eq!(slots.take(lanes[2], 1), 1);
     }
 
@@ -305,8 +339,8 @@ mod tests {
         slots.take(lanes[0], 1);
         slots.take(lanes[1], 1);
         slots.take(lanes[2], 1);
-        slots.give_back(lanes[0], 1);
-        slots.decline(lanes[1]);
+        drop(slots.give_back(lanes[0], 1));
+        drop(slots.decline(lanes[1]));
         assert_eq!(slots.take(lanes[2], 1), 1);
     }
 
@@ -316,13 +350,13 @@ mod tests {
         let group = slots.add_group(8);
         let lane = slots.add_lane(group, Arc::default());
         assert_eq!(slots.take(lane, 8), 3);
-        slots.give_back(lane, 1);
-        slots.give_back_unused(lane, 2);
+        drop(slots.give_back(lane, 1));
+        drop(slots.give_back_unused(lane, 2));
         assert!(!slots.is_spent());
-        slots.decline(lane);
+        drop(slots.decline(lane));
         assert_eq!(slots.take(lane, 8), 2);
         assert!(!slots.is_spent(), "the last two run");
-        slots.give_back(lane, 2);
+        drop(slots.give_back(lane, 2));
         assert!(slots.is_spent());
         assert_eq!(slots.take(lane, 8), 0);
     }
@@ -334,7 +368,7 @@ mod tests {
         let (one, two) = (slots.add_lane(group, Arc::default()), slots.add_lane(group, Arc::default()));
         slots.take(one, 1);
         slots.take(two, 1);
-        slots.give_back(one, 1);
+        drop(slots.give_back(one, 1));
         assert!(!slots.is_spent());
         assert_eq!(slots.take(two, 1), 1);
     }
@@ -344,8 +378,8 @@ mod tests {
         let (slots, lanes) = slots(1, &[1], &[0, 0]);
         slots.take(lanes[0], 1);
         slots.take(lanes[1], 1);
-        slots.give_back(lanes[0], 1);
-        slots.close();
+        drop(slots.give_back(lanes[0], 1));
+        drop(slots.close());
         assert_eq!((slots.take(lanes[0], 1), slots.take(lanes[1], 1)), (0, 0));
         assert!(slots.is_idle(), "what was reserved is let go");
     }

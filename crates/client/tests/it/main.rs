@@ -3,4 +3,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod support;
+#[cfg(test)]
+mod together;
+#[cfg(test)]
 mod worker;

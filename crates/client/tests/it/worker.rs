@@ -3,8 +3,9 @@
 
 mod ends;
 mod limits;
+mod lost;
 mod misbehaving;
 mod outcomes;
 mod servers;
 mod signals;
-mod support;
+pub(crate) mod support;

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod calendar;
+mod client;
 mod deep;
 mod drain;
 mod epoch;
@@ -106,4 +107,10 @@ pub(crate) const ALL: &[Row] = &[
     backlog::ROW,
     idle::ROW,
     calendar::IDLE,
+    client::FOREGROUND,
+    client::FOREGROUND_64,
+    client::BACKGROUND_64,
+    client::WORKER_1,
+    client::WORKER_64,
+    client::WORKER_ASLEEP,
 ];

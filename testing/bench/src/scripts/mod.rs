@@ -5,5 +5,7 @@ pub(crate) mod drain;
 pub(crate) mod due;
 pub(crate) mod epoch;
 pub(crate) mod foreground;
+pub(crate) mod serve;
+pub(crate) mod single;
 pub(crate) mod submit;
 pub(crate) mod wake;

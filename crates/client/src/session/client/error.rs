@@ -15,6 +15,12 @@ pub enum SessionError {
     /// A packet that answers nothing, or that is not for a client.
     #[error("a {kind} came that answers no request")]
     Unasked { kind: PacketKind },
+    /// The status of another job than was asked for: answers and questions do not belong together any more.
+    #[error("a {kind} came about another job than was asked for")]
+    OtherJob { kind: PacketKind },
+    /// More reports came of jobs that the server has not accepted yet than can be kept.
+    #[error("too many reports came of jobs before they were accepted")]
+    TooEarly,
     /// An `ERROR` that answers nothing.
     #[error("the server refuses this connection: {0}")]
     Refused(Refusal),
@@ -50,7 +56,7 @@ pub enum InvalidSubmit {
     #[error("the function has no name")]
     NoFunction,
     /// More than a packet can carry.
-    #[error("the workload of {bytes} bytes does not fit a packet, which carries {max} bytes at most")]
+    #[error("{bytes} bytes of data do not fit a packet, which carries {max} bytes at most")]
     BodyTooLarge { bytes: usize, max: usize },
     /// The protocol has no packet for this combination.
     #[error("the protocol has no way to submit {0}")]

@@ -34,8 +34,8 @@ pub enum Report {
     Data(Bytes),
     /// A warning: `WORK_WARNING`.
     Warning(Bytes),
-    /// Progress: `WORK_STATUS`. What a worker sends that is no number is 0.
-    Status { numerator: u64, denominator: u64 },
+    /// Progress: `WORK_STATUS`. What a worker sends that is no number is 0; servers keep 32 bits.
+    Status { numerator: u32, denominator: u32 },
     /// The result: `WORK_COMPLETE`. It is the last.
     Complete(Bytes),
     /// The job failed: `WORK_FAIL`. It is the last.
@@ -70,7 +70,7 @@ pub enum Sent {
 pub(super) enum Kind {
     Data,
     Warning,
-    Status { numerator: u64, denominator: u64 },
+    Status { numerator: u32, denominator: u32 },
     Complete,
     Fail,
     Exception,
@@ -78,8 +78,13 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn status(numerator: &[u8], denominator: &[u8]) -> Self {
-        let number =
-            |text| lenient_number(text).map_or(u64::MAX, |number| u64::try_from(number).unwrap_or(0));
+        let number = |text| {
+            lenient_number(text).map_or(u32::MAX, |number| match u32::try_from(number) {
+                Ok(number) => number,
+                Err(_) if number < 0 => 0,
+                Err(_) => u32::MAX,
+            })
+        };
         Self::Status { numerator: number(numerator), denominator: number(denominator) }
     }
 

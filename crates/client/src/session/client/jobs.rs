@@ -4,11 +4,12 @@
 //! Never: knows what a job is or who waits for it.
 
 use super::handle::OwnedHandle;
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, VecDeque};
 
 #[derive(Debug)]
 pub(super) struct Jobs<T> {
-    by_handle: HashMap<OwnedHandle, Waiting<T>>,
+    by_handle: HashMap<OwnedHandle, Waiting<T>, RandomState>,
     /// How many tokens there are, over all handles.
     tokens: usize,
 }
@@ -36,7 +37,7 @@ pub(super) enum Effect {
 
 impl<T: Copy> Jobs<T> {
     pub(super) fn new() -> Self {
-        Self { by_handle: HashMap::new(), tokens: 0 }
+        Self { by_handle: HashMap::default(), tokens: 0 }
     }
 
     pub(super) fn len(&self) -> usize {

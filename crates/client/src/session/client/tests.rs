@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::READ_BYTES_MAX;
 use bytes::Bytes;
 use geartrain_proto::{DecodeError, Function, PacketKind, Priority, Reducer, Status};
 
@@ -165,7 +166,7 @@ fn progress_that_is_no_number_is_none() {
     };
     let packets =
         [created(1), status(b"3", b"10"), status(b"abc", b"-1"), status(b"99999999999999999999", b"2")];
-    let expected = ["1 created H:h:1", "1 at 3/10", "1 at 0/0", "1 at 18446744073709551615/2"];
+    let expected = ["1 created H:h:1", "1 at 3/10", "1 at 0/0", "1 at 4294967295/2"];
     assert_eq!(events(&mut session, &packets), expected);
 }
 
@@ -207,17 +208,54 @@ fn reports_before_the_handle_is_known_wait_for_it() {
     );
 }
 
+/// One of them may be the end of a job that is accepted next, so none of them is dropped.
 #[test]
 fn reports_of_unknown_jobs_do_not_pile_up() {
-    let mut session = submitted(1);
-    let packet = complete(9, &[0; 100_000]);
-    for _ in 0..3 * EARLY_REPORTS_MAX {
-        session.feed(&packet);
-        assert_eq!(session.poll(), Ok(None));
+    for size in [0, 100_000] {
+        let mut session = submitted(1);
+        let packet = complete(9, &vec![0; size]);
+        let taken = (0..3 * EARLY_REPORTS_MAX).take_while(|_| {
+            session.feed(&packet);
+            session.poll() == Ok(None)
+        });
+        assert_eq!(taken.count(), EARLY_REPORTS_MAX.min(EARLY_BYTES_MAX / size.max(1)));
+        assert_eq!(session.poll(), Err(SessionError::TooEarly));
     }
-    assert!(session.ledger.early.len() <= EARLY_REPORTS_MAX);
-    assert!(session.ledger.early_bytes <= EARLY_BYTES_MAX);
-    assert_eq!(events(&mut session, &[created(1), complete(1, b"r")]), ["1 created H:h:1", "1 done r"]);
+}
+
+#[test]
+fn early_reports_are_forgotten_when_the_last_open_submit_is_refused() {
+    let mut session = submitted(1);
+    let refusal = encoded(&Response::Error { code: b"NO", text: b"no" });
+    events(&mut session, &[complete(9, b"of nobody"), refusal]);
+    assert!(session.ledger.early.is_empty() && session.ledger.early_bytes == 0);
+}
+
+#[test]
+fn the_status_of_another_job_is_no_answer() {
+    let status = Status { known: true, running: true, numerator: 0, denominator: 0 };
+    let mut session = ClientSession::default();
+    session.status(Handle::from("H:h:1"), 1).unwrap();
+    session.feed(&encoded(&Response::StatusRes { handle: Handle::from("H:h:2"), status }));
+    assert_eq!(session.poll(), Err(SessionError::OtherJob { kind: PacketKind::StatusRes }));
+    let mut session = ClientSession::default();
+    session.status_of_unique(Unique::from("a"), 1).unwrap();
+    session.status_of_unique(Unique::from("b"), 2).unwrap();
+    session.feed(&encoded(&Response::StatusResUnique { unique: Unique::from("b"), status, clients: 0 }));
+    assert_eq!(session.poll(), Err(SessionError::OtherJob { kind: PacketKind::StatusResUnique }));
+}
+
+#[test]
+fn a_request_that_does_not_fit_is_not_copied_to_find_that_out() {
+    let limits = SessionLimits { outgoing_bytes_max: 1000, ..SessionLimits::default() };
+    let mut session = ClientSession::new(limits);
+    session.echo(&[0; 2000], 1).unwrap();
+    assert!(!session.has_room());
+    session.written(1500);
+    let held = session.outgoing.capacity();
+    assert_eq!(session.echo(&[0; 1 << 20], 2), Err(SubmitError::Full));
+    assert!(session.has_room() && session.outgoing.capacity() == held);
+    session.echo(b"small", 3).unwrap();
 }
 
 #[test]
@@ -280,8 +318,8 @@ fn requests_that_would_not_arrive_as_they_are_do_not_leave() {
             "the function \"a\\\\x00b\" has a NUL byte, which ends it on the wire",
         ),
         (
-            Submit { unique: Unique::new(&long.as_bytes()[..65]), ..JOB },
-            "the unique is 65 bytes long, over the limit of 64 bytes",
+            Submit { unique: Unique::new(&long.as_bytes()[..64]), ..JOB },
+            "the unique is 64 bytes long, over the limit of 63 bytes",
         ),
         (
             Submit { function: Function::from(long.as_str()), ..JOB },
@@ -368,7 +406,7 @@ fn a_large_result_leaves_without_its_buffer_being_kept_for_small_ones() {
         }
     }
     assert_eq!(results, [Bytes::from(large), Bytes::from_static(b"small")]);
-    assert!(session.space().len() <= READ_BYTES_MAX, "the buffer is small again");
+    assert!(session.read_buffer().capacity() <= READ_BYTES_MAX, "the buffer is small again");
     assert_eq!(events(&mut session, &[complete(3, b"z")]), ["3 done z"]);
 }
 
@@ -379,7 +417,7 @@ fn an_announced_body_takes_no_memory_before_it_comes() {
     session.feed(b"\0RES\0\0\0\x0d\x0f\xff\xff\xff");
     assert!(matches!(session.poll(), Ok(Some(ClientEvent::Created { .. }))));
     assert_eq!(session.poll(), Ok(None));
-    assert!(session.space().len() <= 2 * READ_BYTES_MAX);
+    assert!(session.read_buffer().capacity() <= 2 * READ_BYTES_MAX);
 }
 
 #[test]
@@ -392,6 +430,6 @@ fn a_hundred_thousand_jobs_leave_nothing_behind() {
         while session.poll().unwrap().is_some() {}
     }
     assert_eq!(session.in_flight(), 0);
-    assert!(session.ledger.unanswered.capacity() < 64 && session.outgoing.bytes.capacity() < 1024);
-    assert!(session.space().len() < READ_BYTES_MAX);
+    assert!(session.ledger.unanswered.capacity() < 64 && session.outgoing.capacity() < 1024);
+    assert!(session.read_buffer().capacity() < READ_BYTES_MAX);
 }

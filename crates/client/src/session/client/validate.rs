@@ -1,7 +1,8 @@
 //! What can be sent: names that arrive as they are, sizes that fit, combinations that have a packet.
 
 use super::error::InvalidSubmit;
-use geartrain_proto::limits::{FUNCTION_BYTES_MAX, HANDLE_BYTES_MAX, REDUCER_BYTES_MAX, UNIQUE_BYTES_MAX};
+use crate::limits::UNIQUE_BYTES_MAX;
+use geartrain_proto::limits::{FUNCTION_BYTES_MAX, HANDLE_BYTES_MAX, REDUCER_BYTES_MAX};
 use geartrain_proto::{Handle, Priority, Submit, SubmitMode, Unique};
 
 /// Most bytes of what a request carries beside its names, whose limits leave far more than this difference.
@@ -51,7 +52,7 @@ fn check_name(part: &'static str, name: &[u8], max: usize) -> Result<(), Invalid
     if name.len() > max {
         return Err(InvalidSubmit::TooLong { part, bytes: name.len(), max });
     }
-    if name.contains(&0) {
+    if memchr::memchr(0, name).is_some() {
         return Err(InvalidSubmit::Nul { part, name: name.escape_ascii().to_string() });
     }
     Ok(())

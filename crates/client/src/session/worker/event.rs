@@ -1,7 +1,7 @@
 //! What a worker's session says: jobs, refusals, and servers that do not keep to the protocol.
 
 use bytes::Bytes;
-use geartrain_proto::{DecodeError, Function, Response, Step, decode_response};
+use geartrain_proto::{DecodeError, Function, Handle, Response, Step, decode_response};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -13,6 +13,13 @@ pub enum WorkerEvent {
     Assigned(AssignedJob),
     /// A grab was answered with `NO_JOB`; after the last one the session sleeps.
     NoJob,
+    /// A grab was answered with `ERROR`; it counts as [`WorkerEvent::NoJob`].
+    GrabRefused {
+        /// The code word.
+        code: String,
+        /// The reason in words.
+        text: String,
+    },
     /// The server refused something (`ERROR`). It does not say what: mostly it is a report of a job that it has
     /// given to another worker or cancelled.
     Refused {
@@ -42,7 +49,6 @@ pub struct AssignedJob {
 /// Names a job in hand: its handle, and which assignment of it this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobKey {
-    /// UTF-8, which [`assigned`] checks.
     pub(super) handle: Bytes,
     pub(super) assignment: u64,
 }
@@ -50,8 +56,8 @@ pub struct JobKey {
 impl JobKey {
     /// The handle, by which the server knows the job.
     #[must_use]
-    pub fn handle(&self) -> &str {
-        std::str::from_utf8(&self.handle).unwrap_or_default()
+    pub fn handle(&self) -> Handle<'_> {
+        Handle::new(&self.handle)
     }
 }
 
@@ -68,8 +74,8 @@ pub enum SessionError {
         /// Its name.
         kind: &'static str,
     },
-    /// A grab was answered that was not sent.
-    #[error("packet {answer} came without a grab")]
+    /// Something was answered that was not asked.
+    #[error("packet {answer} came without being asked for")]
     Unasked {
         /// The name of the packet.
         answer: &'static str,
@@ -80,12 +86,9 @@ pub enum SessionError {
         /// The function, escaped where it is no text.
         function: String,
     },
-    /// The handle of a job is empty or no text.
-    #[error("job handle {handle:?} is empty or no text")]
-    Handle {
-        /// The handle, escaped.
-        handle: String,
-    },
+    /// A job came without a handle.
+    #[error("a job came without a handle")]
+    NoHandle,
     /// The server knows no kind of grab.
     #[error("the server refused to be asked for jobs: {code}: {text}")]
     GrabRefused {
@@ -114,8 +117,8 @@ pub(super) fn assigned(packet: &Bytes) -> Result<(Function<'_>, AssignedJob), Se
         _ => return Err(unexpected),
     };
     let handle = handle.as_bytes();
-    if handle.is_empty() || std::str::from_utf8(handle).is_err() {
-        return Err(SessionError::Handle { handle: handle.escape_ascii().to_string() });
+    if handle.is_empty() {
+        return Err(SessionError::NoHandle);
     }
     let job = AssignedJob {
         key: JobKey { handle: packet.slice_ref(handle), assignment: 0 },

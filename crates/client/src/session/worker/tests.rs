@@ -56,6 +56,11 @@ fn noop(session: &mut WorkerSession) {
     assert!(event.is_none(), "{event:?}");
 }
 
+fn echo(session: &mut WorkerSession) {
+    let event = told(session, &Response::Echo { data: SIGN });
+    assert!(event.is_none(), "{event:?}");
+}
+
 /// Grabs all that the session wants.
 fn grab(session: &mut WorkerSession) -> usize {
     let wanted = session.grabs_wanted();
@@ -83,7 +88,7 @@ fn it_grabs_then_sleeps_then_wakes_then_grabs_again() {
     assert_eq!(grab(&mut session), 1);
     assert_eq!(sent(&mut session), ["GRAB_JOB_ALL"]);
     let job = assign(&mut session, "H:h:1", "f");
-    assert_eq!((job.key.handle(), &*job.function, &job.unique[..]), ("H:h:1", "f", &b"u"[..]));
+    assert_eq!((job.key.handle(), &*job.function, &job.unique[..]), (Handle::from("H:h:1"), "f", &b"u"[..]));
     assert_eq!(job.workload, "work");
     assert!(session.complete(&job.key, b"done"));
     grab(&mut session);
@@ -161,10 +166,122 @@ fn grabs_grow_while_jobs_come_and_all_are_answered_before_it_sleeps() {
 }
 
 #[test]
+fn where_jobs_come_one_by_one_it_sleeps_with_the_end_of_each_and_asks_now_and_then() {
+    let mut session = asleep();
+    let mut single = |handle: &str| {
+        noop(&mut session);
+        assert_eq!(grab(&mut session), 1);
+        assert_eq!(sent(&mut session), ["GRAB_JOB_ALL"]);
+        let job = assign(&mut session, handle, "f");
+        assert!(session.complete(&job.key, b""));
+        grab(&mut session);
+        let said = sent(&mut session);
+        if !session.is_asleep() {
+            no_job(&mut session);
+            assert_eq!(sent(&mut session), ["PRE_SLEEP"]);
+        }
+        said
+    };
+    let asks = |handle: &str| vec![format!("WORK_COMPLETE {handle} "), "GRAB_JOB_ALL".to_owned()];
+    let sleeps = |handle: &str| vec![format!("WORK_COMPLETE {handle} "), "PRE_SLEEP".to_owned()];
+    for handle in ["a", "b", "c"] {
+        assert_eq!(single(handle), asks(handle), "it is not known yet that there is no other job");
+    }
+    for handle in ["d", "e", "f", "g"] {
+        assert_eq!(single(handle), sleeps(handle));
+    }
+    assert_eq!(single("h"), asks("h"), "there may be more by now");
+    assert_eq!(single("i"), sleeps("i"));
+}
+
+#[test]
+fn where_a_second_job_comes_it_goes_on_asking() {
+    let mut session = asleep();
+    session.singles = SINGLES_ASK - 1;
+    noop(&mut session);
+    for handle in ["a", "b", "c"] {
+        assert!(grab(&mut session) > 0, "{handle}");
+        let job = assign(&mut session, handle, "f");
+        assert!(session.complete(&job.key, b""));
+    }
+    assert!(!session.is_asleep());
+    assert_eq!(session.singles, 0);
+}
+
+#[test]
 fn a_session_without_functions_asks_for_nothing() {
     let session = WorkerSession::new(1 << 20);
     assert_eq!(session.grabs_wanted(), 0);
     assert!(session.pending().is_empty());
+}
+
+#[test]
+fn nothing_is_grabbed_before_a_probed_server_has_answered() {
+    let mut session = WorkerSession::new(1 << 20);
+    session.register("f", None);
+    session.probe();
+    assert_eq!((session.grabs_wanted(), session.is_owed(), session.is_asleep()), (0, true, false));
+    echo(&mut session);
+    assert_eq!((grab(&mut session), session.is_answered(), session.has_grabbed()), (1, true, false));
+    no_job(&mut session);
+    // A nudge goes the same way, and a wake-up that crosses it changes nothing.
+    session.probe();
+    session.probe();
+    noop(&mut session);
+    assert_eq!(session.grabs_wanted(), 0);
+    echo(&mut session);
+    assert_eq!(grab(&mut session), 1);
+    let expected = ["CAN_DO f", "ECHO_REQ", "GRAB_JOB_ALL", "PRE_SLEEP", "ECHO_REQ", "GRAB_JOB_ALL"];
+    assert_eq!(sent(&mut session), expected);
+}
+
+#[test]
+fn an_answer_from_before_the_stop_confirms_no_result() {
+    let mut session = asleep();
+    noop(&mut session);
+    grab(&mut session);
+    let job = assign(&mut session, "H:h:1", "f");
+    session.probe();
+    session.stop();
+    assert!(session.complete(&job.key, b""));
+    assert_eq!(sent(&mut session), ["GRAB_JOB_ALL", "ECHO_REQ", "WORK_COMPLETE H:h:1 ", "ECHO_REQ"]);
+    echo(&mut session);
+    assert!(!session.is_finished());
+    echo(&mut session);
+    assert!(session.is_finished());
+}
+
+#[test]
+fn a_grab_that_is_refused_brings_no_job() {
+    let mut session = asleep();
+    noop(&mut session);
+    grab(&mut session);
+    sent(&mut session);
+    let refusal = Response::Error { code: b"QUEUE_ERROR", text: b"not now" };
+    let event = told(&mut session, &refusal);
+    assert!(matches!(event, Some(Ok(WorkerEvent::GrabRefused { .. }))), "{event:?}");
+    assert_eq!((session.grabs_unanswered(), sent(&mut session)), (0, vec!["PRE_SLEEP".to_owned()]));
+    noop(&mut session);
+    grab(&mut session);
+    let job = assign(&mut session, "H:h:1", "f");
+    grab(&mut session);
+    assert!(session.status(&job.key, 1, 2));
+    let event = told(&mut session, &refusal);
+    assert!(matches!(event, Some(Ok(WorkerEvent::Refused { .. }))), "it may be about the report: {event:?}");
+    assert_eq!(session.grabs_unanswered(), 1);
+}
+
+/// As gearmand gives them with a prefix of its own choice.
+#[test]
+fn a_handle_need_not_be_text() {
+    let mut session = asleep();
+    noop(&mut session);
+    grab(&mut session);
+    let (handle, function) = (Handle::new(b"\xff:1"), Function::from("f"));
+    let event = told(&mut session, &Response::JobAssign { handle, function, workload: b"" });
+    let Some(Ok(WorkerEvent::Assigned(job))) = event else { panic!("not assigned: {event:?}") };
+    assert_eq!(job.key.handle().as_bytes(), b"\xff:1");
+    assert!(session.complete(&job.key, b""));
 }
 
 #[test]
@@ -236,7 +353,9 @@ fn a_job_assigned_after_the_stop_is_done_before_the_session_is_finished() {
     assert_eq!(session.grabs_wanted(), 0);
     assert!(session.complete(&job.key, b"late"));
     assert!(!session.is_finished(), "the result is not written");
-    assert_eq!(sent(&mut session), ["WORK_COMPLETE H:h:1 late"]);
+    assert_eq!(sent(&mut session), ["WORK_COMPLETE H:h:1 late", "ECHO_REQ"]);
+    assert!(!session.is_finished(), "the result may be on its way");
+    echo(&mut session);
     assert!(session.is_finished());
 }
 
@@ -250,7 +369,8 @@ fn a_stopped_session_takes_back_what_it_does_not_run() {
     session.stop();
     assert_eq!(sent(&mut session), ["CANT_DO f"], "others are woken in its place");
     assert!(session.complete(&job.key, b""));
-    assert_eq!(sent(&mut session), ["WORK_COMPLETE H:h:1 "]);
+    assert_eq!(sent(&mut session), ["WORK_COMPLETE H:h:1 ", "ECHO_REQ"]);
+    echo(&mut session);
     assert!(session.is_finished());
 }
 
@@ -436,15 +556,17 @@ fn what_breaks_the_protocol_is_an_error() {
         let (handle, function) = (Handle::new(handle), Function::from(function));
         packet(&Response::JobAssign { handle, function, workload: b"" })
     };
-    assert_eq!(shown(false, &packet(&Response::NoJob)), "packet NO_JOB came without a grab");
-    assert_eq!(shown(false, &job(b"H:1", "f")), "packet JOB_ASSIGN came without a grab");
+    assert_eq!(shown(false, &packet(&Response::NoJob)), "packet NO_JOB came without being asked for");
+    assert_eq!(shown(false, &job(b"H:1", "f")), "packet JOB_ASSIGN came without being asked for");
     assert_eq!(
         shown(true, &job(b"H:1", "other")),
         "a job of function \"other\" came, which is not registered"
     );
-    assert_eq!(shown(true, &job(b"", "f")), "job handle \"\" is empty or no text");
-    assert_eq!(shown(true, &job(b"\xff", "f")), "job handle \"\\\\xff\" is empty or no text");
-    assert_eq!(shown(true, &packet(&Response::Echo { data: b"" })), "packet ECHO_RES is not for workers");
+    assert_eq!(shown(true, &job(b"", "f")), "a job came without a handle");
+    assert_eq!(
+        shown(true, &packet(&Response::Echo { data: b"" })),
+        "packet ECHO_RES came without being asked for"
+    );
     assert!(shown(true, b"HTTP/1.1 400 Bad Request\r\n").starts_with("packet magic"));
     assert!(shown(true, b"\0RES\0\0\0\x1f\0\0\0\x65").contains("over the limit of 100 bytes"));
     assert!(shown(true, b"\0RES\0\0\0\x1f\0\0\0\x01x").contains("JOB_ASSIGN_UNIQ"));

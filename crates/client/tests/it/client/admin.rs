@@ -1,14 +1,53 @@
 //! Steering and inspecting servers.
 
 use super::support::{Script, Server, Side, TestWorker, on_both_servers, within_limit};
-use geartrain_client::{Client, ClientError, TextCommand, Waiting, Word};
+use geartrain_client::{
+    Client, ClientError, Connection, Limits, ReplyLimits, ServerAddress, TextCommand, Waiting, Word,
+};
 use geartrain_proto::command::{
     Changed, Command, JobRow, JobsCancel, JobsCount, JobsFilter, JobsList, JobsPick,
 };
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-on_both_servers![what_a_server_has_is_listed_typed, a_server_is_told_what_to_do];
+on_both_servers![
+    what_a_server_has_is_listed_typed,
+    a_server_is_told_what_to_do,
+    an_answer_that_comes_twice_is_no_answer_to_the_next_command,
+];
+
+/// gearmand 1.1.20 drops both functions, and says so twice.
+fn an_answer_that_comes_twice_is_no_answer_to_the_next_command(side: Side) {
+    let server = Server::start(side);
+    within_limit(async {
+        let client = server.client();
+        let mut admin = client.admin(client.servers().next().unwrap());
+        for name in ["resize", "RESIZE"] {
+            admin.tell(&TextCommand::CreateFunction(Word::parse(name).unwrap())).await.unwrap();
+        }
+        let function = Word::parse("resize").unwrap();
+        admin.tell(&TextCommand::DropFunction { function, waiting: Waiting::Keep }).await.unwrap();
+        let unknown = TextCommand::CancelJob(Word::parse("H:nobody:1").unwrap());
+        let refused = admin.tell(&unknown).await;
+        assert!(matches!(refused, Err(ClientError::Refused { .. })), "{refused:?}");
+        assert!(admin.pid().await.is_ok());
+
+        let list = admin.tell(&TextCommand::Status).await.unwrap_err();
+        assert_eq!(list.to_string(), "\"status\" is answered with a list, and not with one line");
+        assert!(admin.functions().await.is_ok());
+    });
+}
+
+#[test]
+fn behind_an_answer_that_may_come_twice_a_connection_takes_no_command() {
+    let server = Server::start(Side::Ours);
+    let address = ServerAddress::parse(&server.address(), 1).unwrap();
+    let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+    let function = Word::parse("resize").unwrap();
+    let drop = TextCommand::DropFunction { function, waiting: Waiting::Keep };
+    connection.ask(&drop, ReplyLimits::default()).unwrap().next_line().unwrap_err();
+    assert!(connection.ask(&TextCommand::Version, ReplyLimits::default()).is_err());
+}
 
 fn what_a_server_has_is_listed_typed(side: Side) {
     let server = Server::start(side);

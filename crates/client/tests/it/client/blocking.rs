@@ -12,7 +12,7 @@ fn a_program_without_a_runtime_has_the_same_client(side: Side) {
     let _worker = TestWorker::start(&server);
     let client = Client::new(&server.address()).unwrap();
     assert_eq!(client.job("reverse", "abc").run().unwrap(), "cba");
-    let job = client.job("talk", "").with(|job| job.priority(Priority::High)).start().unwrap();
+    let job = client.job("talk", "").priority(Priority::High).start().unwrap();
     let events: Vec<JobEvent> = job.map(Result::unwrap).collect();
     assert_eq!(events.len(), 5);
     assert_eq!(events.last(), Some(&JobEvent::Complete("end".into())));
@@ -26,7 +26,7 @@ fn a_program_without_a_runtime_has_the_same_client(side: Side) {
     let jobs = (0..500).map(|number| client.job("reverse", number.to_string()));
     let ended = client.run_all(jobs).window(50).filter(|(_, result)| result.is_ok()).count();
     assert_eq!(ended, 500);
-    let late = client.job("nobody", "").with(|job| job.timeout(Duration::from_millis(50))).run();
+    let late = client.job("nobody", "").timeout(Duration::from_millis(50)).run();
     assert!(matches!(late, Err(JobError::TimedOut { .. })), "{late:?}");
 
     // Threads share it.
@@ -40,6 +40,15 @@ fn a_program_without_a_runtime_has_the_same_client(side: Side) {
         }
     });
     assert_eq!(server.connections(), 2);
+}
+
+/// A runtime of its own that waits for its threads at its end must not be dropped where others wait.
+#[test]
+fn the_last_of_a_client_may_be_dropped_within_async_code() {
+    let client = Client::new("127.0.0.1:1").unwrap();
+    let job = client.job("f", "x");
+    drop(client);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async { drop(job) });
 }
 
 fn it_goes_on_over_a_restart_between_calls(side: Side) {

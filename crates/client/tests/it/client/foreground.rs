@@ -1,7 +1,7 @@
 //! Jobs that somebody waits for.
 
 use super::support::{Server, Side, TestWorker, client_of, on_both_servers, told, within_limit};
-use geartrain_client::{JobError, JobEvent, Priority};
+use geartrain_client::{JobError, JobEvent, Json, MsgPack, Priority};
 
 on_both_servers![
     a_job_comes_back_with_its_result,
@@ -166,7 +166,7 @@ fn a_refused_job_says_what_the_server_said(side: Side) {
         let long = client.job("f", "").unique([b'u'; 65]).run().await.unwrap_err();
         assert_eq!(
             long.to_string(),
-            "the job cannot be submitted: the unique is 65 bytes long, over the limit of 64 bytes"
+            "it cannot be sent: the unique is 65 bytes long, over the limit of 63 bytes"
         );
         let timed = client.job("f", "").not_before(std::time::SystemTime::now()).run().await.unwrap_err();
         assert!(matches!(timed, JobError::Invalid(_)), "{timed}");
@@ -198,20 +198,27 @@ fn values_go_and_come_as_json_and_messagepack(side: Side) {
     let resize = Resize { photo: "p1".to_owned(), widths: vec![100, 70_000] };
     within_limit(async {
         let client = server.client();
-        let text = client.job_json("echo", &resize).unwrap().run().await.unwrap();
+        let text = client.job("echo", Json(&resize)).run().await.unwrap();
         assert_eq!(text, r#"{"photo":"p1","widths":[100,70000]}"#);
-        let back: Resize = client.job_json("echo", &resize).unwrap().run_json().await.unwrap();
+        let Json(back): Json<Resize> = client.job("echo", Json(&resize)).run_as().await.unwrap();
         assert_eq!(back, resize);
-        let back: Resize = client.job_msgpack("echo", &resize).unwrap().run_msgpack().await.unwrap();
+        let job = client.job("echo", MsgPack(&resize)).start().await.unwrap();
+        let MsgPack(back): MsgPack<Resize> = job.result_as().await.unwrap();
         assert_eq!(back, resize);
+        assert_eq!(client.job("echo", "text").run_as::<String>().await.unwrap(), "text");
 
-        let other = client.job_json("echo", &7).unwrap().run_json::<Resize>().await.unwrap_err();
+        let other = client.job("echo", Json(7)).run_as::<Json<Resize>>().await.unwrap_err();
         assert_eq!(
             other.to_string(),
-            "reading the result as JSON: invalid type: integer `7`, expected struct Resize at line 1 column 1"
+            "the result is not the JSON expected: invalid type: integer `7`, expected struct Resize at line 1 column 1"
         );
-        let other = client.job("echo", "").run_msgpack::<Resize>().await.unwrap_err();
-        assert!(matches!(other, JobError::Codec { .. }), "{other}");
+        let other = client.job("echo", "").run_as::<MsgPack<Resize>>().await.unwrap_err();
+        assert!(matches!(other, JobError::Value { what: "result", .. }), "{other}");
+        // A value without a form in JSON.
+        let none = Json(std::collections::BTreeMap::from([(vec![1_u8], 1)]));
+        let refused = client.job("echo", none).background().await.unwrap_err();
+        let text = "the workload cannot be written as JSON: key must be a string";
+        assert_eq!(refused.to_string(), text);
     });
 }
 

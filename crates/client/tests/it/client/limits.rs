@@ -1,17 +1,43 @@
 //! Time limits and sizes.
 
 use super::support::{
-    Script, Server, Side, TestWorker, client_of, on_both_servers, read_packet, read_to_end, until,
+    Script, Server, Side, TestWorker, client_of, on_both_servers, read_packet, read_to_end, told, until,
     within_limit,
 };
-use geartrain_client::{Client, JobError};
+use geartrain_client::{Client, Held, JobError};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket,
+};
+use std::io::Write as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
+
+const OPTION: &[u8] = b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions";
 
 on_both_servers![
     a_job_that_takes_too_long_is_given_up_and_the_connection_is_not,
     data_that_nobody_reads_ends_its_job_alone,
     jobs_that_nobody_waits_for_do_not_pile_up,
+    a_server_that_is_gone_holds_up_no_job_of_another,
+    a_server_that_hangs_gets_no_jobs,
+    a_unique_that_gearmand_would_spoil_is_refused,
 ];
+
+/// gearmand 1.1.20 leaves the question without an answer, and the next answer would be taken for that.
+fn a_unique_that_gearmand_would_spoil_is_refused(side: Side) {
+    let server = Server::start(side);
+    let _worker = TestWorker::start(&server);
+    within_limit(async {
+        let client = client_of(&[&server]).answer_timeout(Duration::from_secs(1)).build().unwrap();
+        let (long, longest) = ("x".repeat(64), "x".repeat(63));
+        let refused = client.status_of_unique("f", &long).await.unwrap_err();
+        assert!(matches!(refused, JobError::Invalid(_)), "{refused}");
+        let refused = client.job("echo", "workload").unique(&long).run().await.unwrap_err();
+        assert!(matches!(refused, JobError::Invalid(_)), "{refused}");
+        assert_eq!(client.job("echo", "workload").unique(&longest).run().await.unwrap(), "workload");
+        assert!(!client.status_of_unique("f", &longest).await.unwrap().is_known);
+    });
+}
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -25,8 +51,8 @@ fn a_job_that_takes_too_long_is_given_up_and_the_connection_is_not(side: Side) {
         let elapsed = start.elapsed();
         assert!(elapsed >= SHORT && elapsed < Duration::from_secs(5), "{elapsed:?}");
         assert_eq!(
-            error.to_string(),
-            "waiting for the job to end took longer than 50 ms (hint: raise the time limit)"
+            told(&error, &[&server]),
+            "waiting for the job to end at 127.0.0.1:PORT took longer than 50 ms (hint: raise the time limit)"
         );
         let handle = error.handle().expect("the job was accepted").clone();
         assert!(client.status(&handle).await.unwrap().is_running, "it runs all the same");
@@ -55,7 +81,7 @@ fn data_that_nobody_reads_ends_its_job_alone(side: Side) {
         while let Some(event) = unread.next().await {
             error = event.err();
         }
-        let Some(JobError::Overrun { max, .. }) = error else { panic!("{error:?}") };
+        let Some(JobError::Overrun { max, held: Held::OfJob, .. }) = error else { panic!("{error:?}") };
         assert_eq!(max, 300_000);
         // The same data, as a result that is too large, and read in time.
         let error = client.job("data", "64").run().await.unwrap_err();
@@ -90,6 +116,7 @@ fn jobs_that_nobody_waits_for_do_not_pile_up(side: Side) {
 fn a_server_that_owes_an_answer_too_long_is_given_up() {
     let script = Script::start(2, |number, stream| {
         assert_eq!(read_packet(stream).0, 26, "the option comes first");
+        stream.write_all(OPTION).unwrap();
         assert_eq!(read_packet(stream).0, 7);
         if number == 0 {
             read_to_end(stream);
@@ -115,15 +142,15 @@ fn a_server_that_owes_an_answer_too_long_is_given_up() {
 fn a_job_that_is_not_accepted_in_its_time_is_given_up_alone() {
     let script = Script::start(1, |_, stream| {
         read_packet(stream);
-        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
         read_to_end(stream);
     });
     within_limit(async {
         let client = Client::new(&script.address).unwrap();
         let error = client.job("f", "x").timeout(SHORT).run().await.unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "waiting for the job to be accepted took longer than 50 ms (hint: raise the time limit)"
+            error.to_string().replace(&script.address, "SERVER"),
+            "waiting for the job to be accepted at SERVER took longer than 50 ms (hint: raise the time limit)"
         );
         assert!(error.handle().is_none());
         let error = client.job("f", "x").timeout(SHORT).background().await.unwrap_err();
@@ -134,7 +161,6 @@ fn a_job_that_is_not_accepted_in_its_time_is_given_up_alone() {
 
 #[test]
 fn a_server_that_takes_nothing_is_given_up_and_nothing_is_taken_as_sent() {
-    use std::io::Write as _;
     let (has_left, left) = std::sync::mpsc::channel();
     let script = Script::start(1, move |_, stream| {
         // It says something, so that the connection is a good one, and reads nothing until the client has left.
@@ -157,13 +183,15 @@ fn a_server_that_takes_nothing_is_given_up_and_nothing_is_taken_as_sent() {
     script.finish();
 }
 
-#[test]
-fn a_connection_that_does_not_come_about_is_given_up() {
-    use nix::sys::socket::{
-        AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket,
-    };
-    use std::os::fd::AsRawFd as _;
-    // A listener that accepts nothing: its queue is filled, and further connections wait for an answer.
+/// A port that takes no connection and refuses none, as a host that is gone: its queue is full, and further
+/// connections wait for an answer.
+struct Swallows {
+    port: u16,
+    _listener: OwnedFd,
+    _filled: Vec<std::net::TcpStream>,
+}
+
+fn swallows() -> Swallows {
     let listener = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
     bind(listener.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
     listen(&listener, Backlog::new(0).unwrap()).unwrap();
@@ -175,9 +203,49 @@ fn a_connection_that_does_not_come_about_is_given_up() {
         })
         .collect();
     assert!(filled.len() < 4, "the queue is full");
+    Swallows { port, _listener: listener, _filled: filled }
+}
+
+fn a_server_that_is_gone_holds_up_no_job_of_another(side: Side) {
+    let gone = swallows();
+    let server = Server::start(side);
+    let _worker = TestWorker::start(&server);
+    within_limit(async {
+        let servers = format!("{}, 127.0.0.1:{}", server.address(), gone.port);
+        let client = Client::builder().servers(&servers).build().unwrap();
+        let start = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(client.job("reverse", "ab").run().await.unwrap(), "ba");
+        }
+        let elapsed = start.elapsed();
+        assert!(elapsed < Duration::from_millis(900), "jobs that go anywhere waited: {elapsed:?}");
+        let client = Client::builder().servers(&servers).build().unwrap();
+        let uniques = (0..20).map(|number| client.job("reverse", "ab").unique(number.to_string()));
+        assert_eq!(client.run_all(uniques).collect().await.unwrap().len(), 20);
+        assert!(start.elapsed() < elapsed + Duration::from_secs(5), "jobs with a unique waited too long");
+    });
+}
+
+/// The kernel takes connections for a server that hangs; jobs go elsewhere, and are not lost on it.
+fn a_server_that_hangs_gets_no_jobs(side: Side) {
+    let (hung, server) = (Server::start(side), Server::start(side));
+    let _worker = TestWorker::start(&server);
+    hung.pause();
+    within_limit(async {
+        let client = client_of(&[&hung, &server]).build().unwrap();
+        let jobs = (0..20).map(|number| client.job("reverse", "ab").unique(number.to_string()));
+        assert_eq!(client.run_all(jobs).collect().await.unwrap().len(), 20);
+    });
+    hung.resume();
+}
+
+#[test]
+fn a_connection_that_does_not_come_about_is_given_up() {
+    let gone = swallows();
+    let port = gone.port;
     within_limit(async {
         let client = Client::builder()
-            .servers(&format!("127.0.0.1:{port}"))
+            .servers(format!("127.0.0.1:{port}"))
             .connect_timeout(SHORT)
             .patience(Duration::ZERO)
             .build()
@@ -188,7 +256,7 @@ fn a_connection_that_does_not_come_about_is_given_up() {
             format!("no server can be reached: 127.0.0.1:{port} was silent for 50 ms while connecting")
         );
         // The job's own limit, which ends before the patience.
-        let client = Client::builder().servers(&format!("127.0.0.1:{port}")).build().unwrap();
+        let client = Client::builder().servers(format!("127.0.0.1:{port}")).build().unwrap();
         let error = client.job("f", "x").timeout(SHORT).run().await.unwrap_err();
         assert!(matches!(error, JobError::TimedOut { doing: "connecting", .. }), "{error}");
     });

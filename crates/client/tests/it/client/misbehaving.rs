@@ -4,6 +4,9 @@ use super::support::{Script, read_packet, read_to_end, within_limit};
 use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, Resend};
 use std::io::Write as _;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const CREATED: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:1";
@@ -13,6 +16,7 @@ const OPTION: &[u8] = b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions";
 fn told_by(answer: &'static [u8], client: impl Fn(&str) -> Client) -> String {
     let script = Script::start(1, move |_, stream| {
         read_packet(stream);
+        stream.write_all(OPTION).unwrap();
         read_packet(stream);
         stream.write_all(answer).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -47,9 +51,28 @@ fn what_is_no_packet_is_a_typed_error() {
     );
 }
 
+/// A question changes nothing, so there is no word of a job that may run.
+#[test]
+fn a_question_that_is_lost_is_told_as_one() {
+    let script = Script::start(6, |_, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        read_packet(stream);
+        stream.write_all(b"\0RES\0\0\0\x06\0\0\0\0").unwrap();
+        read_to_end(stream);
+    });
+    let client = Client::new(&script.address).unwrap();
+    let address = client.servers().next().unwrap();
+    let error = within_limit(client.echo(address, "e")).unwrap_err();
+    assert!(matches!(error, JobError::Unanswered { .. }), "{error}");
+    let text = error.to_string().replace(&script.address, "SERVER");
+    assert_eq!(text, "SERVER broke the protocol: a NOOP came that answers no request");
+    script.finish();
+}
+
 #[test]
 fn a_connection_that_ends_in_the_middle_of_a_packet_loses_the_job() {
-    let answer: &[u8] = b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions\0RES\0\0\0\x08\0\0\0\x05H:h:1\0RES\0\0\0\x0d\0\0\0\x64H:h:1\0ab";
+    let answer: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:1\0RES\0\0\0\x0d\0\0\0\x64H:h:1\0ab";
     assert_eq!(
         told_by(answer, client),
         "SERVER closed the connection while waiting for an answer; the job was accepted: it may wait, run, or be done"
@@ -67,8 +90,7 @@ fn a_packet_over_the_limit_is_refused_before_it_comes() {
             .build()
             .unwrap()
     };
-    let answer: &[u8] =
-        b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions\0RES\0\0\0\x08\0\0\0\x05H:h:1\0RES\0\0\0\x0d\0\0\x10\0";
+    let answer: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:1\0RES\0\0\0\x0d\0\0\x10\0";
     assert_eq!(
         told_by(answer, small),
         "SERVER sent a packet of 4096 bytes, over the limit of 1000 bytes; the job was accepted: it may wait, run, or \
@@ -81,8 +103,8 @@ fn a_packet_over_the_limit_is_refused_before_it_comes() {
 fn a_job_that_its_server_hangs_up_on_is_sent_again_a_few_times() {
     let script = Script::start(6, |_, stream| {
         read_packet(stream);
-        read_packet(stream);
         stream.write_all(OPTION).unwrap();
+        read_packet(stream);
         stream.write_all(CREATED).unwrap();
     });
     let client = Client::builder().servers(&script.address).resend(Resend::Always).build().unwrap();
@@ -99,6 +121,54 @@ fn a_server_that_hangs_up_at_once_is_left_out() {
     let client = builder.resend(Resend::Always).build().unwrap();
     let error = within_limit(client.job("f", "x").run()).unwrap_err();
     assert!(matches!(error, JobError::NoServer { .. } | JobError::Lost { .. }), "{error}");
+    script.finish();
+}
+
+/// As this project's server does at its limit of connections: the job is not sent, and the server is not hurried.
+#[test]
+fn a_server_that_is_full_is_quoted_and_left_out() {
+    const FULL: &[u8] = b"\0RES\0\0\0\x13\0\0\0\x20QUEUE_ERROR\0Too many connections";
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, count) = (listener.local_addr().unwrap().to_string(), Arc::clone(&accepted));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut stream = stream.unwrap();
+            stream.write_all(FULL).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            read_to_end(&mut stream);
+        }
+    });
+    let builder = Client::builder().servers(&address).patience(Duration::from_secs(2));
+    let client = builder.resend(Resend::Always).build().unwrap();
+    let error = within_limit(client.job("f", "x").timeout(Duration::from_secs(2)).run()).unwrap_err();
+    let accepted = accepted.load(Ordering::SeqCst);
+    assert!((2..20).contains(&accepted), "{accepted} connections in two seconds");
+    let quoted =
+        matches!(error, JobError::TimedOut { .. }) || error.to_string().contains("Too many connections");
+    assert!(quoted && !matches!(error, JobError::Lost { .. }), "{error}");
+    let error = within_limit(client.job("f", "x").run()).unwrap_err().to_string().replace(&address, "SERVER");
+    assert_eq!(
+        error,
+        "no server can be reached: SERVER refuses the connection: QUEUE_ERROR: Too many connections"
+    );
+}
+
+/// One that does not know the option answers with an error, and is as good as any.
+#[test]
+fn a_server_without_exceptions_is_used_all_the_same() {
+    let script = Script::start(1, |_, stream| {
+        read_packet(stream);
+        stream.write_all(b"\0RES\0\0\0\x13\0\0\0\x13UNKNOWN_OPTION\0what").unwrap();
+        read_packet(stream);
+        stream.write_all(CREATED).unwrap();
+        stream.write_all(b"\0RES\0\0\0\x0d\0\0\0\x08H:h:1\0ok").unwrap();
+        read_to_end(stream);
+    });
+    let client = client(&script.address);
+    assert_eq!(within_limit(client.job("f", "x").run()).unwrap(), "ok");
+    drop(client);
     script.finish();
 }
 

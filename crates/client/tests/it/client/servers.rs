@@ -1,10 +1,11 @@
 //! Servers that come and go, and several of them.
 
 use super::support::{
-    Server, Side, TestWorker, client_of, on_both_servers, told, until, wait_until, within_limit,
+    LIMIT, Server, Side, TestWorker, client_of, on_both_servers, told, until, wait_until, within_limit,
 };
 use geartrain_client::session::client::Sent;
-use geartrain_client::{JobError, JobEvent, Resend};
+use geartrain_client::{Connection, JobError, JobEvent, Limits, Resend, ServerAddress};
+use geartrain_proto::{Request, Response};
 use std::time::{Duration, Instant};
 
 on_both_servers![
@@ -167,6 +168,32 @@ fn jobs_without_a_unique_go_to_all_servers(side: Side) {
     assert!(counts.iter().all(|count| *count >= 10), "{counts:?}");
 }
 
+/// The reference has no such limit.
+#[test]
+fn a_server_at_its_limit_of_connections_is_quoted_and_used_again_later() {
+    let server = Server::start_with(Side::Ours, &["--connections-max", "1"]);
+    // The one with which the test saw that it answers may be there still.
+    let mut held = None;
+    wait_until("the one connection is held", || {
+        let address = ServerAddress::parse(&server.address(), 1).unwrap();
+        let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+        connection.send(&Request::Echo { data: b"" }, "asking").unwrap();
+        let answer = connection.receive(Some(LIMIT), "asking");
+        let is_held = matches!(answer, Ok(Response::Echo { .. }));
+        held = is_held.then_some(connection);
+        is_held
+    });
+    within_limit(async {
+        let client = client_of(&[&server]).patience(Duration::from_millis(500)).build().unwrap();
+        let error = client.job("f", "x").background().await.unwrap_err();
+        assert!(matches!(error, JobError::NoServer { .. }), "{error}");
+        assert!(error.to_string().contains("QUEUE_ERROR: Too many connections"), "{error}");
+        drop(held.take());
+        let client = client_of(&[&server]).build().unwrap();
+        client.job("f", "x").background().await.unwrap();
+    });
+}
+
 fn with_no_server_a_job_waits_as_long_as_its_patience(side: Side) {
     let mut server = Server::start(side);
     server.kill();
@@ -177,6 +204,22 @@ fn with_no_server_a_job_waits_as_long_as_its_patience(side: Side) {
             told(&error, &[&server]),
             "no server can be reached: cannot connect to 127.0.0.1:PORT: connection refused (hint: does a server \
              listen there?)"
+        );
+        let mut other = Server::start(side);
+        other.kill();
+        let impatient = client_of(&[&server, &other]).patience(Duration::from_millis(200)).build().unwrap();
+        let text = impatient.job("f", "x").run().await.unwrap_err().to_string();
+        assert!(text.contains(&server.address()) && text.contains(&other.address()), "{text}");
+        let address = impatient.servers().next().unwrap();
+        let error = impatient.echo(address, "e").await.unwrap_err();
+        assert!(matches!(error, JobError::NoServer { .. }), "{error}");
+        // One whose limit ends before the patience says what the last try came to.
+        let patient = client_of(&[&server]).build().unwrap();
+        let job = patient.job("f", "x").timeout(Duration::from_millis(100));
+        let text = job.run().await.unwrap_err().to_string();
+        assert!(
+            text.starts_with("connecting took longer than 100 ms: cannot connect to 127.0.0.1:"),
+            "{text}"
         );
         let patience = Duration::from_millis(300);
         let patient = client_of(&[&server]).patience(patience).build().unwrap();

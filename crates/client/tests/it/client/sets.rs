@@ -68,6 +68,36 @@ fn a_set_has_no_more_in_flight_than_its_window(side: Side) {
     });
 }
 
+/// A task that has used up its share of the runtime gets it back when it returns; timers fire only then.
+#[test]
+fn a_set_returns_to_the_runtime_when_its_task_has_used_up_its_share() {
+    let (end, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // Nobody listens there, so that the job waits for a server, with its patience as the limit.
+        let builder = geartrain_client::Client::builder().servers("127.0.0.1:1");
+        let client = builder.patience(std::time::Duration::from_millis(200)).build().unwrap();
+        let result = runtime.block_on(async {
+            let mut results = client.run_all([client.job("f", "x")]);
+            let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+            let mut is_first = true;
+            std::future::poll_fn(|context| {
+                while is_first && tokio::task::coop::has_budget_remaining() {
+                    send.send(()).unwrap();
+                    let _ready = receive.poll_recv(context);
+                }
+                is_first = false;
+                let mut next = std::pin::pin!(results.next());
+                next.as_mut().poll(context)
+            })
+            .await
+        });
+        end.send(result.is_some_and(|(_, result)| result.is_err())).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(std::time::Duration::from_secs(20)), Ok(true));
+}
+
 fn a_set_goes_on_over_jobs_that_fail(side: Side) {
     let server = Server::start(side);
     let _worker = TestWorker::start(&server);

@@ -42,7 +42,7 @@ fn stopping_workers_lose_and_double_nothing(side: Side) {
         let runtime = if number.is_multiple_of(2) { Runtime::OneThread } else { Runtime::TwoThreads };
         TestWorker::start_on(runtime, builder)
     };
-    let mut client = server.client();
+    let mut client = server.observer();
     for number in 0..JOBS {
         client.submit("count", number.to_string().as_bytes(), SubmitMode::Background);
     }
@@ -83,7 +83,7 @@ fn gated(server: &Server) -> (geartrain_client::worker::WorkerBuilder, Gate) {
     let (ending, seen) = (Arc::clone(&end), Arc::clone(&outcomes));
     let builder = worker_of(&[server])
         .register("gate", move |job: Job| {
-            begin.send(job.handle().to_owned()).unwrap();
+            begin.send(job.handle().to_string()).unwrap();
             let end = Arc::clone(&ending);
             async move { end.acquire().await.map(|permit| permit.forget()) }
         })
@@ -95,7 +95,7 @@ fn a_stopping_worker_finishes_what_it_has(side: Side) {
     let server = Server::start(side);
     let (builder, gate) = gated(&server);
     let worker = TestWorker::start(builder.at_once(2));
-    let mut client = server.client();
+    let mut client = server.observer();
     client.submit("gate", b"1", SubmitMode::Foreground);
     client.submit("gate", b"2", SubmitMode::Foreground);
     gate.begun.recv_timeout(LIMIT).unwrap();
@@ -111,7 +111,7 @@ fn a_stopping_worker_finishes_what_it_has(side: Side) {
 
 fn a_worker_leaves_after_its_jobs(side: Side) {
     let server = Server::start(side);
-    let mut client = server.client();
+    let mut client = server.observer();
     for _ in 0..20 {
         client.submit("echo", b"", SubmitMode::Background);
     }
@@ -127,7 +127,7 @@ fn a_worker_leaves_when_its_lifetime_is_over(side: Side) {
     let server = Server::start(side);
     let (builder, gate) = gated(&server);
     let builder = builder.lifetime(Duration::from_millis(1)).lifetime_jitter(Duration::from_millis(100));
-    let mut client = server.client();
+    let mut client = server.observer();
     client.submit("gate", b"", SubmitMode::Foreground);
     let worker = TestWorker::start(builder);
     // It may be gone before it had a job; with one, it does it to the end.
@@ -153,7 +153,7 @@ fn a_worker_that_leaves_at_once_leaves_its_job_to_another(side: Side) {
     let server = Server::start(side);
     let (builder, gate) = gated(&server);
     let worker = TestWorker::start(builder);
-    let handle = server.client().submit("gate", b"", SubmitMode::Background);
+    let handle = server.observer().submit("gate", b"", SubmitMode::Background);
     gate.begun.recv_timeout(LIMIT).unwrap();
     worker.shutdown_handle().shutdown_now();
     let departure = worker.await_departure();
@@ -166,7 +166,7 @@ fn a_worker_out_of_patience_leaves_its_job_to_another(side: Side) {
     let server = Server::start(side);
     let (builder, gate) = gated(&server);
     let worker = TestWorker::start(builder.patience(Duration::from_millis(20)));
-    let handle = server.client().submit("gate", b"", SubmitMode::Background);
+    let handle = server.observer().submit("gate", b"", SubmitMode::Background);
     gate.begun.recv_timeout(LIMIT).unwrap();
     assert_eq!(worker.stop().abandoned, 1);
     done_by_another(&server, &handle);
@@ -178,7 +178,7 @@ fn a_dropped_worker_leaves_its_job_to_another(side: Side) {
     let worker: Worker = builder.build().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let running = runtime.spawn(worker.run());
-    let handle = server.client().submit("gate", b"", SubmitMode::Background);
+    let handle = server.observer().submit("gate", b"", SubmitMode::Background);
     gate.begun.recv_timeout(LIMIT).unwrap();
     running.abort();
     done_by_another(&server, &handle);

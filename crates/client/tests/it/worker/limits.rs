@@ -64,7 +64,7 @@ fn as_many_jobs_run_at_once_as_allowed(side: Side) {
         let room = Room::new();
         let builder = worker_of(&[&server]).register("visit", visitor(&room)).at_once(4);
         let worker = TestWorker::start_on(runtime, builder);
-        let mut client = server.client();
+        let mut client = server.observer();
         for _ in 0..10 {
             client.submit("visit", b"", SubmitMode::Background);
         }
@@ -86,7 +86,7 @@ fn blocking_handlers_run_side_by_side(side: Side) {
         })
         .at_once(3);
     let worker = TestWorker::start_on(Runtime::OneThread, builder);
-    let mut client = server.client();
+    let mut client = server.observer();
     for _ in 0..3 {
         client.submit("meet", b"", SubmitMode::Foreground);
     }
@@ -104,7 +104,7 @@ fn a_function_with_a_limit_leaves_room_for_others(side: Side) {
         .register("wide", visitor(&wide))
         .at_once(3);
     let worker = TestWorker::start(builder);
-    let mut client = server.client();
+    let mut client = server.observer();
     for _ in 0..5 {
         client.submit("narrow", b"", SubmitMode::Background);
     }
@@ -139,7 +139,7 @@ fn limits_hold_over_all_servers(side: Side) {
         .at_once(4);
     let worker = TestWorker::start(builder);
     for server in [&one, &two] {
-        let mut client = server.client();
+        let mut client = server.observer();
         for _ in 0..6 {
             client.submit("visit", b"", SubmitMode::Background);
         }
@@ -156,7 +156,7 @@ fn limits_hold_over_all_servers(side: Side) {
 fn a_long_backlog_is_done_by_few_slots(side: Side) {
     for (runtime, at_once) in [(Runtime::OneThread, 8), (Runtime::TwoThreads, 1), (Runtime::TwoThreads, 8)] {
         let server = Server::start(side);
-        let mut client = server.client();
+        let mut client = server.observer();
         for _ in 0..2_000 {
             client.submit("add", b"", SubmitMode::Background);
         }

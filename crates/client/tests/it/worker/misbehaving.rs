@@ -2,25 +2,22 @@
 
 use super::support::{LIMIT, TestWorker, wait_until};
 use bytes::Bytes;
-use geartrain_client::worker::{Job, Outcome, ReportError, Worker, WorkerBuilder, WorkerLimits};
+use geartrain_client::worker::{Job, Outcome, ReportError, Worker, WorkerBuilder};
 use geartrain_proto::{Function, Handle, Response};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A worker of one function, in a hurry, and the place it connects to.
-fn hurried(change: impl FnOnce(&mut WorkerLimits)) -> (WorkerBuilder, TcpListener) {
+/// A worker in a hurry, and the place it connects to.
+pub(crate) fn hurried() -> (WorkerBuilder, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut limits = WorkerLimits::default();
-    limits.reconnect_min = Duration::from_millis(5);
-    limits.reconnect_max = Duration::from_millis(500);
-    change(&mut limits);
     let address = listener.local_addr().unwrap().to_string();
-    (Worker::builder().server(address).limits(limits), listener)
+    let builder = Worker::builder().servers(address);
+    (builder.reconnect_pauses(Duration::from_millis(5), Duration::from_millis(500)), listener)
 }
 
-fn accept(listener: &TcpListener) -> TcpStream {
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
     let deadline = Instant::now() + LIMIT;
     loop {
@@ -36,26 +33,55 @@ fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Reads until the worker has grabbed: `GRAB_JOB_ALL` is its last word before it waits.
-fn await_grab(stream: &mut TcpStream) {
-    let mut read = Vec::new();
-    let mut chunk = [0; 1024];
-    while !read.ends_with(b"\0REQ\0\0\0\x27\0\0\0\0") {
-        let count = stream.read(&mut chunk).unwrap();
-        assert_ne!(count, 0, "the worker is gone");
-        read.extend_from_slice(&chunk[..count]);
+/// The kind of a request, as its number on the wire.
+pub(crate) const ECHO: u8 = 0x10;
+pub(crate) const GRAB: u8 = 0x27;
+
+/// Reads packets until the worker has sent one of this kind; what it asks for a sign of life meanwhile is answered.
+///
+/// Says the bodies of the packets before it, by kind.
+pub(crate) fn await_packet(stream: &mut TcpStream, wanted: u8) -> Vec<(u8, Vec<u8>)> {
+    let mut before = Vec::new();
+    loop {
+        let mut header = [0; 12];
+        stream.read_exact(&mut header).expect("the worker is there");
+        let len = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+        let mut body = vec![0; len as usize];
+        stream.read_exact(&mut body).expect("the worker is there");
+        if header[7] == wanted {
+            return before;
+        }
+        if header[7] == ECHO {
+            answer_echo(stream, &body);
+        }
+        before.push((header[7], body));
     }
 }
 
-fn assign(stream: &mut TcpStream, workload: &[u8]) {
+pub(crate) fn answer_echo(stream: &mut TcpStream, data: &[u8]) {
     let mut bytes = Vec::new();
-    let (handle, function) = (Handle::from("H:h:1"), Function::from("f"));
+    Response::Echo { data }.encode(&mut bytes);
+    stream.write_all(&bytes).unwrap();
+}
+
+/// Reads until the worker has grabbed.
+pub(crate) fn await_grab(stream: &mut TcpStream) {
+    await_packet(stream, GRAB);
+}
+
+pub(crate) fn assign(stream: &mut TcpStream, workload: &[u8]) {
+    assign_as(stream, "H:h:1", workload);
+}
+
+pub(crate) fn assign_as(stream: &mut TcpStream, handle: &str, workload: &[u8]) {
+    let mut bytes = Vec::new();
+    let (handle, function) = (Handle::from(handle), Function::from("f"));
     Response::JobAssign { handle, function, workload }.encode(&mut bytes);
     stream.write_all(&bytes).unwrap();
 }
 
 /// Waits for the end of the connection.
-fn await_close(stream: &mut TcpStream) {
+pub(crate) fn await_close(stream: &mut TcpStream) {
     let mut chunk = [0; 4096];
     // A reset is an end as well: the worker leaves garbage unread.
     while matches!(stream.read(&mut chunk), Ok(count) if count > 0) {}
@@ -63,7 +89,7 @@ fn await_close(stream: &mut TcpStream) {
 
 #[test]
 fn garbage_ends_the_connection_and_pauses_grow() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
     let garbage: [&[u8]; 4] = [
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
@@ -95,8 +121,9 @@ fn garbage_ends_the_connection_and_pauses_grow() {
 
 #[test]
 fn a_grab_without_an_answer_costs_the_connection() {
-    let (builder, listener) = hurried(|limits| limits.answer = Duration::from_millis(40));
-    let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
+    let (builder, listener) = hurried();
+    let worker =
+        TestWorker::start(builder.grab_timeout(Duration::from_millis(40)).register("f", |_: Bytes| async {}));
     let mut silent = accept(&listener);
     await_close(&mut silent);
     let mut stream = accept(&listener);
@@ -109,10 +136,8 @@ fn a_grab_without_an_answer_costs_the_connection() {
 
 #[test]
 fn a_sleeping_worker_notices_a_server_that_is_gone() {
-    let (builder, listener) = hurried(|limits| {
-        limits.look_every = Duration::from_millis(40);
-        limits.answer = Duration::from_millis(40);
-    });
+    let (builder, listener) = hurried();
+    let builder = builder.look_every(Duration::from_millis(40)).grab_timeout(Duration::from_millis(40));
     let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
     let mut stream = accept(&listener);
     await_grab(&mut stream);
@@ -125,7 +150,8 @@ fn a_sleeping_worker_notices_a_server_that_is_gone() {
 
 #[test]
 fn a_server_that_does_not_read_makes_handlers_wait_and_is_given_up() {
-    let (builder, listener) = hurried(|limits| limits.write = Duration::from_millis(200));
+    let (builder, listener) = hurried();
+    let builder = builder.write_timeout(Duration::from_millis(200));
     let outcomes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&outcomes);
     let builder = builder
@@ -152,7 +178,7 @@ fn a_server_that_does_not_read_makes_handlers_wait_and_is_given_up() {
 
 #[test]
 fn a_server_that_wakes_for_nothing_is_not_followed_as_fast_as_it_can() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
     let mut stream = accept(&listener);
     let ends = Instant::now() + Duration::from_secs(2);
@@ -180,7 +206,7 @@ fn assign_after_grab(stream: &mut TcpStream) {
 
 #[test]
 fn a_job_that_comes_with_the_stop_is_done() {
-    let (builder, listener) = hurried(|_| {});
+    let (builder, listener) = hurried();
     let worker = TestWorker::start(builder.register("f", |workload: Bytes| async { workload }));
     let mut stream = accept(&listener);
     await_grab(&mut stream);

@@ -2,7 +2,8 @@
 
 use super::support::{Runtime, Server, Side, TestWorker, on_both_servers, worker_of};
 use bytes::Bytes;
-use geartrain_client::worker::{Ability, Job, JobFailed, Json, MsgPack, Outcome, ReportError};
+use geartrain_client::worker::{Ability, Job, JobFailed, Outcome, ReportError};
+use geartrain_client::{Json, MsgPack};
 use geartrain_proto::SubmitMode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,13 +47,13 @@ fn a_client_sees_how_its_job_ends(side: Side) {
         let server = Server::start(side);
         let builder = worker_of(&[&server]).register("thumbnail", thumbnail).register("fail", fail);
         let worker = TestWorker::start_on(runtime, builder);
-        let mut client = server.client().with_exceptions();
+        let mut client = server.observer().with_exceptions();
         assert_eq!(client.run("thumbnail", b"65"), ["complete A"]);
         let text = "exception no thumbnail of x: invalid digit found in string";
         assert_eq!(client.run("thumbnail", b"x"), [text]);
         assert_eq!(client.run("thumbnail", b"\xff")[0][..43], *"exception the workload is no text in UTF-8:");
         assert_eq!(client.run("fail", b""), ["fail"]);
-        let mut plain = server.client();
+        let mut plain = server.observer();
         assert_eq!(plain.run("thumbnail", b"x"), ["fail"], "it did not ask for exceptions");
         assert_eq!(plain.run("thumbnail", b"66"), ["complete B"]);
         assert_eq!(worker.stop().jobs, 6);
@@ -80,7 +81,7 @@ fn a_client_sees_progress_in_order(side: Side) {
     let server = Server::start(side);
     let builder = worker_of(&[&server]).register("tell", tell).register_blocking("blocking", tell_blocking);
     let worker = TestWorker::start(builder);
-    let mut client = server.client();
+    let mut client = server.observer();
     let story = ["status 1/3", "data part\\x00ial", "warning careful", "status 3/3", "complete done"];
     assert_eq!(client.run("tell", b""), story);
     assert_eq!(client.run("blocking", b""), story);
@@ -91,7 +92,7 @@ fn bytes_of_all_kinds_and_sizes_pass(side: Side) {
     let server = Server::start(side);
     let echo = |workload: Bytes| async move { workload };
     let worker = TestWorker::start(worker_of(&[&server]).register("echo", echo));
-    let mut client = server.client();
+    let mut client = server.observer();
     for size in [0, 1, 8191, 8192, 20_000, 5_000_000] {
         let workload: Vec<u8> = (0..size).map(|at: u32| at.to_le_bytes()[0]).collect();
         let story = client.run("echo", &workload);
@@ -121,7 +122,7 @@ fn a_panic_fails_its_job_and_not_the_worker(side: Side) {
         })
         .register_blocking("blocking", |_: Bytes| -> Bytes { panic!("on a thread") });
     let worker = TestWorker::start(builder);
-    let mut client = server.client().with_exceptions();
+    let mut client = server.observer().with_exceptions();
     assert_eq!(client.run("panic", b"first"), ["exception the handler panicked: at once"]);
     assert_eq!(client.run("panic", b"later"), ["exception the handler panicked: after a while"]);
     assert_eq!(client.run("begin", b""), ["exception the handler panicked: before it had a future"]);
@@ -146,7 +147,7 @@ fn arguments_and_results_can_be_typed(side: Side) {
             Ok::<_, String>(MsgPack(BTreeMap::from([(job.function().to_owned(), resize.width)])))
         });
     let worker = TestWorker::start(builder);
-    let mut client = server.client().with_exceptions();
+    let mut client = server.observer().with_exceptions();
     assert_eq!(client.run("json", br#"{"width":21}"#), [r#"complete {\"width\":42}"#]);
     let refused = "exception the workload is not the JSON expected: missing field `width` at line 1 column 2";
     assert_eq!(client.run("json", b"{}"), [refused]);
@@ -176,7 +177,7 @@ fn hooks_see_each_job(side: Side) {
             panic!("a hook that panics harms nobody");
         });
     let worker = TestWorker::start(builder);
-    let mut client = server.client();
+    let mut client = server.observer();
     let first = client.submit_with("slow", "", None, b"abc", SubmitMode::Foreground);
     client.story();
     let unique = "019aa000-0000-7abc-8def-0123456789ab";
@@ -200,7 +201,7 @@ fn a_job_knows_what_it_is(side: Side) {
         format!("{} {:?} {:?} {}", job.function(), shown(job.unique()), shown(job.reducer()), job.server())
     });
     let worker = TestWorker::start(builder);
-    let mut client = server.client();
+    let mut client = server.observer();
     client.submit_with("what", "u1", Some("sum"), b"", SubmitMode::Foreground);
     let address = server.address();
     let known = format!("complete what Some(\\\"u1\\\") Some(\\\"sum\\\") {address}");
@@ -222,7 +223,7 @@ fn a_job_over_its_time_limit_goes_to_another_worker(side: Side) {
         .after_job(move |report| of_stuck.lock().unwrap().push(report.outcome.clone()));
     let stuck = TestWorker::start(builder.jobs_max(1));
     server.await_workers("slow", 1);
-    let mut client = server.client();
+    let mut client = server.observer();
     client.submit("slow", b"", SubmitMode::Foreground);
     let quick = TestWorker::start(worker_of(&[&server]).register(ability, |_: Bytes| async { "quick" }));
     assert_eq!(client.story(), ["complete quick"]);
@@ -244,9 +245,9 @@ fn reports_of_a_job_that_is_over_are_refused(side: Side) {
         async {}
     });
     let worker = TestWorker::start(builder);
-    server.client().run("keep", b"");
+    server.observer().run("keep", b"");
     let job = kept.lock().unwrap().take().unwrap();
-    assert_eq!(job.blocking_status(1, 2), Err(ReportError::Over { handle: job.handle().to_owned() }));
+    assert_eq!(job.blocking_status(1, 2), Err(ReportError::Over { handle: job.handle().to_string() }));
     assert!(!job.is_lost());
     worker.stop();
     let lost = job.blocking_data("late").unwrap_err();

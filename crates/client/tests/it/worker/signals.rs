@@ -65,7 +65,7 @@ fn a_signal_lets_a_worker_finish_and_leave(side: Side) {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let server = Server::start(side);
         let mut worker = Process::start(&server);
-        let mut client = server.client();
+        let mut client = server.observer();
         let handle = client.submit("nap", b"300", SubmitMode::Foreground);
         assert_eq!(worker.line(), format!("nap {handle}: begins"));
         worker.signal(signal);
@@ -81,7 +81,7 @@ fn a_signal_lets_a_worker_finish_and_leave(side: Side) {
 fn a_second_signal_makes_it_leave_at_once(side: Side) {
     let server = Server::start(side);
     let mut worker = Process::start(&server);
-    let handle = server.client().submit("nap", b"600000", SubmitMode::Background);
+    let handle = server.observer().submit("nap", b"600000", SubmitMode::Background);
     assert_eq!(worker.line(), format!("nap {handle}: begins"));
     worker.signal(Signal::SIGTERM);
     // Nothing shows when the first has arrived, and two at once count as one; so it is sent until it helps.
@@ -92,7 +92,7 @@ fn a_second_signal_makes_it_leave_at_once(side: Side) {
     assert_eq!(worker.child.wait().unwrap().code(), Some(0));
     assert!(worker.line().starts_with(&format!("nap {handle}: was abandoned after")));
     assert_eq!(worker.line(), "left (Signal) after 1 jobs, 1 abandoned");
-    wait_until("the job waits for another", || server.client().status(&handle) == (true, false));
+    wait_until("the job waits for another", || server.observer().status(&handle) == (true, false));
 }
 
 fn without_a_job_it_leaves_at_the_first_signal(side: Side) {
