@@ -39,6 +39,15 @@ pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that wait for a client of the control socket to read them: 16 MiB. Who reads slower is left.
 pub const CONTROL_ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes that a client of the control socket may have unread and still be answered more: 64 KiB.
+pub const CONTROL_UNREAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Requests of one client that are answered before others have their turn: 8.
+pub const CONTROL_REQUESTS_AT_ONCE: u32 = 8;
+
+/// How long nobody is taken in at the control socket when there is no file descriptor left: 1 second.
+pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often memory and processor time of all processes are looked at: 5 seconds.
 pub const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 

@@ -6,8 +6,10 @@
 //! The way of a process: `spawn` makes it, `state_file` remembers it, `output` reads what it writes, `proc`
 //! looks at it, and the loop here takes its exit status.
 
+mod account;
 mod clock;
 mod control;
+mod folder;
 mod log;
 mod logfile;
 mod notify;
@@ -30,6 +32,7 @@ pub use tail::Stream;
 
 use crate::config::Config;
 use crate::planner::{Moment, Planner, ProcessId};
+use account::Accounts;
 use control::Control;
 use life::Process;
 use log::{Level, Log};
@@ -126,6 +129,7 @@ struct Runner {
     state: StateFile,
     left: Vec<state_file::Record>,
     control: Control,
+    accounts: Accounts,
     observers: Observers,
     matching: Matching,
     watches: Watches,
@@ -169,7 +173,7 @@ impl Runner {
         poll.add(&*wake, Token::Wake).map_err(kernel("wait for threads"))?;
         let (state, left) = StateFile::open(&config.state_folder)
             .map_err(|cause| RunError::State { folder: config.state_folder.clone(), cause })?;
-        let control = Control::open(&config.socket, config.socket_mode, &poll)
+        let control = Control::open(&config, &poll)
             .map_err(|cause| RunError::Socket { path: config.socket.clone(), cause })?;
         let systemd = Systemd::from_environment();
         let now = clock::now();
@@ -189,6 +193,7 @@ impl Runner {
             state,
             left,
             control,
+            accounts: Accounts::default(),
             systemd,
             outputs: Outputs::default(),
             processes: BTreeMap::new(),
@@ -209,6 +214,9 @@ impl Runner {
         self.observers.set_servers(servers);
         self.matching.retain_servers(servers);
         self.watches.set(&self.config.programs, &self.wake, &self.log);
+        for wrong in self.accounts.look_up(self.config.programs.values()) {
+            self.log.say(Level::Error, &wrong);
+        }
     }
 
     fn begin(&mut self) {
@@ -232,7 +240,7 @@ impl Runner {
             match token {
                 Token::Signals => self.handle_signals(now),
                 Token::Wake => self.handle_wake(now),
-                Token::Listener => self.control.accept(&self.poll),
+                Token::Listener => self.control.accept(now, &self.poll),
                 Token::Client(client) => self.handle_client(now, client),
                 Token::Output(process, stream) => self.handle_output(process, stream),
                 Token::Adopted(process) => self.handle_adopted_end(now, process),
@@ -247,13 +255,18 @@ impl Runner {
         self.steer_observers();
         self.tell_followers();
         self.control.flush(&self.poll);
+        if !self.control.waiting().is_empty() {
+            // Their next requests come in the next turn, so that others have theirs in between.
+            let _full = self.wake.write(1);
+        }
         Ok(())
     }
 
     fn next_due(&self) -> Option<Moment> {
         let groups = self.planner.remains().next().map(|_| self.due.groups);
         let planner = self.planner.poll_timeout();
-        [Some(self.due.sample), groups, self.due.watchdog, self.watches.due(), planner]
+        let (watches, control) = (self.watches.due(), self.control.due());
+        [Some(self.due.sample), groups, self.due.watchdog, watches, control, planner]
             .into_iter()
             .flatten()
             .min()
@@ -287,6 +300,9 @@ impl Runner {
         let _count = self.wake.read();
         self.handle_reports(now);
         self.handle_watched(now);
+        for client in self.control.waiting() {
+            self.handle_client(now, client);
+        }
     }
 
     fn handle_recurring(&mut self, now: Moment) {
@@ -299,6 +315,7 @@ impl Runner {
             self.check_groups(now);
         }
         self.handle_settled(now);
+        self.control.handle_time(now, &self.poll);
         if let (Some(due), Some(every)) = (self.due.watchdog, self.systemd.watchdog)
             && now >= due
         {

@@ -117,7 +117,7 @@ pub struct Program {
 
 impl Program {
     /// A program without a command, all else at its default.
-    pub(super) fn new(directory: PathBuf) -> Self {
+    pub(crate) fn new(directory: PathBuf) -> Self {
         Self {
             command: Command { words: Vec::new(), shell: false },
             functions: Vec::new(),

@@ -74,6 +74,8 @@ impl Default for Config {
             servers: vec![server],
             socket: "/run/gearman-manager/socket".into(),
             socket_mode: 0o600,
+            socket_user: None,
+            socket_group: None,
             state_folder: "/var/lib/gearman-manager".into(),
             orphans: Orphans::Stop,
             programs: BTreeMap::new(),

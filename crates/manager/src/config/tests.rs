@@ -183,6 +183,8 @@ fn every_key_refuses_what_it_does_not_take_and_says_what_it_does() {
         ("stop-group", "0"),
         ("stop-patience", "\"8d\""),
         ("stop-patience", "60"),
+        ("socket-user", "\"\""),
+        ("socket-group", "[1]"),
         ("lifetime", "\"1 h 2 x\""),
         ("lifetime-jitter", "1.1"),
         ("lifetime-jitter", "\"10%\""),
@@ -264,7 +266,7 @@ crop = \"php crop.php\"
     let expected = "\
 m.toml:1: unknown key 'server' (hint: did you mean 'servers'?)
 m.toml:2: orphans cannot be \"keep\": it takes \"stop\" or \"adopt\"
-m.toml:3: unknown key 'colour' (hint: there are orphans, program, servers, socket, socket-mode, state-folder)
+m.toml:3: unknown key 'colour' (hint: there are orphans, program, servers, socket, socket-group, socket-mode, socket-user, state-folder)
 m.toml:5: program 'mail': it has no command (hint: command = [\"php\", \"worker.php\"])
 m.toml:6: program 'mail': unknown key 'comand' (hint: did you mean 'command'?)
 m.toml:7: program 'mail': processes cannot be \"8..2\": it takes a number from 0 to 1000, or a range as \"2..8\"

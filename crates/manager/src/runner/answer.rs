@@ -7,13 +7,16 @@ use super::log::Level;
 use super::output::Place;
 use super::{Runner, Stream};
 use crate::config::{Config, Diff};
+use crate::limits::CONTROL_REQUESTS_AT_ONCE;
 use crate::planner::{Command, Moment, Pick, PlaceStatus, PoolStatus, ProcessId, ProcessRole, Scale};
 use crate::protocol::{ProcessStatus, ProgramStatus, Reply, Request, Status};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 impl Runner {
     pub(crate) fn handle_client(&mut self, now: Moment, client: u64) {
-        for request in self.control.read(&self.poll, client) {
+        self.control.read(&self.poll, client);
+        for _ in 0..CONTROL_REQUESTS_AT_ONCE {
+            let Some(request) = self.control.next_request(client) else { return };
             let reply = match request {
                 Err(error) => Reply::Refused { error },
                 Ok(request) => match self.answer(now, client, request) {

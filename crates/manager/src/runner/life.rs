@@ -91,7 +91,10 @@ impl Runner {
         program: Arc<Program>,
     ) {
         let place = format!("{name}:{number}");
-        let spawned = match spawn::spawn(&program, &place, &self.config.state_folder) {
+        let account = self.accounts.of(&program);
+        let spawned = match account
+            .and_then(|account| spawn::spawn(&program, account, &place, &self.config.state_folder))
+        {
             Ok(spawned) => spawned,
             Err(error) => {
                 self.planner.handle_exited(now, process, &End::NotSpawned(error.to_string()), false);

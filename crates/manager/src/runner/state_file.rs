@@ -3,7 +3,7 @@
 //! From: each spawn and each end. To: one line each in `processes` of the state folder, in the kernel's hands before
 //! the process matters. Never: believes a number alone; a process is its pid, its start time and the machine's.
 
-use super::proc;
+use super::{folder, proc};
 use crate::limits::STATE_LINES_MAX;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
@@ -47,9 +47,10 @@ impl StateFile {
     /// Takes the folder, and what the last manager left in it.
     ///
     /// # Errors
-    /// When the folder cannot be made or another manager has it.
+    /// When the folder cannot be made, others may write to it, or another manager has it.
     pub(crate) fn open(folder: &Path) -> io::Result<(Self, Vec<Record>)> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        folder::check_own(folder)?;
         let lock = lock(&folder.join("lock"))?;
         let path = folder.join("processes");
         let left = read(&path);

@@ -62,6 +62,8 @@ pub(crate) fn config(programs: impl IntoIterator<Item = (&'static str, Program)>
         servers: Vec::new(),
         socket: "/run/s".into(),
         socket_mode: 0o600,
+        socket_user: None,
+        socket_group: None,
         state_folder: "/var/lib/s".into(),
         orphans: Orphans::Stop,
         programs: programs.into_iter().map(|(key, program)| (name(key), program)).collect(),
