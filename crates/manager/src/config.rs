@@ -21,8 +21,8 @@ pub(crate) use diff::change;
 pub use diff::{Change, Diff};
 pub use problem::{ConfigError, Mistake, Problem};
 pub use program::{
-    Autoscale, Backoff, Command, CrashLoop, LogTarget, Processes, Program, ProgramName, Ready, Restart,
-    Rotation, Stop,
+    Autoscale, Backoff, Command, CrashLoop, LogTarget, Processes, Program, ProgramName, Ready, Replace,
+    Restart, Rotation, Stop,
 };
 pub use watch::WatchPattern;
 

@@ -2,12 +2,42 @@
 
 use std::time::Duration;
 
-/// How long a process that was told to leave may go on with a job, once its patience is over: one hour after it
-/// was told.
+/// How long an orphan of a program that is no more may go on with a job, after it was told to leave: one hour. Programs
+/// say it themselves: `stop-patience-job`.
 pub const JOB_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// How long a process has to leave after its job ended, where patience is over already: 2 seconds.
 pub const AFTER_JOB_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Shortest time a process must have been ready to end a row of failures: 10 seconds, also where `backoff-max` is less.
+pub const ROW_END_MIN: Duration = Duration::from_secs(10);
+
+/// Processes of one place that come at once after the last one within [`AT_ONCE_WITHIN`]: 10. Each further one waits for
+/// [`AT_ONCE_PAUSE`].
+pub const AT_ONCE_MAX: u32 = 10;
+
+/// See [`AT_ONCE_MAX`]: 10 seconds.
+pub const AT_ONCE_WITHIN: Duration = Duration::from_secs(10);
+
+/// See [`AT_ONCE_MAX`]: 1 second.
+pub const AT_ONCE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How soon a process has too much memory when that counts for a pause before the next such replacement: 1 minute.
+pub const MEMORY_LIFE: Duration = Duration::from_secs(60);
+
+/// Processes of a program of so many places that may be on their way out at once while others take their place: one, and
+/// one for each four places.
+#[must_use]
+pub const fn leaving_max(places: u32) -> u32 {
+    1 + places.div_ceil(4)
+}
+
+/// Places of a program, of so many, that may be without a ready process at once since lifetimes are over: a quarter, at
+/// least one. Where the next process comes after the old one.
+#[must_use]
+pub const fn away_max(places: u32) -> u32 {
+    if places < 8 { 1 } else { places / 4 }
+}
 
 /// Most processes of one program, by configuration or by hand: 1000.
 pub const PROCESSES_MAX: u32 = 1000;

@@ -85,7 +85,12 @@ impl Planner {
     }
 
     /// A new configuration: only what changed is restarted.
+    ///
+    /// Nothing is taken over once a shutdown is under way.
     pub fn handle_config(&mut self, now: Moment, config: &Config) {
+        if self.floor.is_ending {
+            return;
+        }
         for (name, pool) in &mut self.pools {
             if !config.programs.contains_key(name) {
                 pool.is_removed = true;
@@ -141,20 +146,28 @@ impl Planner {
                 if has_remains {
                     // They get the signal that their leader got or did not get, and the same time.
                     self.floor.act(Action::Stop { process, group: true });
-                    let leave = Leave::new(now, process, pool.program.stop.patience);
+                    let leave = Leave::of(now, process, &pool.program.stop);
                     self.floor.remains.insert(process, Remains { program: live.program.clone(), leave });
+                    pool.rests.insert(process, live.slot);
                 }
                 pool.handle_ended(now, &mut self.floor, live.slot, process, end);
             }
         } else if !has_remains {
-            self.floor.remains.remove(&process);
+            self.forget_rest(process);
         }
         self.advance(now);
     }
 
+    fn forget_rest(&mut self, process: ProcessId) {
+        let Some(rest) = self.floor.remains.remove(&process) else { return };
+        if let Some(pool) = self.pools.get_mut(&rest.program) {
+            pool.rests.remove(&process);
+        }
+    }
+
     /// Nothing is left of the process group of a process that ended before.
     pub fn handle_group_gone(&mut self, now: Moment, process: ProcessId) {
-        self.floor.remains.remove(&process);
+        self.forget_rest(process);
         self.advance(now);
     }
 
@@ -217,12 +230,13 @@ impl Planner {
     pub fn handle_work(&mut self, now: Moment, program: &str, work: &Work) {
         let Some(pool) = self.pools.get_mut(program) else { return };
         let Some(rule) = pool.program.autoscale else { return };
-        if !pool.is_up || pool.is_by_hand || pool.is_unsteady() {
+        if !pool.is_up || pool.is_by_hand {
             pool.scaling.forget();
             return;
         }
+        let is_coming_up = pool.is_coming_up(now);
         let processes = pool.program.processes;
-        let range = Range { count: pool.count, min: processes.min, max: processes.max };
+        let range = Range { count: pool.count, min: processes.min, max: processes.max, is_coming_up };
         let program = pool.name.to_string();
         match pool.scaling.decide(now, &rule, work, &self.load, range) {
             Decision::Stay => {}
@@ -255,6 +269,18 @@ impl Planner {
         self.advance(now);
     }
 
+    /// Nobody wants to wait any longer: whatever was told to leave is killed now, in the middle of its job or not.
+    pub fn handle_hurry(&mut self, now: Moment, why: &str) {
+        self.floor.note(Event::Hurried { why: why.to_owned() });
+        for slot in self.pools.values_mut().flat_map(|pool| pool.slots.values_mut()) {
+            slot.hurry(now);
+        }
+        for rest in self.floor.remains.values_mut() {
+            rest.leave.hurry(now);
+        }
+        self.advance(now);
+    }
+
     /// Whether a shutdown is under way.
     #[must_use]
     pub fn is_ending(&self) -> bool {
@@ -277,7 +303,7 @@ impl Planner {
                 let may_stop = !self.floor.is_ending || !needed.contains(name);
                 pool.advance(now, &mut self.floor, may_start, may_stop);
             }
-            self.pools.retain(|_, pool| !pool.is_removed || !pool.slots.is_empty());
+            self.pools.retain(|_, pool| !pool.is_removed || !pool.slots.is_empty() || !pool.rests.is_empty());
             if in_the_way == self.in_the_way() && needed == self.needed_by_others() {
                 break;
             }
@@ -301,7 +327,7 @@ impl Planner {
 
     /// Programs that come before one which still has processes.
     fn needed_by_others(&self) -> BTreeSet<ProgramName> {
-        let live = self.pools.values().filter(|pool| pool.processes() > 0);
+        let live = self.pools.values().filter(|pool| pool.processes() > 0 || !pool.rests.is_empty());
         live.flat_map(|pool| pool.program.after.iter().cloned()).collect()
     }
 }

@@ -151,6 +151,7 @@ impl Reader<'_> {
             }
         }
         self.check_order(&config, &places);
+        self.check_logs(&config, &places);
         config
     }
 

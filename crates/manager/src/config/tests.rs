@@ -183,6 +183,9 @@ fn every_key_refuses_what_it_does_not_take_and_says_what_it_does() {
         ("stop-group", "0"),
         ("stop-patience", "\"8d\""),
         ("stop-patience", "60"),
+        ("stop-patience-job", "\"31d\""),
+        ("replace", "\"before\""),
+        ("short-life", "\"2h\""),
         ("socket-user", "\"\""),
         ("socket-group", "[1]"),
         ("lifetime", "\"1 h 2 x\""),
@@ -204,7 +207,10 @@ fn every_key_refuses_what_it_does_not_take_and_says_what_it_does() {
         ("watch", "[\"/srv/***\"]"),
         ("watch-settle", "\"none\""),
         ("stdout", "\"stdout\""),
+        ("stdout", "\"/dev/stdout\""),
         ("stderr", "\"\""),
+        ("stderr", "\"/dev/null\""),
+        ("stderr", "\"/proc/self/fd/2\""),
         ("log-bytes", "0"),
         ("log-files", "1001"),
         ("target-wait", "\"1ms\""),
@@ -276,7 +282,7 @@ m.toml:13: program 'resize': after cannot be [\"male\"]: there is no program 'ma
 m.toml:14: program 'resize': backoff-first cannot be \"2m\": it is over backoff-max, which is 1m (hint: set that as well)
 m.toml:16: program 'resize': autoscale cannot be there: without functions nobody knows what waits (hint: functions = [\"resize\"])
 m.toml:17: program 'resize': unknown key 'target' (hint: there are down-per-minute, idle, load-max, memory-max, target-wait, up-per-minute)
-m.toml:19: program 'a b': a name has 1 to 64 letters, digits, '.', '-' and '_', a letter or digit first
+m.toml:19: program 'a b': a name has 1 to 64 letters, digits, '.', '-' and '_', a letter or digit first, and is not 'all'
 m.toml:21: program 'a b': environment cannot be a table of 'A': it takes a table of texts, its keys without =
 m.toml:24: program 'crop': 'crop' is a table (hint: [program.crop])";
     assert_eq!(mistakes(text), expected);
@@ -311,6 +317,37 @@ m.toml:3: program 'a': after cannot be [\"b\"]: it would wait for itself: a afte
 m.toml:6: program 'b': after cannot be [\"c\"]: it would wait for itself: b after c after a after b
 m.toml:9: program 'c': after cannot be [\"a\", \"c\"]: it would wait for itself: c after c";
     assert_eq!(mistakes(text), expected);
+}
+
+#[test]
+fn a_program_cannot_have_the_name_that_means_all_of_them() {
+    assert_eq!(
+        mistakes("[program.all]\ncommand = \"a\"\n"),
+        "m.toml:1: program 'all': a name has 1 to 64 letters, digits, '.', '-' and '_', a letter or digit first, and is not \
+         'all'"
+    );
+}
+
+#[test]
+fn a_file_of_output_has_one_rotation() {
+    let text = "\
+[program.a]
+command = \"a\"
+stdout = \"x.log\"
+[program.b]
+command = \"b\"
+stderr = \"/etc/gm/x.log\"
+log-bytes = \"1MiB\"
+[program.c]
+command = \"c\"
+stdout = \"y.log\"
+log-files = 3
+";
+    assert_eq!(
+        mistakes(text),
+        "m.toml:6: program 'b': stderr cannot be \"/etc/gm/x.log\": program 'a' writes there as well, with another log-bytes \
+         or log-files"
+    );
 }
 
 #[test]

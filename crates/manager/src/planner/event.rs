@@ -75,15 +75,34 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// Whatever was told to leave is killed.
+    Hurried {
+        /// Why.
+        why: String,
+    },
 }
 
 impl Event {
+    /// The process it is about.
+    #[must_use]
+    pub fn process(&self) -> Option<ProcessId> {
+        match self {
+            Event::State { process, .. } => *process,
+            Event::Beside { process, .. } | Event::Killed { process, .. } => Some(*process),
+            Event::Rollout { .. }
+            | Event::Scaled { .. }
+            | Event::NotScaled { .. }
+            | Event::ShuttingDown { .. }
+            | Event::Hurried { .. } => None,
+        }
+    }
+
     /// Whether somebody should look soon.
     #[must_use]
     pub fn is_warning(&self) -> bool {
         match self {
             Event::State { to, .. } => *to == "crash-looping" || *to == "backoff",
-            Event::Killed { .. } | Event::NotScaled { .. } => true,
+            Event::Killed { .. } | Event::NotScaled { .. } | Event::Hurried { .. } => true,
             Event::Rollout { step, .. } => step.starts_with("held"),
             Event::Beside { .. } | Event::Scaled { .. } | Event::ShuttingDown { .. } => false,
         }
@@ -99,7 +118,7 @@ impl Event {
             | Event::Rollout { program, .. }
             | Event::Scaled { program, .. }
             | Event::NotScaled { program, .. } => Some(program),
-            Event::ShuttingDown { .. } => None,
+            Event::ShuttingDown { .. } | Event::Hurried { .. } => None,
         }
     }
 }
@@ -124,6 +143,7 @@ impl fmt::Display for Event {
             Event::Scaled { program, from, to, why } => write!(f, "{program} scaled {from} -> {to}: {why}"),
             Event::NotScaled { program, why } => write!(f, "{program} not scaled: {why}"),
             Event::ShuttingDown { why } => write!(f, "shutting down: {why}"),
+            Event::Hurried { why } => write!(f, "patience is over for all that leave: {why}"),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::leave::Leave;
 use super::moment::Moment;
 use super::state::{End, ProcessId, State, Up};
 use crate::config::{Program, ProgramName, Restart};
+use crate::limits::{AT_ONCE_MAX, AT_ONCE_PAUSE, AT_ONCE_WITHIN, MEMORY_LIFE, ROW_END_MIN};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,9 @@ pub(crate) struct Context<'a> {
     /// Whether the program as a whole is to run.
     pub(crate) is_up: bool,
 }
+
+/// What stands before the reason for a process that waits for the rest of the last one's group.
+const WAITS_FOR_REST: &str = "waits for the rest of its process group; ";
 
 /// What is wanted of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,13 +77,23 @@ pub(crate) struct Slot {
     pub(crate) last_end: Option<End>,
     /// Its first process has to wait until the programs before it are ready.
     pub(crate) waits_for_others: bool,
-    /// When a successor that failed is tried again.
+    /// Its next process has to wait until nothing is left of the last one's group.
+    pub(crate) waits_for_rest: bool,
+    /// Its process ended as it should, and is not to be replaced.
+    pub(crate) is_done: bool,
+    /// When a successor that failed is tried again, or one for the sake of memory may come.
     pub(crate) retry: Option<Moment>,
     next: Next,
     /// Failures in a row, for the pause.
     failures: u32,
-    /// When they were, for the crash loop.
+    /// Those of them that never were ready, in a row.
+    unready: u32,
+    /// When failures were, for the crash loop.
     failed: VecDeque<Moment>,
+    /// Processes in a row that soon had too much memory.
+    fat: u32,
+    /// Since when processes came at once after the last one, and how many.
+    at_once: (Moment, u32),
     /// The state that the log had last.
     noted: &'static str,
 }
@@ -96,10 +110,15 @@ impl Slot {
             restarts: 0,
             last_end: None,
             waits_for_others: false,
+            waits_for_rest: false,
+            is_done: false,
             retry: None,
             next: Next::AtOnce,
             failures: 0,
+            unready: 0,
             failed: VecDeque::new(),
+            fat: 0,
+            at_once: (now, 0),
             noted: "",
         }
     }
@@ -142,7 +161,10 @@ impl Slot {
     /// Another process is wanted now, whatever held it back.
     pub(crate) fn release(&mut self, cx: &mut Context<'_>, why: &str) {
         self.failures = 0;
+        self.unready = 0;
+        self.fat = 0;
         self.failed.clear();
+        self.is_done = false;
         self.next = Next::AtOnce;
         if self.state.process().is_none() {
             self.set(cx, State::Backoff { until: cx.now }, why);
@@ -152,12 +174,22 @@ impl Slot {
     pub(crate) fn spawn(&mut self, cx: &mut Context<'_>, program: &Arc<Program>, version: u64) {
         let why = match &self.last_end {
             None => "first start".to_owned(),
-            Some(_) => self.why.clone(),
+            Some(_) => self.why.trim_start_matches(WAITS_FOR_REST).to_owned(),
         };
         self.waits_for_others = false;
+        self.waits_for_rest = false;
+        self.is_done = false;
         let up = self.spawn_process(cx, program, version);
         self.restarts += u64::from(self.last_end.is_some());
         self.set(cx, State::Starting(up), why);
+    }
+
+    /// The next process waits until nothing is left of the last one's group: that may hold its port or its file.
+    pub(crate) fn wait_for_rest(&mut self) {
+        if !self.waits_for_rest {
+            self.waits_for_rest = true;
+            self.why = format!("{WAITS_FOR_REST}{}", self.why);
+        }
     }
 
     fn spawn_process(&mut self, cx: &mut Context<'_>, program: &Arc<Program>, version: u64) -> Up {
@@ -197,6 +229,34 @@ impl Slot {
             self.set(cx, State::Draining(leave), why);
         }
         self.leave_beside(cx);
+    }
+
+    /// Notes that the process that is told to leave, or to be replaced, soon had too much memory: one that cannot do with
+    /// less is not replaced without end.
+    pub(crate) fn count_fat(&mut self, cx: &mut Context<'_>, lived: Duration) {
+        // It may have had to stay for the pause before.
+        let is_soon = lived < MEMORY_LIFE + cx.program.backoff.max;
+        self.fat = if is_soon { self.fat.saturating_add(1) } else { 0 };
+        let pause = pause(cx.program, self.fat);
+        if pause.is_zero() {
+            return;
+        }
+        let pause = cx.floor.random.around(pause, cx.program.backoff.jitter);
+        if matches!(self.state, State::Draining(_)) {
+            self.next = Next::Pause(pause);
+        } else {
+            self.retry = Some(cx.now + pause);
+        }
+    }
+
+    /// Whoever was told to leave is not waited for any longer.
+    pub(crate) fn hurry(&mut self, now: Moment) {
+        if let State::Stopping(leave) | State::Draining(leave) = &mut self.state {
+            leave.hurry(now);
+        }
+        if let Beside::Leaving(leave) = &mut self.beside {
+            leave.hurry(now);
+        }
     }
 
     /// Tells the process to leave since nobody wants it any more.
@@ -244,6 +304,9 @@ impl Slot {
             None => Beside::None,
         };
         self.restarts += 1;
+        // What failed before was not this one.
+        self.failures = 0;
+        self.unready = 0;
         self.set(cx, State::Running(successor), format!("{why}; its predecessor is told to leave"));
     }
 
@@ -274,7 +337,7 @@ impl Slot {
                 let is_done = self.is_success(cx, end) && cx.program.restart != Restart::Always;
                 if is_done { Ended::AsWanted } else { Ended::Failed { unready: Some(up.version) } }
             }
-            State::Running(_) if self.is_success(cx, end) => Ended::AsWanted,
+            State::Running(_) if self.is_success(cx, end) && !self.is_short_life(cx) => Ended::AsWanted,
             State::Running(_) => Ended::Failed { unready: None },
             State::Stopping(_)
             | State::Draining(_)
@@ -309,6 +372,7 @@ impl Slot {
                 Restart::Never => false,
             };
         if !is_wanted {
+            self.is_done = *ended == Ended::AsWanted;
             self.fate = Fate::Empty;
             self.set(cx, State::Exited, format!("{end}, and restart says to leave it at that"));
             return;
@@ -319,17 +383,34 @@ impl Slot {
         };
         let why = if is_told { format!("{}: {end}", self.why) } else { format!("the last one ended: {end}") };
         self.next = Next::AtOnce;
-        match next {
+        let row = match self.failures {
+            0 => String::new(),
+            failures => format!(", failure {failures} in a row"),
+        };
+        match if next == Next::AtOnce { self.paced(cx.now) } else { next } {
             Next::AtOnce => self.set(cx, State::Backoff { until: cx.now }, why),
             Next::Pause(pause) => {
-                let why = format!("{why}, failure {} in a row", self.failures);
-                self.set(cx, State::Backoff { until: cx.now + pause }, why);
+                self.set(cx, State::Backoff { until: cx.now + pause }, format!("{why}{row}"));
             }
             Next::Hold => {
-                let why = format!("{why}, failure {} in a row (hint: ctl start {})", self.failures, cx.name);
+                let why = format!("{why}{row} (hint: ctl start {})", cx.name);
                 self.set(cx, State::CrashLooping, why);
             }
         }
+    }
+
+    /// What comes at once does so not without end: no configuration makes a loop of forks.
+    fn paced(&mut self, now: Moment) -> Next {
+        if now.since(self.at_once.0) >= AT_ONCE_WITHIN {
+            self.at_once = (now, 0);
+        }
+        self.at_once.1 = self.at_once.1.saturating_add(1);
+        if self.at_once.1 > AT_ONCE_MAX { Next::Pause(AT_ONCE_PAUSE) } else { Next::AtOnce }
+    }
+
+    /// Whether a process that is to run on ended as soon as it was ready: no exit status makes that well.
+    fn is_short_life(&self, cx: &Context<'_>) -> bool {
+        cx.program.restart == Restart::Always && cx.now.since(self.since) < cx.program.short_life
     }
 
     fn is_success(&self, cx: &Context<'_>, end: &End) -> bool {
@@ -343,9 +424,13 @@ impl Slot {
     /// A failure more, and what follows from it.
     fn count_failure(&mut self, cx: &mut Context<'_>) -> Next {
         let backoff = &cx.program.backoff;
-        if matches!(self.state, State::Running(_)) && cx.now.since(self.since) >= backoff.max {
-            self.failures = 0;
-            self.failed.clear();
+        if matches!(self.state, State::Running(_)) {
+            self.unready = 0;
+            if cx.now.since(self.since) >= backoff.max.max(ROW_END_MIN) {
+                self.failures = 0;
+            }
+        } else {
+            self.unready = self.unready.saturating_add(1);
         }
         self.failures = self.failures.saturating_add(1);
         if let Some(crash_loop) = &cx.program.crash_loop {
@@ -353,8 +438,9 @@ impl Slot {
             while self.failed.front().is_some_and(|first| cx.now.since(*first) > crash_loop.within) {
                 self.failed.pop_front();
             }
-            // Behind pauses longer than the time of a crash loop, a row of that length is one as well.
-            if self.failed.len() >= usize::try_from(crash_loop.exits).unwrap_or(usize::MAX) {
+            let lately = u32::try_from(self.failed.len()).unwrap_or(u32::MAX);
+            // What takes long to become ready, and never is, would never fail often enough within that time.
+            if lately.max(self.unready) >= crash_loop.exits {
                 return Next::Hold;
             }
         }
@@ -449,7 +535,9 @@ impl Slot {
                 up.expires.map(|expires| self.retry.map_or(expires, |retry| retry.max(expires)))
             }
             State::Running(_) | State::Exited | State::CrashLooping => None,
-            State::Backoff { until } => Some(*until).filter(|_| !self.waits_for_others),
+            State::Backoff { until } => {
+                Some(*until).filter(|_| !self.waits_for_others && !self.waits_for_rest)
+            }
             State::Stopping(leave) | State::Draining(leave) => of_leave(leave),
         };
         let beside = match &self.beside {
@@ -482,7 +570,7 @@ fn ready_deadline(up: &Up, program: &Program, floor: &Floor) -> Option<Moment> {
 
 fn tell_to_leave(cx: &mut Context<'_>, process: ProcessId) -> Leave {
     cx.floor.act(Action::Stop { process, group: cx.program.stop.group });
-    Leave::new(cx.now, process, cx.program.stop.patience)
+    Leave::of(cx.now, process, &cx.program.stop)
 }
 
 /// When a process that is spawned now has lived long enough: up to the jitter earlier.

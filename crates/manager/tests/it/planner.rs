@@ -1,7 +1,7 @@
 //! What the planner does, case by case.
 
 use crate::world::{World, config, name, program, secs, worker};
-use geartrain_manager::config::{Config, Program, Restart};
+use geartrain_manager::config::{Backoff, Config, Program, Replace, Restart, Stop};
 use geartrain_manager::limits::JOB_PATIENCE;
 use geartrain_manager::planner::{Command, End, Moment, Pick, ProcessRole, Scale};
 use std::time::Duration;
@@ -63,9 +63,79 @@ fn a_worker_that_leaves_after_its_last_job_is_no_failure() {
     for _ in 0..20 {
         let process = world.staying("a")[0];
         world.ready(process);
+        world.pass(secs(1));
         world.exit(process, &End::Code(0));
     }
     assert_eq!(world.place("a", 0).state, "starting");
+}
+
+#[test]
+fn an_end_as_soon_as_it_was_ready_is_a_failure_with_any_exit_status() {
+    let ends = |program: Program| {
+        let mut world = World::new(1, config([("a", program)]));
+        for _ in 0..5 {
+            let Some(process) = world.staying("a").pop() else { break };
+            world.ready(process);
+            world.exit(process, &End::Code(0));
+            let until = world.place("a", 0).until;
+            world.pass(until.map_or(Duration::ZERO, |until| until.since(world.now)));
+        }
+        world.place("a", 0).state
+    };
+    assert_eq!(ends(worker("v1", 1, 1)), "crash-looping");
+    // Who ends after each job says so; and who runs a task once has done it.
+    assert_eq!(ends(Program { short_life: Duration::ZERO, ..worker("v1", 1, 1) }), "starting");
+    assert_eq!(ends(Program { restart: Restart::OnFailure, ..worker("v1", 1, 1) }), "exited");
+}
+
+#[test]
+fn no_configuration_makes_a_loop_of_forks() {
+    let hasty = Program {
+        short_life: Duration::ZERO,
+        backoff: Backoff { first: Duration::ZERO, max: Duration::ZERO, ..program("", 1, 1).backoff },
+        crash_loop: None,
+        ..worker("v1", 1, 1)
+    };
+    let mut world = World::new(1, config([("a", hasty)]));
+    let begin = world.now;
+    let mut spawned = 0;
+    while world.now.since(begin) < secs(20) {
+        if let Some(process) = world.staying("a").pop() {
+            spawned += 1;
+            world.ready(process);
+            world.exit(process, &End::Code(0));
+        }
+        world.pass(Duration::from_millis(10));
+    }
+    assert!((20..=45).contains(&spawned), "{spawned} processes in 20 s");
+}
+
+#[test]
+fn what_is_never_ready_is_held_however_long_each_try_takes() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    let mut tries = 0;
+    for _ in 0..600 {
+        world.pass(secs(1));
+        for process in world.leaving("a") {
+            tries += 1;
+            world.exit(process, &End::Signal("SIGTERM"));
+        }
+    }
+    assert_eq!((world.place("a", 0).state, tries), ("crash-looping", 5));
+    assert!(world.place("a", 0).why.contains("failure 5 in a row"), "{}", world.place("a", 0).why);
+}
+
+#[test]
+fn a_crash_loop_is_one_also_without_pauses() {
+    let backoff = Backoff { first: Duration::ZERO, max: Duration::ZERO, ..program("", 1, 1).backoff };
+    let mut world = World::new(1, config([("a", Program { backoff, ..worker("v1", 1, 1) })]));
+    for _ in 0..5 {
+        let process = world.staying("a")[0];
+        world.ready(process);
+        world.pass(secs(2));
+        world.exit(process, &End::Code(1));
+    }
+    assert_eq!(world.place("a", 0).state, "crash-looping");
 }
 
 #[test]
@@ -164,7 +234,8 @@ fn a_change_replaces_one_process_first_and_then_the_others_one_by_one() {
         assert_eq!(world.staying("a"), staying, "nothing more happens before the new one is ready");
         world.ready_all();
         assert_eq!(world.leaving("a"), [*gone]);
-        assert_eq!(world.staying("a").len(), 3);
+        // The next one follows at once, but for the last.
+        assert_eq!(world.staying("a").len(), if turn < 2 { 4 } else { 3 });
         world.exit(*gone, &End::Code(0));
     }
     assert_eq!(world.rollout("a"), None);
@@ -303,7 +374,8 @@ fn a_program_that_is_gone_from_the_configuration_ends_and_a_new_one_starts() {
 
 #[test]
 fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() {
-    let mut world = World::new(1, config([("a", program("v1", 1, 1))]));
+    let beside = Program { replace: Some(Replace::StartFirst), ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("a", beside)]));
     world.pass(secs(2));
     let leader = world.staying("a")[0];
     world.processes.remove(&leader);
@@ -323,6 +395,232 @@ fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() 
     let killed = std::iter::from_fn(|| world.planner.poll_action())
         .any(|it| it == geartrain_manager::planner::Action::Kill { process: leader });
     assert!(killed);
+}
+
+#[test]
+fn one_of_its_own_kind_waits_until_nothing_is_left_of_the_last_ones_group() {
+    let mut world = World::new(1, config([("a", program("v1", 1, 1))]));
+    world.pass(secs(2));
+    let leader = world.staying("a")[0];
+    world.change("a");
+    world.processes.remove(&leader);
+    world.planner.handle_exited(world.now, leader, &End::Signal("SIGTERM"), true);
+    world.planner.handle_time(world.now + secs(5));
+    let spawned = std::iter::from_fn(|| world.planner.poll_action())
+        .any(|it| matches!(it, geartrain_manager::planner::Action::Spawn { .. }));
+    assert!(!spawned, "its child may still have the port");
+    let why = world.place("a", 0).why;
+    assert!(why.starts_with("waits for the rest of its process group; "), "{why}");
+    world.now = world.now + secs(5);
+    world.planner.handle_group_gone(world.now, leader);
+    world.act();
+    assert_eq!((world.place("a", 0).state, world.staying("a").len()), ("starting", 1));
+    assert!(!world.place("a", 0).why.contains("waits"), "{}", world.place("a", 0).why);
+}
+
+#[test]
+fn a_base_is_needed_as_long_as_anything_is_left_of_those_after_it() {
+    let with = |after: &str| Program { after: vec![name(after)], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("a", with("b")), ("b", program("v1", 1, 1))]));
+    world.pass(secs(3));
+    let leader = world.staying("a")[0];
+    command(&mut world, &Command::Shutdown).unwrap();
+    world.processes.remove(&leader);
+    world.planner.handle_exited(world.now, leader, &End::Code(0), true);
+    while world.planner.poll_action().is_some() {}
+    assert_eq!(world.place("b", 0).state, "running");
+    world.planner.handle_group_gone(world.now, leader);
+    world.act();
+    assert_eq!(world.place("b", 0).state, "stopping");
+}
+
+#[test]
+fn one_that_takes_its_time_to_leave_holds_up_no_other() {
+    let limits = Program { memory_bytes_max: Some(100), lifetime: Some(secs(1000)), ..worker("v1", 3, 3) };
+    let mut world = World::new(1, config([("a", limits)]));
+    world.ready_all();
+    let slow = world.staying("a")[0];
+    command(&mut world, &Command::Restart(pick("a:0"))).unwrap();
+    world.ready_all();
+    assert_eq!(world.leaving("a"), [slow]);
+    world.job(slow, true);
+    world.pass(secs(100));
+    // Another one has too much memory: it gives way.
+    let fat = world.staying("a")[0];
+    world.planner.handle_memory(world.now, fat, 101);
+    world.act();
+    world.ready_all();
+    assert_eq!(world.leaving("a"), [slow, fat]);
+    // Two on their way out are enough for three places; memory has no time for that, but goes one by one.
+    let rest = world.staying("a");
+    world.job(fat, true);
+    world.pass(secs(100));
+    for process in &rest {
+        world.planner.handle_memory(world.now, *process, 101);
+        world.act();
+    }
+    assert_eq!(world.leaving("a"), [slow, fat, rest[0]]);
+    assert_eq!(world.staying("a").len(), 2);
+}
+
+#[test]
+fn a_restart_goes_on_beside_those_that_take_their_time() {
+    let mut world = World::new(1, config([("a", worker("v1", 8, 8))]));
+    world.ready_all();
+    let old = world.staying("a");
+    old.iter().for_each(|process| world.job(*process, true));
+    world.change("a");
+    for _ in 0..8 {
+        world.ready_all();
+    }
+    // Three of eight are on their way out, and the fourth waits.
+    assert_eq!((world.leaving("a").len(), world.staying("a").len()), (3, 8));
+    let done = world.leaving("a")[0];
+    world.exit(done, &End::Code(0));
+    world.ready_all();
+    assert_eq!(world.leaving("a").len(), 3);
+    for _ in 0..8 {
+        world.ready_all();
+        world.leaving("a").into_iter().for_each(|process| world.exit(process, &End::Code(0)));
+    }
+    assert_eq!(world.rollout("a"), None);
+    assert!(world.staying("a").iter().all(|process| !old.contains(process)));
+}
+
+#[test]
+fn a_limit_below_what_a_process_needs_is_no_loop() {
+    for program in [worker("v1", 1, 1), program("v1", 1, 1)] {
+        let mut world = World::new(1, config([("a", Program { memory_bytes_max: Some(100), ..program })]));
+        let first = world.staying("a")[0];
+        let mut seen = std::collections::BTreeSet::from([first]);
+        for _ in 0..120 {
+            world.ready_all();
+            for process in world.staying("a") {
+                seen.insert(process);
+                world.planner.handle_memory(world.now, process, 101);
+                world.act();
+            }
+            world.ready_all();
+            world.leaving("a").into_iter().for_each(|process| world.exit(process, &End::Code(0)));
+            world.pass(secs(5));
+        }
+        // 120 without pauses; with pauses of up to a minute not many more than one in a minute.
+        assert!((6..=20).contains(&seen.len()), "{} processes in ten minutes", seen.len());
+    }
+}
+
+#[test]
+fn lifetimes_that_end_together_take_no_program_down() {
+    let lived = Program { lifetime: Some(secs(100)), lifetime_jitter: 0.0, ..program("v1", 8, 8) };
+    let mut world = World::new(1, config([("a", lived)]));
+    world.pass(secs(101));
+    assert_eq!((world.leaving("a").len(), world.staying("a").len()), (2, 6));
+    world.exit(world.leaving("a")[0], &End::Code(0));
+    assert_eq!(world.leaving("a").len(), 1, "the next one waits until this one is ready again");
+    world.pass(secs(1));
+    assert_eq!(world.leaving("a").len(), 2);
+}
+
+#[test]
+fn what_is_held_is_not_replaced_by_the_version_that_failed() {
+    let limits = Program { memory_bytes_max: Some(100), lifetime: Some(secs(100)), ..program("v1", 3, 3) };
+    let mut world = World::new(1, config([("a", limits)]));
+    world.pass(secs(2));
+    let old = world.staying("a");
+    world.change("a");
+    world.exit(old[0], &End::Code(0));
+    // The file is broken: the canary dies.
+    world.exit(*world.staying("a").last().unwrap(), &End::Code(1));
+    let said = world
+        .log
+        .iter()
+        .any(|line| line.contains("held") && line.contains("lifetimes and the memory limit rest"));
+    assert!(said, "{:?}", world.log);
+    world.pass(secs(1000));
+    world.planner.handle_memory(world.now, old[1], 101);
+    world.act();
+    assert!(world.staying("a").contains(&old[1]) && world.staying("a").contains(&old[2]));
+    // The next version may replace them.
+    world.change("a");
+    world.pass(secs(10));
+    assert!(!world.leaving("a").is_empty());
+}
+
+#[test]
+fn a_program_that_did_its_work_lets_those_after_it_start() {
+    let once = Program { restart: Restart::OnFailure, ..program("v1", 1, 1) };
+    let after = Program { after: vec![name("once")], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("once", once), ("then", after)]));
+    world.exit(world.staying("once")[0], &End::Code(1));
+    assert!(world.staying("then").is_empty(), "a failure is no success");
+    world.exit(world.staying("once")[0], &End::Code(0));
+    assert_eq!(world.staying("then").len(), 1);
+}
+
+#[test]
+fn more_workers_are_more_at_once_whoever_still_leaves() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 4))]));
+    let scale = |to| Command::Scale { program: "a".to_owned(), to };
+    command(&mut world, &scale(Scale::To(3))).unwrap();
+    world.ready_all();
+    let all = world.staying("a");
+    all.iter().for_each(|process| world.job(*process, true));
+    command(&mut world, &scale(Scale::To(1))).unwrap();
+    assert_eq!(world.leaving("a").len(), 2);
+    command(&mut world, &scale(Scale::To(3))).unwrap();
+    assert_eq!((world.staying("a").len(), world.leaving("a").len()), (3, 2));
+    // Whoever goes up and down again and again gets no more than twice as many.
+    for _ in 0..10 {
+        world.ready_all();
+        command(&mut world, &scale(Scale::To(1))).unwrap();
+        command(&mut world, &scale(Scale::To(4))).unwrap();
+    }
+    assert!(world.processes.len() <= 9, "{}", world.processes.len());
+}
+
+#[test]
+fn a_restart_that_cannot_begin_is_refused() {
+    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
+    world.ready_all();
+    command(&mut world, &Command::Restart(pick("a:0"))).unwrap();
+    let refused = command(&mut world, &Command::Restart(pick("a:1")));
+    assert_eq!(
+        refused,
+        Err("a:1 is not restarted: it, or too many others of its program, are being replaced already (hint: ctl status a)"
+            .to_owned())
+    );
+}
+
+#[test]
+fn nothing_new_is_taken_over_during_a_shutdown() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    command(&mut world, &Command::Shutdown).unwrap();
+    world.reconfigure(config([("a", worker("v2", 2, 2)), ("b", worker("v1", 1, 1))]));
+    assert!(world.staying("a").is_empty() && world.staying("b").is_empty());
+    world.exit(world.leaving("a")[0], &End::Code(0));
+    assert!(world.has_ended);
+}
+
+#[test]
+fn who_is_in_a_hurry_does_not_wait_for_jobs() {
+    let endless = Program { stop: Stop { patience: None, ..Stop::default() }, ..worker("v1", 2, 2) };
+    let mut world = World::new(1, config([("a", endless), ("b", worker("v1", 1, 1))]));
+    world.ready_all();
+    world.is_hurried = true;
+    let (a, b) = (world.staying("a"), world.staying("b")[0]);
+    world.job(a[0], true);
+    world.job(b, true);
+    let done = command(&mut world, &Command::StopNow(pick("a:0")));
+    assert_eq!(done, Ok("a:0 is killed".to_owned()));
+    assert_eq!(world.killed.iter().copied().collect::<Vec<_>>(), [a[0]]);
+    world.exit(a[0], &End::Signal("SIGKILL"));
+    assert_eq!(world.place("a", 0).state, "exited");
+    command(&mut world, &Command::Shutdown).unwrap();
+    assert!(world.killed.is_empty());
+    world.planner.handle_hurry(world.now, "SIGTERM once more");
+    world.act();
+    assert_eq!(world.killed.iter().copied().collect::<Vec<_>>(), [a[1], b]);
 }
 
 #[test]

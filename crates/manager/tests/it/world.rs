@@ -35,11 +35,13 @@ pub(crate) fn program(command: &str, min: u32, max: u32) -> Program {
         environment_file: None,
         environment_of_file: BTreeMap::new(),
         ready: Ready { after: secs(1), within: Some(secs(30)) },
-        stop: Stop { signal: nix::sys::signal::Signal::SIGTERM, group: false, patience: Some(secs(60)) },
+        stop: Stop::default(),
+        replace: None,
         lifetime: None,
         lifetime_jitter: 0.1,
         restart: Restart::Always,
         exit_codes: vec![0],
+        short_life: secs(1),
         backoff: Backoff { first: secs(1), factor: 2.0, max: secs(60), jitter: 0.1 },
         crash_loop: Some(CrashLoop { exits: 5, within: secs(60) }),
         memory_bytes_max: None,
@@ -90,6 +92,8 @@ pub(crate) struct World {
     pub(crate) killed: BTreeSet<ProcessId>,
     pub(crate) log: Vec<String>,
     pub(crate) has_ended: bool,
+    /// Somebody did not want to wait: kills come before patience is over.
+    pub(crate) is_hurried: bool,
     /// Every action and its time, to compare two runs.
     pub(crate) trace: Vec<String>,
     /// Places held in a crash loop, until something that may release them.
@@ -111,6 +115,7 @@ impl World {
             killed: BTreeSet::new(),
             log: Vec::new(),
             has_ended: false,
+            is_hurried: false,
             trace: Vec::new(),
             held: BTreeSet::new(),
             proven: BTreeSet::new(),
@@ -191,6 +196,10 @@ impl World {
     fn check_kill(&mut self, process: ProcessId) {
         let Some(facts) = self.processes.get(&process) else { return };
         let told = facts.told.expect("a kill without a stop signal before");
+        if self.is_hurried {
+            assert!(self.killed.insert(process), "killed twice");
+            return;
+        }
         let patience = facts.patience.expect("a kill of a process that is never killed");
         let waited = self.now.since(told);
         assert!(waited >= patience, "killed after {waited:?} of {patience:?}");
