@@ -11,6 +11,7 @@ mod manager;
 mod support;
 
 mod crashes;
+mod folder;
 mod leaving;
 mod orphans;
 mod output;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Longest any step of a test may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_gearman-manager");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_gearman-manager");
 
 /// A folder with a configuration, and the manager that runs it.
 pub(crate) struct Manager {

@@ -16,7 +16,12 @@ fn servers(server: &Server) -> String {
 }
 
 /// A client that submits a job and waits for its result.
-fn submit(server: &Server, function: &str, flags: &[&str]) -> Child {
+pub(crate) fn submit(server: &Server, function: &str, flags: &[&str]) -> Child {
+    submit_with(server, function, flags, "workload")
+}
+
+/// The same with a workload of its own.
+pub(crate) fn submit_with(server: &Server, function: &str, flags: &[&str], workload: &str) -> Child {
     let mut client = Command::new("gearman")
         .args(["-h", "127.0.0.1", "-p", &server.port.number.to_string(), "-f", function])
         .args(flags)
@@ -24,7 +29,7 @@ fn submit(server: &Server, function: &str, flags: &[&str]) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    client.stdin.take().unwrap().write_all(b"workload").unwrap();
+    client.stdin.take().unwrap().write_all(workload.as_bytes()).unwrap();
     client
 }
 
