@@ -42,8 +42,8 @@ pub const fn away_max(places: u32) -> u32 {
 /// Most processes of one program, by configuration or by hand: 1000.
 pub const PROCESSES_MAX: u32 = 1000;
 
-/// Lines of the manager's own log that wait for being written: 10,000.
-pub const LOG_LINES_MAX: usize = 10_000;
+/// Bytes of the manager's own log, and of output that goes there, that wait for being written: 8 MiB.
+pub const LOG_BYTES_MAX: usize = 8 << 20;
 
 /// How long the end of the manager waits for its log to be written: 2 seconds.
 pub const LOG_FLUSH_LIMIT: Duration = Duration::from_secs(2);
@@ -77,6 +77,16 @@ pub const CONTROL_REQUESTS_AT_ONCE: u32 = 8;
 
 /// How long nobody is taken in at the control socket when there is no file descriptor left: 1 second.
 pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a change of a watched path may wait for others to end, where files are written without end: 1 minute, or
+/// `watch-settle` where that is longer.
+pub const WATCH_SETTLE_MAX: Duration = Duration::from_secs(60);
+
+/// Restarts of a program for changed files within [`WATCH_WITHIN`]: 5. Further ones wait.
+pub const WATCH_RESTARTS_MAX: usize = 5;
+
+/// See [`WATCH_RESTARTS_MAX`]: 1 minute.
+pub const WATCH_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often memory and processor time of all processes are looked at: 5 seconds.
 pub const SAMPLE_EVERY: Duration = Duration::from_secs(5);
