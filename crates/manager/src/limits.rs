@@ -42,6 +42,13 @@ pub const fn away_max(places: u32) -> u32 {
 /// Most processes of one program, by configuration or by hand: 1000.
 pub const PROCESSES_MAX: u32 = 1000;
 
+/// How long a step of the manager may take before the log says so: half a second.
+pub const STANDSTILL: Duration = Duration::from_millis(500);
+
+/// How long after the first one a second signal to end means that nobody wants to wait: 1 second. Some who start the
+/// manager pass a signal on that it got as well.
+pub const HURRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Bytes of the manager's own log, and of output that goes there, that wait for being written: 8 MiB.
 pub const LOG_BYTES_MAX: usize = 8 << 20;
 

@@ -9,6 +9,7 @@
 mod account;
 mod clock;
 mod control;
+mod descriptors;
 mod folder;
 mod log;
 mod logfile;
@@ -31,6 +32,7 @@ pub use spawn::PLACE_VARIABLE;
 pub use tail::Stream;
 
 use crate::config::Config;
+use crate::limits::{HURRY_AFTER, STANDSTILL};
 use crate::planner::{Moment, Planner, ProcessId};
 use account::Accounts;
 use control::Control;
@@ -96,10 +98,15 @@ pub type Reread = Box<dyn FnMut() -> Result<Config, String>>;
 /// Before anything is started, when folder, socket or kernel do not play along.
 pub fn run(config: Config, reread: Reread) -> Result<(), RunError> {
     close_on_exec();
+    descriptors::raise();
     let mut runner = Runner::new(config, reread)?;
     runner.begin();
     while !runner.has_ended {
         runner.turn()?;
+    }
+    for child in proc::children() {
+        let text = format!("{child} goes on: it is a process of ours that left its group, as a daemon does");
+        runner.log.say(Level::Warn, &text);
     }
     runner.log.say(Level::Info, "all processes have ended");
     Ok(())
@@ -139,6 +146,7 @@ struct Runner {
     by_pid: HashMap<i32, ProcessId>,
     pipes: BTreeMap<(ProcessId, u8), (Pipe, output::Place)>,
     due: Due,
+    ending_since: Option<Moment>,
     buffer: Vec<u8>,
     has_ended: bool,
     // Last, so that what the others say in their end is written.
@@ -152,8 +160,20 @@ struct Due {
     watchdog: Option<Moment>,
 }
 
-const SIGNALS: [Signal; 6] =
-    [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1];
+/// Signals that are waited for; the last ones mean nothing here, and are not to end the manager either.
+const SIGNALS: [Signal; 11] = [
+    Signal::SIGCHLD,
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGVTALRM,
+    Signal::SIGPROF,
+    Signal::SIGIO,
+];
 
 impl Runner {
     fn new(config: Config, reread: Reread) -> Result<Self, RunError> {
@@ -200,6 +220,7 @@ impl Runner {
             by_pid: HashMap::new(),
             pipes: BTreeMap::new(),
             due,
+            ending_since: None,
             buffer: Vec::new(),
             has_ended: false,
             log: Log::new(),
@@ -236,6 +257,7 @@ impl Runner {
         let tokens =
             self.poll.wait(limit).map_err(|cause| RunError::Kernel { doing: "wait for events", cause })?;
         let now = clock::now();
+        let mut begun = now;
         for token in tokens {
             match token {
                 Token::Signals => self.handle_signals(now),
@@ -246,8 +268,10 @@ impl Runner {
                 Token::Adopted(process) => self.handle_adopted_end(now, process),
             }
             self.carry_out(now);
+            begun = self.check_standstill(begun, || format!("with {token:?}"));
         }
         self.handle_recurring(now);
+        begun = self.check_standstill(begun, || "looking at processes and watched paths".to_owned());
         if self.planner.poll_timeout().is_some_and(|due| due <= now) {
             self.planner.handle_time(now);
         }
@@ -255,6 +279,7 @@ impl Runner {
         self.steer_observers();
         self.tell_followers();
         self.control.flush(&self.poll);
+        self.check_standstill(begun, || "with what was due, and answers".to_owned());
         if !self.control.waiting().is_empty() {
             // Their next requests come in the next turn, so that others have theirs in between.
             let _full = self.wake.write(1);
@@ -281,17 +306,40 @@ impl Runner {
                     Ok(text) => self.log.say(Level::Info, &format!("SIGHUP: {text}")),
                     Err(error) => self.log.say(Level::Error, &format!("SIGHUP: nothing is changed: {error}")),
                 },
-                Some(Signal::SIGUSR1) => {
+                // The second one as supervisord has it.
+                Some(signal @ (Signal::SIGUSR1 | Signal::SIGUSR2)) => {
                     self.outputs.reopen(&self.log);
-                    self.log.say(Level::Info, "SIGUSR1: log files are opened anew");
+                    self.log.say(Level::Info, &format!("{signal}: log files are opened anew"));
                 }
                 Some(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT)) => {
-                    self.systemd.tell("STOPPING=1");
-                    self.planner.handle_shutdown(now, signal.as_str());
+                    self.handle_end_signal(now, signal);
                 }
-                _ => {}
+                Some(signal) => self.log.say(Level::Warn, &format!("{signal} means nothing here")),
+                None => {}
             }
         }
+    }
+
+    /// The first one begins a shutdown; another one, not in the same breath, says that nobody wants to wait.
+    fn handle_end_signal(&mut self, now: Moment, signal: Signal) {
+        if !self.planner.is_ending() {
+            self.systemd.tell("STOPPING=1");
+            self.ending_since = Some(now);
+            self.planner.handle_shutdown(now, signal.as_str());
+        } else if self.ending_since.is_none_or(|since| now.since(since) >= HURRY_AFTER) {
+            self.planner.handle_hurry(now, &format!("{signal} once more"));
+        }
+    }
+
+    /// Says so when a step took long: meanwhile no process was heard, no command answered, and the watchdog waited.
+    pub(crate) fn check_standstill(&self, begun: Moment, step: impl FnOnce() -> String) -> Moment {
+        let now = clock::now();
+        let took = now.since(begun);
+        if took >= STANDSTILL {
+            let text = format!("the manager stood still for {:.1} s: {}", took.as_secs_f64(), step());
+            self.log.say(Level::Warn, &text);
+        }
+        now
     }
 
     /// Threads have something to say.

@@ -10,7 +10,9 @@ mod manager;
 #[path = "../../../gearman/tests/it/support.rs"]
 mod support;
 
+mod accounts;
 mod crashes;
+mod descriptors;
 mod folder;
 mod leaving;
 mod orphans;

@@ -60,7 +60,16 @@ impl Manager {
         let folder = tempfile::tempdir().unwrap();
         let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
         manager.configure("", programs);
-        manager.spawn(variables);
+        manager.spawn(variables, "");
+        manager
+    }
+
+    /// The same, after a shell has done something before.
+    pub(crate) fn start_after(before: &str, programs: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        manager.configure("", programs);
+        manager.spawn(&[], before);
         manager
     }
 
@@ -70,12 +79,12 @@ impl Manager {
     }
 
     pub(crate) fn start_again(&mut self) {
-        self.spawn(&[]);
+        self.spawn(&[], "");
     }
 
-    fn spawn(&mut self, variables: &[(&str, &str)]) {
-        let mut process = Command::new(PROGRAM)
-            .arg("run")
+    fn spawn(&mut self, variables: &[(&str, &str)], before: &str) {
+        let mut process = Command::new("sh")
+            .args(["-c", &format!("{before}\nexec \"$0\" \"$@\""), PROGRAM, "run"])
             .arg("--config")
             .arg(self.path("manager.toml"))
             .envs(variables.iter().copied())
@@ -114,6 +123,13 @@ impl Manager {
         let at = lines.iter().skip(self.read).position(|(_, line)| line.contains(text)).unwrap() + self.read;
         self.read = at + 1;
         lines[at].clone()
+    }
+
+    /// Waits for a line of the log, wherever it is.
+    pub(crate) fn wait_for_any(&mut self, text: &str) {
+        let read = std::mem::take(&mut self.read);
+        self.wait_for(text);
+        self.read = read;
     }
 
     pub(crate) fn has_said(&self, text: &str) -> bool {

@@ -94,6 +94,10 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn read_file(path: &Path) -> io::Result<String> {
+    // A FIFO would make the manager wait for whoever writes to it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
     String::from_utf8(read_bytes(path)?).map_err(not_text)
 }

@@ -367,6 +367,16 @@ fn a_file_of_variables_that_cannot_be_read_is_a_mistake() {
 }
 
 #[test]
+fn nobody_waits_for_a_file_of_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    nix::unistd::mkfifo(&folder.path().join("v"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let file = folder.path().join("m.toml");
+    std::fs::write(&file, "[program.p]\ncommand = \"a\"\nenvironment-file = \"v\"\n").unwrap();
+    let error = Config::read(&file).unwrap_err().to_string();
+    assert!(error.ends_with("/v: cannot read it: it is no regular file"), "{error}");
+}
+
+#[test]
 fn a_diff_says_which_programs_and_keys_change_and_what_must_start_anew() {
     let old = good(
         "[program.a]\ncommand = \"a\"\n[program.b]\ncommand = \"b\"\n[program.c]\ncommand = \"c\"\n[program.d]\n\

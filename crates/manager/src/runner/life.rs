@@ -73,7 +73,9 @@ impl Runner {
 
     fn note(&mut self, event: &Event) {
         let level = if event.is_warning() { Level::Warn } else { Level::Info };
-        self.log.say(level, &event.to_string());
+        let pid = event.process().and_then(|process| self.processes.get(&process)).map(|facts| facts.pid);
+        let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+        self.log.say(level, &format!("{event}{pid}"));
         if let Event::State { program, slot, to: "crash-looping", .. } = event {
             for (stream, line) in self.outputs.last(&(program.clone(), *slot), 10) {
                 let stream = if stream == Stream::Stderr { "stderr" } else { "stdout" };
@@ -91,6 +93,7 @@ impl Runner {
         program: Arc<Program>,
     ) {
         let place = format!("{name}:{number}");
+        let begun = clock::now();
         let account = self.accounts.of(&program);
         let spawned = match account
             .and_then(|account| spawn::spawn(&program, account, &place, &self.config.state_folder))
@@ -101,6 +104,7 @@ impl Runner {
                 return;
             }
         };
+        self.check_standstill(begun, || format!("with the spawn of {place}"));
         let record = Record {
             pid: spawned.pid,
             started: spawned.started,
@@ -401,7 +405,8 @@ fn is_group_alive(group: i32) -> bool {
     if killpg(Pid::from_raw(group), None) == Err(Errno::ESRCH) {
         return false;
     }
-    proc::all().any(|stat| stat.group == group && !stat.is_zombie())
+    // Where nobody can look, as when no descriptor is left, the kernel's word stands.
+    proc::is_unreadable() || proc::all().any(|stat| stat.group == group && !stat.is_zombie())
 }
 
 /// A descriptor that becomes readable when a process that is not our child ends.

@@ -59,10 +59,31 @@ fn page_bytes() -> u64 {
     sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|it| u64::try_from(it).ok()).unwrap_or(4096)
 }
 
+/// Whether nothing can be said of processes just now: no descriptor is left, or no memory.
+pub(crate) fn is_unreadable() -> bool {
+    fs::read_dir("/proc").is_err()
+}
+
 /// All processes of the machine.
 pub(crate) fn all() -> impl Iterator<Item = Stat> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| stat(entry.file_name().to_str()?.parse().ok()?))
+}
+
+/// The children of this process, also those that it took over, as `pid 123 (name)`.
+pub(crate) fn children() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of_task = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).ok();
+    let pids: Vec<i32> = tasks
+        .filter_map(of_task)
+        .flat_map(|text| text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    let alive = pids.into_iter().filter(|pid| stat(*pid).is_some_and(|stat| !stat.is_zombie()));
+    let named = |pid: i32| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        format!("pid {pid} ({})", name.trim())
+    };
+    alive.map(named).collect()
 }
 
 /// What all processes of a group have together.

@@ -4,6 +4,7 @@
 //! Never: leaves a descriptor, a blocked signal or a privilege of the manager in it.
 
 use super::account::Account;
+use super::descriptors;
 use super::notify;
 use super::proc;
 use crate::config::{LogTarget, Program};
@@ -11,6 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::Mode;
 use nix::unistd::{Uid, pipe2, setgid, setgroups, setuid};
+use rustix::process::Resource;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
@@ -123,12 +125,16 @@ fn set_environment(command: &mut Command, program: &Program, account: Option<&Ac
 )]
 fn prepare_child(command: &mut Command, account: Option<Arc<Account>>, umask: Option<u32>) {
     let umask = umask.map(Mode::from_bits_truncate);
+    let descriptors = descriptors::of_children();
     // SAFETY: the closure runs in the child of a process with threads, where only async-signal-safe calls are
     // allowed. It allocates nothing (the group list was made before, a failed call is a plain number), takes no
-    // lock, and makes the system calls sigprocmask, umask, setgroups, setgid and setuid, all of them on that list.
+    // lock, and makes the system calls sigprocmask, prlimit, umask, setgroups, setgid and setuid.
     unsafe {
         command.pre_exec(move || {
             SigSet::empty().thread_set_mask()?;
+            if let Some(limit) = &descriptors {
+                rustix::process::setrlimit(Resource::Nofile, *limit)?;
+            }
             if let Some(umask) = umask {
                 nix::sys::stat::umask(umask);
             }

@@ -61,7 +61,9 @@ mod tests {
         fs::create_dir(folder.join("release1")).unwrap();
         symlink("release1", folder.join("current")).unwrap();
         let hinges = hinges_of(&folder.join("current/src"));
-        for part in [folder.join("current/src"), folder.join("current"), folder.clone(), folder.join("release1")] {
+        for part in
+            [folder.join("current/src"), folder.join("current"), folder.clone(), folder.join("release1")]
+        {
             assert!(hinges.contains(&part), "{} {hinges:?}", part.display());
         }
         assert!(!hinges.contains(Path::new("/")));
