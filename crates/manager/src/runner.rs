@@ -7,6 +7,7 @@
 //! looks at it, and the loop here takes its exit status.
 
 mod account;
+mod cgroup;
 mod clock;
 mod control;
 mod descriptors;

@@ -3,7 +3,7 @@
 //! From: [`super::observe`]'s reports, matched to processes by [`super::ready`]. To: the planner.
 //! Never: takes the silence of a server for news about a worker.
 
-use super::{Runner, proc};
+use super::{Runner, cgroup, proc};
 use crate::planner::{Moment, ProcessId, Work};
 use crate::protocol::ServerStatus;
 
@@ -50,7 +50,7 @@ impl Runner {
         if counts.is_empty() {
             return;
         }
-        self.planner.handle_load(proc::machine_load());
+        self.planner.handle_load(cgroup::within(proc::machine_load()));
         for (name, work) in counts {
             self.planner.handle_work(now, &name, &work);
         }
