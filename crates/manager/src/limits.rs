@@ -9,6 +9,10 @@ pub const JOB_PATIENCE: Duration = Duration::from_secs(3600);
 /// How long a process has to leave after its job ended, where patience is over already: 2 seconds.
 pub const AFTER_JOB_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a word of the job servers is waited for before a process is killed, or told with a signal it would die of,
+/// while they are silent: 10 seconds.
+pub const WORD_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Most processes of one program, by configuration or by hand: 1000.
 pub const PROCESSES_MAX: u32 = 1000;
 
@@ -48,8 +52,14 @@ pub const GROUPS_EVERY: Duration = Duration::from_secs(1);
 /// How often a job server is asked while nothing depends on its answer: 2 seconds.
 pub const OBSERVE_EVERY: Duration = Duration::from_secs(2);
 
-/// How often a job server is asked while a process is to become ready, or leaves: 100 milliseconds.
+/// How often a job server is asked while a process is to become ready, or leaves: 1 second.
+pub const OBSERVE_SOON_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is asked right after one began to, or while a kill waits for the answer: 100 milliseconds.
 pub const OBSERVE_EAGERLY_EVERY: Duration = Duration::from_millis(100);
+
+/// How long it is asked so eagerly: 5 seconds.
+pub const OBSERVE_EAGERLY_FOR: Duration = Duration::from_secs(5);
 
 /// How long a job server may take to accept a connection or to answer: 5 seconds.
 pub const OBSERVE_LIMIT: Duration = Duration::from_secs(5);

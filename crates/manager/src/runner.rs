@@ -23,7 +23,10 @@ mod watch;
 
 mod answer;
 mod life;
+mod orphans;
+mod rows;
 mod servers;
+mod sockets;
 
 pub use spawn::PLACE_VARIABLE;
 pub use tail::Stream;
@@ -124,10 +127,11 @@ struct Runner {
     signals: SignalFd,
     wake: Arc<EventFd>,
     state: StateFile,
-    left: Vec<state_file::Record>,
+    left: state_file::Left,
     control: Control,
     observers: Observers,
     matching: Matching,
+    hurry: servers::Hurry,
     watches: Watches,
     systemd: Systemd,
     outputs: Outputs,
@@ -184,6 +188,7 @@ impl Runner {
             signals,
             observers: Observers::new(Arc::clone(&wake)),
             matching: Matching::default(),
+            hurry: servers::Hurry::default(),
             watches: Watches::default(),
             wake,
             state,
@@ -224,7 +229,8 @@ impl Runner {
 
     /// Waits for something, and deals with it.
     fn turn(&mut self) -> Result<(), RunError> {
-        let limit = self.next_due().map(|due| due.since(clock::now()));
+        let begun = clock::now();
+        let limit = self.next_due(begun).map(|due| due.since(begun));
         let tokens =
             self.poll.wait(limit).map_err(|cause| RunError::Kernel { doing: "wait for events", cause })?;
         let now = clock::now();
@@ -244,16 +250,17 @@ impl Runner {
             self.planner.handle_time(now);
         }
         self.carry_out(now);
-        self.steer_observers();
+        self.steer_observers(now);
         self.tell_followers();
         self.control.flush(&self.poll);
         Ok(())
     }
 
-    fn next_due(&self) -> Option<Moment> {
-        let groups = self.planner.remains().next().map(|_| self.due.groups);
+    fn next_due(&self, now: Moment) -> Option<Moment> {
+        let is_looked_at = self.planner.remains().next().is_some() || self.has_unwatched();
+        let groups = is_looked_at.then_some(self.due.groups);
         let planner = self.planner.poll_timeout();
-        [Some(self.due.sample), groups, self.due.watchdog, self.watches.due(), planner]
+        [Some(self.due.sample), groups, self.due.watchdog, self.watches.due(), planner, self.next_hurry(now)]
             .into_iter()
             .flatten()
             .min()
@@ -297,6 +304,7 @@ impl Runner {
         if now >= self.due.groups {
             self.due.groups = now + crate::limits::GROUPS_EVERY;
             self.check_groups(now);
+            self.check_unwatched(now);
         }
         self.handle_settled(now);
         if let (Some(due), Some(every)) = (self.due.watchdog, self.systemd.watchdog)

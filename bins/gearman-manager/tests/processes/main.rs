@@ -11,9 +11,11 @@ mod manager;
 mod support;
 
 mod crashes;
+mod jobs;
 mod leaving;
 mod orphans;
 mod output;
+mod proxy;
 mod restarts;
 mod servers;
 mod steering;

@@ -55,6 +55,14 @@ impl Manager {
         manager
     }
 
+    /// The same, in a folder that a test has made.
+    pub(crate) fn start_in_folder(folder: tempfile::TempDir, keys: &str, programs: &str) -> Self {
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        manager.configure(keys, programs);
+        manager.start_again();
+        manager
+    }
+
     /// The same, with variables in the manager's environment.
     pub(crate) fn start_in(variables: &[(&str, &str)], programs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -74,6 +82,8 @@ impl Manager {
     }
 
     fn spawn(&mut self, variables: &[(&str, &str)]) {
+        let before = self.said.lines.lock().unwrap().len();
+        self.read = before;
         let mut process = Command::new(PROGRAM)
             .arg("run")
             .arg("--config")
@@ -88,6 +98,8 @@ impl Manager {
         listen(&self.said, process.stdout.take().unwrap());
         self.process = Some(process);
         self.wait_for("programs");
+        // The first words of a program may come before the manager's own.
+        self.read = before;
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

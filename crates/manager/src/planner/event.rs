@@ -45,6 +45,13 @@ pub enum Event {
         /// Whether it was in the middle of a job, and the hard limit was over.
         had_job: bool,
     },
+    /// A process would die of its stop signal in the middle of a job, and gets it afterwards.
+    Held {
+        /// The program.
+        program: String,
+        /// The process.
+        process: ProcessId,
+    },
     /// A rolling restart took a step.
     Rollout {
         /// The program.
@@ -85,7 +92,9 @@ impl Event {
             Event::State { to, .. } => *to == "crash-looping" || *to == "backoff",
             Event::Killed { .. } | Event::NotScaled { .. } => true,
             Event::Rollout { step, .. } => step.starts_with("held"),
-            Event::Beside { .. } | Event::Scaled { .. } | Event::ShuttingDown { .. } => false,
+            Event::Beside { .. } | Event::Held { .. } | Event::Scaled { .. } | Event::ShuttingDown { .. } => {
+                false
+            }
         }
     }
 
@@ -96,6 +105,7 @@ impl Event {
             Event::State { program, .. }
             | Event::Beside { program, .. }
             | Event::Killed { program, .. }
+            | Event::Held { program, .. }
             | Event::Rollout { program, .. }
             | Event::Scaled { program, .. }
             | Event::NotScaled { program, .. } => Some(program),
@@ -119,6 +129,9 @@ impl fmt::Display for Event {
             }
             Event::Killed { program, had_job: true, .. } => {
                 write!(f, "{program}: a process is killed in the middle of a job, the hard limit is over")
+            }
+            Event::Held { program, .. } => {
+                write!(f, "{program}: a process has no handler for its stop signal: it gets it after its job")
             }
             Event::Rollout { program, step } => write!(f, "{program} restart: {step}"),
             Event::Scaled { program, from, to, why } => write!(f, "{program} scaled {from} -> {to}: {why}"),

@@ -7,7 +7,7 @@ use super::event::Event;
 use super::floor::Floor;
 use super::moment::Moment;
 use super::rollout::Rollout;
-use super::slot::{Beside, Context, Ended, Fate, Slot};
+use super::slot::{Beside, Context, Ended, Fate, Slot, lifetime_end};
 use super::state::{End, ProcessId, State, Up};
 use crate::config::{Processes, Program, ProgramName, change};
 use std::collections::BTreeMap;
@@ -307,10 +307,12 @@ impl Pool {
         }
         let is_wanted = self.is_up && number < self.count;
         let (mut cx, slots) = self.split(now, floor);
-        let process = cx.floor.admit(cx.name, number);
+        let is_worker = !cx.program.functions.is_empty();
+        let process = cx.floor.admit(cx.name, number, is_worker);
+        let expires = lifetime_end(&mut cx, spawned);
         let slot = slots.entry(number).or_insert_with(|| Slot::new(now, number));
         slot.fate = if is_wanted { Fate::Keep } else { Fate::Remove };
-        slot.adopt(&mut cx, Up { process, spawned, version: 1, expires: None });
+        slot.adopt(&mut cx, Up { process, spawned, is_worker, version: 1, expires });
         if !is_kept || !is_wanted {
             slot.drain(&mut cx, "left by the last manager");
         }
@@ -331,12 +333,6 @@ impl Pool {
         }
         if change(&old, program).needs_restart() {
             self.begin_rollout(now, floor, "its configuration changed");
-        }
-    }
-
-    pub(crate) fn handle_job_ended(&mut self, now: Moment, number: u32, process: ProcessId) {
-        if let Some(slot) = self.slots.get_mut(&number) {
-            slot.handle_job_ended(now, process);
         }
     }
 

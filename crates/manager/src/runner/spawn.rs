@@ -7,22 +7,21 @@ use super::notify;
 use super::proc;
 use crate::config::{LogTarget, Program};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Group, Uid, User, getgrouplist, pipe2, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Group, Uid, User, fchown, getgrouplist, pipe2, setgid, setgroups, setuid};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The variable that says which place a process has, as `mail:0`.
 pub const PLACE_VARIABLE: &str = "GEARMAN_MANAGER_PROCESS";
 
-/// The variable that says which manager it belongs to, by its state folder.
+/// The variable that says which manager it belongs to, by the mark of its state folder.
 pub(crate) const STATE_VARIABLE: &str = "GEARMAN_MANAGER_STATE";
 
 #[derive(Debug)]
@@ -39,15 +38,16 @@ pub(crate) struct Spawned {
 ///
 /// # Errors
 /// When there is no such user, folder or program, or the kernel has no process left.
-pub(crate) fn spawn(program: &Program, place: &str, state_folder: &Path) -> io::Result<Spawned> {
+pub(crate) fn spawn(program: &Program, place: &str, mark: &str) -> io::Result<Spawned> {
     let words = &program.command.words;
     let (first, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(first);
     command.args(arguments).current_dir(&program.directory).stdin(Stdio::null()).process_group(0);
     let credentials = credentials(program)?;
     set_environment(&mut command, program, credentials.as_ref());
-    command.env(PLACE_VARIABLE, place).env(STATE_VARIABLE, state_folder);
-    let stdout = output_pipe()?;
+    command.env(PLACE_VARIABLE, place).env(STATE_VARIABLE, mark);
+    let user = credentials.as_ref().map(|who| who.user);
+    let stdout = output_pipe(user)?;
     command.stdout(stdout.child.try_clone()?);
     let stderr = match program.stderr {
         LogTarget::Stdout => {
@@ -55,7 +55,7 @@ pub(crate) fn spawn(program: &Program, place: &str, state_folder: &Path) -> io::
             None
         }
         LogTarget::Manager | LogTarget::Nowhere | LogTarget::File(_) => {
-            let stderr = output_pipe()?;
+            let stderr = output_pipe(user)?;
             command.stderr(stderr.child);
             Some(stderr.ours)
         }
@@ -66,6 +66,15 @@ pub(crate) fn spawn(program: &Program, place: &str, state_folder: &Path) -> io::
     // It cannot be gone yet: nobody but us takes its exit status.
     let started = proc::stat(pid).map_or(0, |stat| stat.started);
     Ok(Spawned { pid, started, stdout: stdout.ours, stderr })
+}
+
+/// The user that processes of a program are.
+///
+/// # Errors
+/// When there is no such user.
+pub(crate) fn user(program: &Program) -> io::Result<u32> {
+    let named = program.user.as_deref().map(user_of).transpose()?;
+    Ok(named.map_or_else(Uid::effective, |(user, _)| user).as_raw())
 }
 
 /// An error with the name of what is missing: the kernel's is the same for program and folder.
@@ -89,8 +98,13 @@ struct Pipe {
 
 /// A pipe of which the child holds both ends: when the manager is killed, the child's output waits in it for the
 /// next manager, and does not end the child with SIGPIPE.
-fn output_pipe() -> io::Result<Pipe> {
+///
+/// It belongs to the child's user, who may open it again, as `/dev/stdout`.
+fn output_pipe(user: Option<Uid>) -> io::Result<Pipe> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+    if Uid::effective().is_root() {
+        fchown(&write, user, None)?;
+    }
     fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let path = format!("/proc/self/fd/{}", write.as_raw_fd());
     let both = OpenOptions::new().read(true).write(true).open(path)?;
@@ -171,9 +185,15 @@ fn prepare_child(command: &mut Command, credentials: Option<Credentials>, umask:
     let umask = umask.map(Mode::from_bits_truncate);
     // SAFETY: the closure runs in the child of a process with threads, where only async-signal-safe calls are
     // allowed. It allocates nothing (the group list was made before, a failed call is a plain number), takes no
-    // lock, and makes the system calls sigprocmask, umask, setgroups, setgid and setuid, all of them on that list.
+    // lock, and makes the system calls sigaction, sigprocmask, umask, setgroups, setgid and setuid, all of them on
+    // that list. The default disposition installs no handler, so that `signal` brings no code of ours to run.
     unsafe {
         command.pre_exec(move || {
+            for it in Signal::iterator() {
+                // What the manager was started with, as under nohup, is no concern of the child. KILL and STOP are
+                // refused, which is fine.
+                let _refused = signal(it, SigHandler::SigDfl);
+            }
             SigSet::empty().thread_set_mask()?;
             if let Some(umask) = umask {
                 nix::sys::stat::umask(umask);

@@ -67,7 +67,7 @@ pub const PROGRAM: &[Key<Program>] = &[
         takes: "a list of names",
         default: "[]",
         example: "[\"resize\", \"crop\"]",
-        effect: Effect::Live,
+        effect: Effect::Restart,
         set: |program, given| {
             let functions = given.list()?;
             let is_name = |name: &String| (1..=FUNCTION_BYTES_MAX).contains(&name.len());
