@@ -67,7 +67,7 @@ impl Server {
 
     /// Whether it tells which worker runs which job.
     pub(crate) fn tells_jobs(&self) -> bool {
-        self.path != PathBuf::from(REFERENCE)
+        *self.path != *REFERENCE
     }
 
     /// Starts on the port it had.

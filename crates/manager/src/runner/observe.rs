@@ -168,7 +168,7 @@ impl Pace {
     /// Waits this long, or, where `may_hurry`, until somebody is in more of a hurry than at the beginning.
     fn wait(&self, limit: Duration, may_hurry: bool) {
         let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_patient = |wish: &mut Wish| !wish.is_over && !(may_hurry && wish.every < limit);
+        let is_patient = |wish: &mut Wish| !(wish.is_over || may_hurry && wish.every < limit);
         drop(self.changed.wait_timeout_while(wish, limit, is_patient));
     }
 }

@@ -250,8 +250,7 @@ impl World {
             let is_over = facts.patience.is_some_and(|patience| waited >= patience);
             let is_hard = facts.patience.is_some_and(|patience| waited >= patience.max(JOB_PATIENCE));
             // Nobody told of its job.
-            let unknown =
-                waited >= WORD_PATIENCE && !self.words.get(&process).is_some_and(|word| *word >= told);
+            let unknown = waited >= WORD_PATIENCE && self.words.get(&process).is_none_or(|word| *word < told);
             let is_late = match facts.job {
                 Job::None => true,
                 Job::Sure { since } if since <= told => is_hard,
