@@ -208,12 +208,18 @@ impl Runner {
 
     /// Takes the things of the configuration that are not the planner's over.
     fn configure(&mut self) {
-        let has_functions = self.config.programs.values().any(|program| !program.functions.is_empty());
-        // Nobody asks job servers for programs that have nothing to do with them.
-        let servers = if has_functions { self.config.servers.as_slice() } else { &[] };
+        self.observe();
+        self.watches.set(&self.config.programs, &self.wake, &self.log);
+    }
+
+    /// Watches the job servers, where anything has to do with them.
+    fn observe(&mut self) {
+        let in_file = self.config.programs.values().any(|program| !program.functions.is_empty());
+        // A program that is gone may have a worker in the middle of a job.
+        let has_workers = in_file || self.processes.values().any(|facts| !facts.functions.is_empty());
+        let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
         self.observers.set_servers(servers);
         self.matching.retain_servers(servers);
-        self.watches.set(&self.config.programs, &self.wake, &self.log);
     }
 
     fn begin(&mut self) {
@@ -222,6 +228,7 @@ impl Runner {
         self.log.say(Level::Info, &format!("pid {}, {count} programs", std::process::id()));
         let now = clock::now();
         self.take_over_orphans(now);
+        self.observe();
         self.planner.handle_time(now);
         self.carry_out(now);
         self.systemd.tell(&format!("READY=1\nMAINPID={}\nSTATUS={count} programs", std::process::id()));

@@ -15,6 +15,7 @@ with_both_servers!(
     a_job_in_the_rest_of_a_group_is_spared,
     a_worker_that_would_die_of_its_signal_gets_it_after_its_job,
     a_worker_behind_a_proxy_is_not_given_up,
+    a_job_of_a_program_that_is_gone_is_spared,
 );
 
 /// A command of a job that runs until its test lets it end.
@@ -52,7 +53,9 @@ fn start(server: &Server, command: &str, keys: &str) -> Manager {
 }
 
 fn of_several_workers_that_start_together_the_one_with_the_job_is_spared(server: Server) {
-    let command = format!("trap \"\" TERM; exec {}", worker(&server, "slow", "JOB"));
+    // They connect in another order than they were started, and all between two questions to the server.
+    let late = "sleep 0.0$((6 - 2 * ${GEARMAN_MANAGER_PROCESS#w:}))";
+    let command = format!("trap \"\" TERM; {late}; exec {}", worker(&server, "slow", "JOB"));
     let keys = "functions = ['slow']\nprocesses = 4\nstop-patience = '300ms'\n";
     let mut manager = start(&server, &command, keys);
     for _ in 0..4 {
@@ -164,6 +167,24 @@ fn a_worker_behind_a_proxy_is_not_given_up(server: Server) {
         format!("[program.w]\ncommand = '{command}'\nshell = true\nfunctions = ['f']\nready-within = '2s'\n");
     let mut manager = Manager::start_with(&keys, &program, |_| {});
     manager.wait_for("w:0 starting -> running: ");
+}
+
+fn a_job_of_a_program_that_is_gone_is_spared(server: Server) {
+    let command = format!("exec {}", worker(&server, "slow", "JOB"));
+    let mut manager = start(&server, &command, "functions = ['slow']\n");
+    manager.wait_for("starting -> running");
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    // With it goes the last program that has to do with job servers; and then the manager is killed as well.
+    manager.configure(&servers(&server), "[program.other]\ncommand = 'sleep 1000'\n");
+    assert_eq!(manager.ctl(&["update"]).code, 0);
+    manager.wait_for("w: a process has no handler for its stop signal: it gets it after its job");
+    manager.kill();
+    manager.start_again();
+    manager.wait_for("w:0 pid ");
+    manager.wait_for("w: a process has no handler for its stop signal: it gets it after its job");
+    assert_eq!(finish(&manager, client), "done\n");
+    wait_until("the worker is gone", || server.ask("status", ".\n").contains("slow\t0\t0\t0"));
 }
 
 #[test]

@@ -405,3 +405,44 @@ fn is_group_alive(group: i32) -> bool {
     }
     proc::all().any(|stat| stat.group == group && !stat.is_zombie())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::orphans::open_pid;
+    use super::*;
+    use std::os::unix::process::CommandExt;
+
+    fn process(child: &std::process::Child, life: Life) -> Process {
+        let pid = i32::try_from(child.id()).unwrap();
+        Process {
+            pid,
+            started: proc::stat(pid).unwrap().started,
+            name: ProgramName::parse("a").unwrap(),
+            program: None,
+            functions: Vec::new(),
+            stop: Stop::default(),
+            is_told: false,
+            spawned: Moment::default(),
+            life,
+            sample: None,
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_not_signalled_by_its_number() {
+        let mut child = std::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let watched = process(&child, Life::Watched(open_pid(i32::try_from(child.id()).unwrap()).unwrap()));
+        let adopted = process(&child, Life::Adopted);
+        // Its number, but not its start: another process by now.
+        let another = Process { started: watched.started + 1, ..process(&child, Life::Ended) };
+        let another_leader = Process { started: watched.started + 1, ..process(&child, Life::Adopted) };
+        assert!(watched.would_die(false) && watched.would_die(true));
+        assert_eq!(another.send(Signal::SIGKILL, true), Err(Errno::ESRCH));
+        assert_eq!(another_leader.send(Signal::SIGKILL, false), Err(Errno::ESRCH));
+        assert!(child.try_wait().unwrap().is_none());
+        assert_eq!(watched.send(Signal::SIGTERM, false), Ok(()));
+        child.wait().unwrap();
+        assert_eq!(watched.send(Signal::SIGTERM, false), Err(Errno::ESRCH));
+        assert_eq!(adopted.send(Signal::SIGTERM, false), Err(Errno::ESRCH));
+    }
+}

@@ -161,7 +161,7 @@ pub(crate) fn record_of(program: &Program, name: &ProgramName, number: u32) -> R
 }
 
 /// A descriptor that becomes readable when a process that is not our child ends.
-fn open_pid(pid: i32) -> Option<OwnedFd> {
+pub(crate) fn open_pid(pid: i32) -> Option<OwnedFd> {
     let pid = rustix::process::Pid::from_raw(pid)?;
     rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
 }

@@ -10,7 +10,7 @@
 //! seem, behind a proxy or a forwarded port, what is left of new rows is counted.
 
 use super::observe::{Seen, WorkerSeen};
-use super::sockets::Sockets;
+use super::sockets::{self, Sockets};
 use crate::planner::{Job, Moment, ProcessId, Sight};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,7 +131,8 @@ impl Rows {
                     owner: None,
                     freed: None,
                     jobs: BTreeMap::new(),
-                    looks: 0,
+                    // Workers of other machines come and go without a look at ours.
+                    looks: if is_from_here(worker) { 0 } else { LOOKS },
                 }
             });
             self.has_changed |= row.functions != worker.functions;
@@ -403,6 +404,11 @@ impl Rows {
             }
         }
     }
+}
+
+fn is_from_here(worker: &WorkerSeen) -> bool {
+    worker.port.is_some()
+        && worker.address.parse().is_ok_and(|ip: IpAddr| sockets::is_local(ip.to_canonical()))
 }
 
 fn key(worker: &WorkerSeen) -> RowKey {

@@ -5,7 +5,13 @@
 
 use super::proc::{self, TcpSocket};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+/// Whether this is an address of this machine.
+pub(crate) fn is_local(address: IpAddr) -> bool {
+    // Nobody may bind another machine's.
+    UdpSocket::bind(SocketAddr::new(address, 0)).is_ok()
+}
 
 /// The established TCP connections of process groups.
 #[derive(Debug, Default)]
