@@ -53,11 +53,19 @@ fn start(server: &Server, command: &str, keys: &str) -> Manager {
 }
 
 fn of_several_workers_that_start_together_the_one_with_the_job_is_spared(server: Server) {
-    // They connect in another order than they were started, and all between two questions to the server.
-    let late = "sleep 0.0$((6 - 2 * ${GEARMAN_MANAGER_PROCESS#w:}))";
-    let command = format!("trap \"\" TERM; {late}; exec {}", worker(&server, "slow", "JOB"));
+    let wait = "while [ ! -e connect-${GEARMAN_MANAGER_PROCESS#w:} ]; do sleep 0.01; done";
+    let command = format!("trap \"\" TERM; {wait}; exec {}", worker(&server, "slow", "JOB"));
     let keys = "functions = ['slow']\nprocesses = 4\nstop-patience = '300ms'\n";
     let mut manager = start(&server, &command, keys);
+    manager.wait_for("w:3 starting");
+    // They connect in another order than they were started, all between two questions to the server.
+    manager.signal(Signal::SIGSTOP);
+    for (count, number) in (0..4).rev().enumerate() {
+        fs::write(manager.path(&format!("connect-{number}")), "").unwrap();
+        let row = format!("slow\t0\t0\t{}", count + 1);
+        wait_until("it is connected", || server.ask("status", ".\n").contains(&row));
+    }
+    manager.signal(Signal::SIGCONT);
     for _ in 0..4 {
         manager.wait_for("starting -> running");
     }
