@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long an orphan of a program that is no more may go on with a job, after it was told to leave: one hour. Programs
-/// say it themselves: `stop-patience-job`.
+/// How long a process may go on with a job, after it was told to leave, where its program does not say it with
+/// `stop-patience-job`: one hour.
 pub const JOB_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// How long a process has to leave after its job ended, where patience is over already: 2 seconds.
@@ -38,6 +38,10 @@ pub const fn leaving_max(places: u32) -> u32 {
 pub const fn away_max(places: u32) -> u32 {
     if places < 8 { 1 } else { places / 4 }
 }
+
+/// How long a word of the job servers is waited for before a process is killed, or told with a signal it would die of,
+/// while they are silent: 10 seconds.
+pub const WORD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most processes of one program, by configuration or by hand: 1000.
 pub const PROCESSES_MAX: u32 = 1000;
@@ -104,8 +108,14 @@ pub const GROUPS_EVERY: Duration = Duration::from_secs(1);
 /// How often a job server is asked while nothing depends on its answer: 2 seconds.
 pub const OBSERVE_EVERY: Duration = Duration::from_secs(2);
 
-/// How often a job server is asked while a process is to become ready, or leaves: 100 milliseconds.
+/// How often a job server is asked while a process is to become ready, or leaves: 1 second.
+pub const OBSERVE_SOON_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is asked right after one began to, or while a kill waits for the answer: 100 milliseconds.
 pub const OBSERVE_EAGERLY_EVERY: Duration = Duration::from_millis(100);
+
+/// How long it is asked so eagerly: 5 seconds.
+pub const OBSERVE_EAGERLY_FOR: Duration = Duration::from_secs(5);
 
 /// How long a job server may take to accept a connection or to answer: 5 seconds.
 pub const OBSERVE_LIMIT: Duration = Duration::from_secs(5);

@@ -27,7 +27,10 @@ mod watch;
 
 mod answer;
 mod life;
+mod orphans;
+mod rows;
 mod servers;
+mod sockets;
 
 pub use spawn::PLACE_VARIABLE;
 pub use tail::Stream;
@@ -135,11 +138,12 @@ struct Runner {
     signals: SignalFd,
     wake: Arc<EventFd>,
     state: StateFile,
-    left: Vec<state_file::Record>,
+    left: state_file::Left,
     control: Control,
     accounts: Accounts,
     observers: Observers,
     matching: Matching,
+    hurry: servers::Hurry,
     watches: Watches,
     systemd: Systemd,
     outputs: Outputs,
@@ -209,6 +213,7 @@ impl Runner {
             signals,
             observers: Observers::new(Arc::clone(&wake)),
             matching: Matching::default(),
+            hurry: servers::Hurry::default(),
             watches: Watches::default(),
             wake,
             state,
@@ -230,15 +235,21 @@ impl Runner {
 
     /// Takes the things of the configuration that are not the planner's over.
     fn configure(&mut self) {
-        let has_functions = self.config.programs.values().any(|program| !program.functions.is_empty());
-        // Nobody asks job servers for programs that have nothing to do with them.
-        let servers = if has_functions { self.config.servers.as_slice() } else { &[] };
-        self.observers.set_servers(servers);
-        self.matching.retain_servers(servers);
+        self.observe();
         self.watches.set(&self.config.programs, &self.wake, &self.log);
         for wrong in self.accounts.look_up(self.config.programs.values()) {
             self.log.say(Level::Error, &wrong);
         }
+    }
+
+    /// Watches the job servers, where anything has to do with them.
+    fn observe(&mut self) {
+        let in_file = self.config.programs.values().any(|program| !program.functions.is_empty());
+        // A program that is gone may have a worker in the middle of a job.
+        let has_workers = in_file || self.processes.values().any(|facts| !facts.functions.is_empty());
+        let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
+        self.observers.set_servers(servers);
+        self.matching.retain_servers(servers);
     }
 
     fn begin(&mut self) {
@@ -247,6 +258,7 @@ impl Runner {
         self.log.say(Level::Info, &format!("pid {}, {count} programs", std::process::id()));
         let now = clock::now();
         self.take_over_orphans(now);
+        self.observe();
         self.planner.handle_time(now);
         self.carry_out(now);
         self.systemd.tell(&format!("READY=1\nMAINPID={}\nSTATUS={count} programs", std::process::id()));
@@ -254,7 +266,8 @@ impl Runner {
 
     /// Waits for something, and deals with it.
     fn turn(&mut self) -> Result<(), RunError> {
-        let limit = self.next_due().map(|due| due.since(clock::now()));
+        let begun = clock::now();
+        let limit = self.next_due(begun).map(|due| due.since(begun));
         let tokens =
             self.poll.wait(limit).map_err(|cause| RunError::Kernel { doing: "wait for events", cause })?;
         let now = clock::now();
@@ -277,7 +290,7 @@ impl Runner {
             self.planner.handle_time(now);
         }
         self.carry_out(now);
-        self.steer_observers();
+        self.steer_observers(now);
         self.tell_followers();
         self.control.flush(&self.poll);
         self.check_standstill(begun, || "with what was due, and answers".to_owned());
@@ -288,11 +301,12 @@ impl Runner {
         Ok(())
     }
 
-    fn next_due(&self) -> Option<Moment> {
-        let groups = self.planner.remains().next().map(|_| self.due.groups);
+    fn next_due(&self, now: Moment) -> Option<Moment> {
+        let is_looked_at = self.planner.remains().next().is_some() || self.has_unwatched();
+        let groups = is_looked_at.then_some(self.due.groups);
         let planner = self.planner.poll_timeout();
         let (watches, control) = (self.watches.due(), self.control.due());
-        [Some(self.due.sample), groups, self.due.watchdog, watches, control, planner]
+        [Some(self.due.sample), groups, self.due.watchdog, watches, control, planner, self.next_hurry(now)]
             .into_iter()
             .flatten()
             .min()
@@ -362,6 +376,7 @@ impl Runner {
         if now >= self.due.groups {
             self.due.groups = now + crate::limits::GROUPS_EVERY;
             self.check_groups(now);
+            self.check_unwatched(now);
         }
         self.handle_settled(now);
         self.control.handle_time(now, &self.poll);

@@ -71,10 +71,10 @@ fn a_changed_file_reaches_the_worker_and_costs_no_job() {
     let file = folder.path().join("workers/upper.php");
     fs::write(file, "<?php\nfunction My_upper($job) { return strrev($job->workload()); }\n").unwrap();
     manager.wait_for("upper.php changed");
+    manager.wait_for("has lost the process that was to leave: exit code 0");
     manager.wait_for("shared restart: done");
     assert_eq!(String::from_utf8(slow.wait_with_output().unwrap().stdout).unwrap(), "done");
     assert_eq!(result(&server, "upper", &["-t", "20000"]), ("daolkrow".to_owned(), true));
-    manager.wait_for("has lost the process that was to leave: exit code 0");
 }
 
 #[test]

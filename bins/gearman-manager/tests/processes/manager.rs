@@ -55,6 +55,14 @@ impl Manager {
         manager
     }
 
+    /// The same, in a folder that a test has made.
+    pub(crate) fn start_in_folder(folder: tempfile::TempDir, keys: &str, programs: &str) -> Self {
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        manager.configure(keys, programs);
+        manager.start_again();
+        manager
+    }
+
     /// The same, with variables in the manager's environment.
     pub(crate) fn start_in(variables: &[(&str, &str)], programs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -83,6 +91,8 @@ impl Manager {
     }
 
     fn spawn(&mut self, variables: &[(&str, &str)], before: &str) {
+        let read = self.said.lines.lock().unwrap().len();
+        self.read = read;
         let mut process = Command::new("sh")
             .args(["-c", &format!("{before}\nexec \"$0\" \"$@\""), PROGRAM, "run"])
             .arg("--config")
@@ -97,6 +107,8 @@ impl Manager {
         listen(&self.said, process.stdout.take().unwrap());
         self.process = Some(process);
         self.wait_for("programs");
+        // The first words of a program may come before the manager's own.
+        self.read = read;
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

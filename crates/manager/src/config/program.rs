@@ -3,6 +3,7 @@
 //! Never: depends on another program, but for the names in [`Program::after`].
 
 use super::WatchPattern;
+use crate::limits::JOB_PATIENCE;
 use nix::sys::signal::Signal;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -183,7 +184,7 @@ impl Default for Stop {
             signal: Signal::SIGTERM,
             group: false,
             patience: Some(Duration::from_secs(60)),
-            patience_job: Some(Duration::from_secs(3600)),
+            patience_job: Some(JOB_PATIENCE),
         }
     }
 }

@@ -45,6 +45,13 @@ pub enum Event {
         /// Whether it was in the middle of a job, and the hard limit was over.
         had_job: bool,
     },
+    /// A process would die of its stop signal in the middle of a job, and gets it afterwards.
+    Held {
+        /// The program.
+        program: String,
+        /// The process.
+        process: ProcessId,
+    },
     /// A rolling restart took a step.
     Rollout {
         /// The program.
@@ -88,7 +95,9 @@ impl Event {
     pub fn process(&self) -> Option<ProcessId> {
         match self {
             Event::State { process, .. } => *process,
-            Event::Beside { process, .. } | Event::Killed { process, .. } => Some(*process),
+            Event::Beside { process, .. } | Event::Killed { process, .. } | Event::Held { process, .. } => {
+                Some(*process)
+            }
             Event::Rollout { .. }
             | Event::Scaled { .. }
             | Event::NotScaled { .. }
@@ -104,7 +113,9 @@ impl Event {
             Event::State { to, .. } => *to == "crash-looping" || *to == "backoff",
             Event::Killed { .. } | Event::NotScaled { .. } | Event::Hurried { .. } => true,
             Event::Rollout { step, .. } => step.starts_with("held"),
-            Event::Beside { .. } | Event::Scaled { .. } | Event::ShuttingDown { .. } => false,
+            Event::Beside { .. } | Event::Held { .. } | Event::Scaled { .. } | Event::ShuttingDown { .. } => {
+                false
+            }
         }
     }
 
@@ -115,6 +126,7 @@ impl Event {
             Event::State { program, .. }
             | Event::Beside { program, .. }
             | Event::Killed { program, .. }
+            | Event::Held { program, .. }
             | Event::Rollout { program, .. }
             | Event::Scaled { program, .. }
             | Event::NotScaled { program, .. } => Some(program),
@@ -138,6 +150,9 @@ impl fmt::Display for Event {
             }
             Event::Killed { program, had_job: true, .. } => {
                 write!(f, "{program}: a process is killed in the middle of a job, the hard limit is over")
+            }
+            Event::Held { program, .. } => {
+                write!(f, "{program}: a process has no handler for its stop signal: it gets it after its job")
             }
             Event::Rollout { program, step } => write!(f, "{program} restart: {step}"),
             Event::Scaled { program, from, to, why } => write!(f, "{program} scaled {from} -> {to}: {why}"),

@@ -8,7 +8,7 @@ use super::event::Event;
 use super::floor::Floor;
 use super::moment::Moment;
 use super::rollout::Rollout;
-use super::slot::{Beside, Context, Ended, Fate, Slot};
+use super::slot::{Beside, Context, Ended, Fate, Slot, lifetime_end};
 use super::state::{End, ProcessId, State, Up};
 use crate::config::{Processes, Program, ProgramName, Replace, change};
 use crate::limits::{away_max, leaving_max};
@@ -381,10 +381,12 @@ impl Pool {
         }
         let is_wanted = self.is_up && number < self.count;
         let (mut cx, slots) = self.split(now, floor);
-        let process = cx.floor.admit(cx.name, number);
+        let is_worker = !cx.program.functions.is_empty();
+        let process = cx.floor.admit(cx.name, number, is_worker);
+        let expires = lifetime_end(&mut cx, spawned);
         let slot = slots.entry(number).or_insert_with(|| Slot::new(now, number));
         slot.fate = if is_wanted { Fate::Keep } else { Fate::Remove };
-        slot.adopt(&mut cx, Up { process, spawned, version: 1, expires: None });
+        slot.adopt(&mut cx, Up { process, spawned, is_worker, version: 1, expires });
         if !is_kept || !is_wanted {
             slot.drain(&mut cx, "left by the last manager");
         }
@@ -415,12 +417,6 @@ impl Pool {
             if let Some(rest) = floor.remains.get_mut(process) {
                 rest.leave.hurry(now);
             }
-        }
-    }
-
-    pub(crate) fn handle_job_ended(&mut self, now: Moment, number: u32, process: ProcessId) {
-        if let Some(slot) = self.slots.get_mut(&number) {
-            slot.handle_job_ended(now, process);
         }
     }
 

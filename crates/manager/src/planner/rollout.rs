@@ -188,8 +188,10 @@ impl Pool {
         let is_stale = |slot: &&Slot| {
             slot.fate == Fate::Keep && slot.state.up().is_some_and(|up| up.version != self.version)
         };
+        // The old ones may still take jobs.
         let is_leaving = |slot: &Slot| {
-            slot.fate == Fate::Keep && matches!(slot.state, State::Draining(_) | State::Stopping(_))
+            let is_told = matches!(slot.state, State::Draining(_) | State::Stopping(_));
+            slot.beside != Beside::None || (slot.fate == Fate::Keep && is_told)
         };
         let mut stale = self.slots.values().filter(is_stale).peekable();
         let is_done = stale.peek().is_none();

@@ -4,7 +4,7 @@
 //! Never: decides how many places there are, or which version a process has.
 
 use super::event::Event;
-use super::floor::{Action, Floor};
+use super::floor::{Action, Floor, Sight};
 use super::leave::Leave;
 use super::moment::Moment;
 use super::state::{End, ProcessId, State, Up};
@@ -151,6 +151,7 @@ impl Slot {
         self.state = state;
         self.since = cx.now;
         self.why = why;
+        self.waits_for_rest = false;
     }
 
     /// A place whose process another manager left behind.
@@ -193,14 +194,15 @@ impl Slot {
     }
 
     fn spawn_process(&mut self, cx: &mut Context<'_>, program: &Arc<Program>, version: u64) -> Up {
-        let process = cx.floor.admit(cx.name, self.number);
+        let is_worker = !program.functions.is_empty();
+        let process = cx.floor.admit(cx.name, self.number, is_worker);
         cx.floor.act(Action::Spawn {
             process,
             name: cx.name.clone(),
             slot: self.number,
             program: Arc::clone(program),
         });
-        Up { process, spawned: cx.now, version, expires: lifetime_end(cx) }
+        Up { process, spawned: cx.now, is_worker, version, expires: lifetime_end(cx, cx.now) }
     }
 
     /// Spawns the process that takes over when it is ready.
@@ -459,13 +461,15 @@ impl Slot {
     /// Does what is due by the clock; says what a process that was not ready in time means.
     pub(crate) fn handle_time(&mut self, cx: &mut Context<'_>) -> Ended {
         if let State::Stopping(leave) | State::Draining(leave) = &mut self.state {
-            cx.floor.kill_if_due(cx.now, cx.name, leave);
+            let word = cx.floor.word(leave.process);
+            cx.floor.see_off(cx.now, cx.name, leave, &word, false);
         }
         if let Beside::Leaving(leave) = &mut self.beside {
-            cx.floor.kill_if_due(cx.now, cx.name, leave);
+            let word = cx.floor.word(leave.process);
+            cx.floor.see_off(cx.now, cx.name, leave, &word, false);
         }
         let (now, program) = (cx.now, cx.program);
-        let by_time = |up: &Up| program.functions.is_empty() && now.since(up.spawned) >= program.ready.after;
+        let by_time = |up: &Up| !up.is_worker && now.since(up.spawned) >= program.ready.after;
         if let State::Starting(up) = &self.state
             && by_time(up)
         {
@@ -485,49 +489,77 @@ impl Slot {
         let is_late = |up: &Up, floor: &Floor| {
             ready_deadline(up, cx.program, floor).is_some_and(|deadline| cx.now >= deadline)
         };
-        let why = "no job server listed it with its functions in time";
         if let Beside::Successor(up) = &self.beside
             && is_late(up, cx.floor)
         {
-            let version = up.version;
-            self.leave_beside(cx);
-            self.retry_later(cx);
-            return Ended::Failed { unready: Some(version) };
+            let (process, version) = (up.process, up.version);
+            return match sight(cx, process) {
+                Ok(why) => {
+                    self.handle_ready(cx, process, &why);
+                    Ended::AsWanted
+                }
+                Err(why) => {
+                    self.note_beside(cx, process, format!("has a successor that is given up: {why}"));
+                    self.leave_beside(cx);
+                    self.retry_later(cx);
+                    Ended::Failed { unready: Some(version) }
+                }
+            };
         }
         if let State::Starting(up) = &self.state
             && is_late(up, cx.floor)
         {
             let (process, version) = (up.process, up.version);
-            self.next = self.count_failure(cx);
-            let leave = tell_to_leave(cx, process);
-            self.set(cx, State::Stopping(leave), why);
-            return Ended::Failed { unready: Some(version) };
+            return match sight(cx, process) {
+                Ok(why) => {
+                    self.handle_ready(cx, process, &why);
+                    Ended::AsWanted
+                }
+                Err(why) => {
+                    self.next = self.count_failure(cx);
+                    let leave = tell_to_leave(cx, process);
+                    self.set(cx, State::Stopping(leave), why);
+                    Ended::Failed { unready: Some(version) }
+                }
+            };
         }
         Ended::AsWanted
     }
 
-    /// The job of a process ended.
-    pub(crate) fn handle_job_ended(&mut self, now: Moment, process: ProcessId) {
-        if let State::Stopping(leave) | State::Draining(leave) = &mut self.state
-            && leave.process == process
-        {
-            leave.handle_job_ended(now);
-        }
-        if let Beside::Leaving(leave) = &mut self.beside
-            && leave.process == process
-        {
-            leave.handle_job_ended(now);
+    /// The leave of each of its processes that was told to leave.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &Leave> {
+        let main = match &self.state {
+            State::Stopping(leave) | State::Draining(leave) => Some(leave),
+            State::Starting(_)
+            | State::Running(_)
+            | State::Backoff { .. }
+            | State::Exited
+            | State::CrashLooping => None,
+        };
+        let beside = match &self.beside {
+            Beside::Leaving(leave) => Some(leave),
+            Beside::None | Beside::Successor(_) => None,
+        };
+        main.into_iter().chain(beside)
+    }
+
+    pub(crate) fn leave_mut(&mut self, process: ProcessId) -> Option<&mut Leave> {
+        match (&mut self.state, &mut self.beside) {
+            (State::Stopping(leave) | State::Draining(leave), _) if leave.process == process => Some(leave),
+            (_, Beside::Leaving(leave)) if leave.process == process => Some(leave),
+            _ => None,
         }
     }
 
     /// When to look at it again. `may_expire`: its process can give way to another one now.
     pub(crate) fn deadline(&self, program: &Program, floor: &Floor, may_expire: bool) -> Option<Moment> {
-        let of_leave = |leave: &Leave| leave.deadline(floor.has_job(leave.process));
+        let of_leave = |leave: &Leave| leave.deadline(&floor.word(leave.process));
         let of_start = |up: &Up| {
-            if program.functions.is_empty() {
-                return Some(up.spawned + program.ready.after);
+            if up.is_worker {
+                ready_deadline(up, program, floor)
+            } else {
+                Some(up.spawned + program.ready.after)
             }
-            ready_deadline(up, program, floor)
         };
         let main = match &self.state {
             State::Starting(up) => of_start(up),
@@ -562,21 +594,31 @@ pub(crate) fn pause(program: &Program, failures: u32) -> Duration {
 
 /// When a process that is listed by no job server yet is given up; only time in which one answers counts.
 fn ready_deadline(up: &Up, program: &Program, floor: &Floor) -> Option<Moment> {
-    if program.functions.is_empty() {
+    if !up.is_worker {
         return None;
     }
     Some(up.spawned.max(floor.servers_since?) + program.ready.within?)
 }
 
-fn tell_to_leave(cx: &mut Context<'_>, process: ProcessId) -> Leave {
-    cx.floor.act(Action::Stop { process, group: cx.program.stop.group });
-    Leave::of(cx.now, process, &cx.program.stop)
+/// Whether a process that no job server lists for certain in time is one that works all the same, and why.
+fn sight(cx: &Context<'_>, process: ProcessId) -> Result<String, String> {
+    match cx.floor.live.get(&process).map(|live| &live.sight) {
+        Some(Sight::Likely(seen)) => Ok(format!("no job server lists it for certain, but {seen}")),
+        Some(Sight::Unseen(seen)) => {
+            Err(format!("no job server listed it with its functions in time: {seen}"))
+        }
+        None => Err("no job server listed it with its functions in time".to_owned()),
+    }
 }
 
-/// When a process that is spawned now has lived long enough: up to the jitter earlier.
-fn lifetime_end(cx: &mut Context<'_>) -> Option<Moment> {
+fn tell_to_leave(cx: &mut Context<'_>, process: ProcessId) -> Leave {
+    cx.floor.tell_to_leave(cx.now, process, false, &cx.program.stop)
+}
+
+/// When a process that was spawned then has lived long enough: up to the jitter earlier.
+pub(crate) fn lifetime_end(cx: &mut Context<'_>, spawned: Moment) -> Option<Moment> {
     let lifetime = cx.program.lifetime?;
     let jitter = cx.program.lifetime_jitter.clamp(0.0, 1.0);
     let mean = lifetime.mul_f64(1.0 - jitter / 2.0);
-    Some(cx.now + cx.floor.random.around(mean, jitter / (2.0 - jitter)))
+    Some(spawned + cx.floor.random.around(mean, jitter / (2.0 - jitter)))
 }

@@ -10,8 +10,7 @@ use crate::config::{Config, Diff};
 use crate::limits::CONTROL_REQUESTS_AT_ONCE;
 use crate::planner::{Command, Moment, Pick, PlaceStatus, PoolStatus, ProcessId, ProcessRole, Scale};
 use crate::protocol::{ProcessStatus, ProgramStatus, Reply, Request, Status};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -112,8 +111,11 @@ impl Runner {
         let (_, places) = self.picked(what)?;
         let mut sent = 0_usize;
         for process in places.into_iter().filter_map(|(_, process)| process) {
-            let Some(facts) = self.processes.get(&process).filter(|facts| !facts.has_ended) else { continue };
-            kill(Pid::from_raw(facts.pid), signal)
+            let Some(facts) = self.processes.get(&process).filter(|facts| !facts.has_ended()) else {
+                continue;
+            };
+            facts
+                .send(signal, false)
                 .map_err(|error| format!("cannot send {signal} to pid {}: {}", facts.pid, error.desc()))?;
             sent += 1;
         }

@@ -9,23 +9,22 @@ use super::notify;
 use super::proc;
 use crate::config::{LogTarget, Program};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::stat::Mode;
-use nix::unistd::{Uid, pipe2, setgid, setgroups, setuid};
+use nix::unistd::{Uid, fchown, pipe2, setgid, setgroups, setuid};
 use rustix::process::Resource;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// The variable that says which place a process has, as `mail:0`.
 pub const PLACE_VARIABLE: &str = "GEARMAN_MANAGER_PROCESS";
 
-/// The variable that says which manager it belongs to, by its state folder.
+/// The variable that says which manager it belongs to, by the mark of its state folder.
 pub(crate) const STATE_VARIABLE: &str = "GEARMAN_MANAGER_STATE";
 
 #[derive(Debug)]
@@ -46,15 +45,16 @@ pub(crate) fn spawn(
     program: &Program,
     account: Option<Arc<Account>>,
     place: &str,
-    state_folder: &Path,
+    mark: &str,
 ) -> io::Result<Spawned> {
     let words = &program.command.words;
     let (first, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(first);
     command.args(arguments).current_dir(&program.directory).stdin(Stdio::null()).process_group(0);
     set_environment(&mut command, program, account.as_deref());
-    command.env(PLACE_VARIABLE, place).env(STATE_VARIABLE, state_folder);
-    let stdout = output_pipe()?;
+    command.env(PLACE_VARIABLE, place).env(STATE_VARIABLE, mark);
+    let user = account.as_ref().map(|who| who.user);
+    let stdout = output_pipe(user)?;
     command.stdout(stdout.child.try_clone()?);
     let stderr = match program.stderr {
         LogTarget::Stdout => {
@@ -62,7 +62,7 @@ pub(crate) fn spawn(
             None
         }
         LogTarget::Manager | LogTarget::Nowhere | LogTarget::File(_) => {
-            let stderr = output_pipe()?;
+            let stderr = output_pipe(user)?;
             command.stderr(stderr.child);
             Some(stderr.ours)
         }
@@ -96,8 +96,13 @@ struct Pipe {
 
 /// A pipe of which the child holds both ends: when the manager is killed, the child's output waits in it for the
 /// next manager, and does not end the child with SIGPIPE.
-fn output_pipe() -> io::Result<Pipe> {
+///
+/// It belongs to the child's user, who may open it again, as `/dev/stdout`.
+fn output_pipe(user: Option<Uid>) -> io::Result<Pipe> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+    if Uid::effective().is_root() {
+        fchown(&write, user, None)?;
+    }
     fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let path = format!("/proc/self/fd/{}", write.as_raw_fd());
     let both = OpenOptions::new().read(true).write(true).open(path)?;
@@ -128,9 +133,16 @@ fn prepare_child(command: &mut Command, account: Option<Arc<Account>>, umask: Op
     let descriptors = descriptors::of_children();
     // SAFETY: the closure runs in the child of a process with threads, where only async-signal-safe calls are
     // allowed. It allocates nothing (the group list was made before, a failed call is a plain number), takes no
-    // lock, and makes the system calls sigprocmask, prlimit, umask, setgroups, setgid and setuid.
+    // lock, and makes the system calls sigaction, sigprocmask, prlimit, umask, setgroups, setgid and setuid, all of them
+    // on that list or plain calls of the kernel. The default disposition installs no handler, so that `signal` brings no
+    // code of ours to run.
     unsafe {
         command.pre_exec(move || {
+            for it in Signal::iterator() {
+                // What the manager was started with, as under nohup, is no concern of the child. KILL and STOP are
+                // refused, which is fine.
+                let _refused = signal(it, SigHandler::SigDfl);
+            }
             SigSet::empty().thread_set_mask()?;
             if let Some(limit) = &descriptors {
                 rustix::process::setrlimit(Resource::Nofile, *limit)?;

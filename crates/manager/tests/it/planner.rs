@@ -1,9 +1,9 @@
 //! What the planner does, case by case.
 
-use crate::world::{World, config, name, program, secs, worker};
+use crate::world::{Process, World, config, name, program, secs, worker};
 use geartrain_manager::config::{Backoff, Config, Program, Replace, Restart, Stop};
 use geartrain_manager::limits::JOB_PATIENCE;
-use geartrain_manager::planner::{Command, End, Moment, Pick, ProcessRole, Scale};
+use geartrain_manager::planner::{Command, End, Job, Moment, Pick, ProcessRole, Scale, Sight};
 use std::time::Duration;
 
 fn command(world: &mut World, command: &Command) -> Result<String, String> {
@@ -290,11 +290,11 @@ fn a_canary_that_is_never_listed_is_taken_back() {
 #[test]
 fn without_a_job_server_nobody_is_given_up() {
     let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
-    world.planner.handle_servers(world.now, false);
+    world.answer(false);
     world.pass(secs(600));
     assert_eq!(world.staying("a").len(), 2);
     assert_eq!(world.place("a", 0).restarts, 0);
-    world.planner.handle_servers(world.now, true);
+    world.answer(true);
     world.pass(secs(29));
     assert_eq!(world.staying("a").len(), 2);
     world.pass(secs(1));
@@ -384,7 +384,10 @@ fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() 
     while let Some(action) = world.planner.poll_action() {
         actions.push(format!("{action:?}"));
     }
-    assert!(actions.contains(&format!("Stop {{ process: {leader:?}, group: true }}")), "{actions:?}");
+    assert!(
+        actions.contains(&format!("Stop {{ process: {leader:?}, group: true, spare: false }}")),
+        "{actions:?}"
+    );
     assert!(
         actions.iter().any(|it| it.starts_with("Spawn")),
         "the place does not wait for them: {actions:?}"
@@ -639,7 +642,10 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
         std::iter::from_fn(|| planner.poll_action()).map(|action| format!("{action:?}")).collect();
     assert!(!actions.iter().any(|it| it.starts_with("Spawn")), "{actions:?}");
     for process in [stopped, surplus] {
-        assert!(actions.contains(&format!("Stop {{ process: {process:?}, group: false }}")), "{actions:?}");
+        assert!(
+            actions.contains(&format!("Stop {{ process: {process:?}, group: false, spare: false }}")),
+            "{actions:?}"
+        );
     }
     let states = |planner: &geartrain_manager::planner::Planner| -> Vec<&str> {
         planner.status()[0].places.iter().map(|place| place.state).collect()
@@ -649,4 +655,151 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
     planner.handle_exited(now, surplus, &End::Unknown, false);
     assert_eq!(states(&planner), ["running", "starting"]);
     assert_eq!(planner.place_of(kept), Some(("a".to_owned(), 0)));
+}
+
+#[test]
+fn a_job_keeps_its_protection_while_the_servers_are_silent() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    let busy = world.staying("a")[0];
+    world.job(busy, true);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    world.answer(false);
+    world.pass(JOB_PATIENCE - secs(1));
+    assert!(world.killed.is_empty());
+    world.pass(secs(1));
+    assert!(world.killed.contains(&busy));
+}
+
+#[test]
+fn nobody_is_killed_by_what_the_servers_said_before_patience_was_over() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    let process = world.staying("a")[0];
+    world.job(process, false);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    // It was given a job before it heard the signal, and then the servers fell silent.
+    world.answer(false);
+    world.pass(secs(61));
+    assert!(world.killed.is_empty(), "the word is older than the end of patience");
+    world.processes.get_mut(&process).unwrap().job = Job::Sure { since: world.now };
+    world.answer(true);
+    world.pass(secs(600));
+    assert!(world.killed.is_empty());
+    world.job(process, false);
+    world.pass(secs(2));
+    assert!(world.killed.contains(&process));
+}
+
+#[test]
+fn the_rest_of_a_group_keeps_the_protection_of_its_job() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    let process = world.staying("a")[0];
+    world.job(process, true);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    // A shell that dies of the signal leaves its child, which has the job.
+    world.exit_with_rest(process, &End::Signal("SIGTERM"));
+    world.pass(secs(600));
+    assert!(world.killed.is_empty());
+    world.job(process, false);
+    world.pass(secs(2));
+    assert!(world.killed.contains(&process));
+}
+
+#[test]
+fn a_stray_with_a_job_keeps_its_own_patience() {
+    let patience = Some(secs(200));
+    let of = Program {
+        stop: geartrain_manager::config::Stop { patience, ..worker("v1", 1, 1).stop },
+        ..worker("v1", 1, 1)
+    };
+    let mut stray = None;
+    let mut world = World::with_orphans(1, config([]), |world| {
+        let orphan = Process::orphan("gone", &of, Moment::after_boot(secs(10)));
+        stray = Some(world.orphan("gone", 0, true, orphan));
+    });
+    let stray = stray.unwrap();
+    world.pass(secs(199));
+    assert!(world.killed.is_empty(), "its own patience counts, though its program is no more");
+    world.job(stray, true);
+    world.pass(secs(600));
+    assert!(world.killed.is_empty());
+    world.job(stray, false);
+    world.pass(secs(2));
+    assert!(world.killed.contains(&stray));
+}
+
+#[test]
+fn a_worker_that_would_die_of_its_signal_gets_it_after_its_job() {
+    let mut world = World::new(1, config([]));
+    world.are_frail = true;
+    world.reconfigure(config([("a", worker("v1", 2, 2))]));
+    world.ready_all();
+    let (busy, idle) = (world.staying("a")[0], world.staying("a")[1]);
+    world.job(busy, true);
+    world.job(idle, false);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    world.pass(Duration::ZERO);
+    assert!(world.processes[&busy].held.is_some() && world.processes[&idle].held.is_none());
+    world.pass(secs(600));
+    assert!(world.processes[&busy].held.is_some(), "patience is over, its job is not");
+    world.job(busy, false);
+    assert_eq!(world.processes[&busy].held, None);
+    world.exit(busy, &End::Signal("SIGTERM"));
+    world.exit(idle, &End::Signal("SIGTERM"));
+    assert_eq!(world.place("a", 0).state, "exited");
+}
+
+#[test]
+fn where_nobody_knows_who_has_the_job_a_signal_is_held_up_to_patience() {
+    let mut world = World::new(1, config([]));
+    world.are_frail = true;
+    world.reconfigure(config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    let process = world.staying("a")[0];
+    world.set_job(process, Job::Maybe);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    world.pass(secs(59));
+    assert!(world.processes[&process].held.is_some());
+    world.pass(secs(1));
+    assert_eq!(world.processes[&process].held, None);
+}
+
+#[test]
+fn a_worker_that_only_seems_to_be_listed_is_not_given_up() {
+    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
+    let (likely, unseen) = (world.staying("a")[0], world.staying("a")[1]);
+    world.planner.handle_sight(likely, Sight::Likely("s lists one from 172.17.0.1".to_owned()));
+    world.planner.handle_sight(unseen, Sight::Unseen("it has no connection to s".to_owned()));
+    world.pass(secs(29));
+    assert_eq!(world.place("a", 0).state, "starting");
+    world.pass(secs(1));
+    let (first, second) = (world.place("a", 0), world.place("a", 1));
+    assert_eq!((first.state, second.state), ("running", "stopping"));
+    assert_eq!(first.why, "no job server lists it for certain, but s lists one from 172.17.0.1");
+    assert_eq!(second.why, "no job server listed it with its functions in time: it has no connection to s");
+}
+
+#[test]
+fn an_adopted_process_has_its_lifetime_and_what_was_wanted_is_wanted_again() {
+    use geartrain_manager::planner::Wish;
+    let of = Program { lifetime: Some(secs(2000)), lifetime_jitter: 0.0, ..worker("v1", 1, 4) };
+    let mut world =
+        World::with_orphans(1, config([("a", of.clone()), ("b", program("v1", 1, 1))]), |world| {
+            let wish = Wish { count: 3, is_by_hand: true, is_up: true, min: 1, max: 4 };
+            world.planner.restore("a", &wish);
+            world.planner.restore("b", &Wish { count: 1, is_by_hand: false, is_up: false, min: 1, max: 1 });
+            for number in 0..3 {
+                let facts = Process::orphan("a", &of, Moment::after_boot(secs(10)));
+                world.orphan("a", number, true, facts);
+            }
+        });
+    assert_eq!(world.staying("a").len(), 3, "those above the lower end stay");
+    assert!(world.staying("b").is_empty(), "what was stopped by hand stays stopped");
+    world.ready_all();
+    world.pass(secs(1009));
+    assert_eq!(world.staying("a").len(), 3);
+    world.pass(secs(1));
+    assert_eq!(world.staying("a").len(), 4, "their lifetime counts from their start");
 }

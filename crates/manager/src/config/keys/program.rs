@@ -67,7 +67,7 @@ pub const PROGRAM: &[Key<Program>] = &[
         takes: "a list of names",
         default: "[]",
         example: "[\"resize\", \"crop\"]",
-        effect: Effect::Live,
+        effect: Effect::Restart,
         set: |program, given| {
             let functions = given.list()?;
             let is_name = |name: &String| (1..=FUNCTION_BYTES_MAX).contains(&name.len());
@@ -213,7 +213,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "ready-within",
-        help: "How long a process may take until a job server lists it as able to do its `functions`; it is ended then, and has failed",
+        help: "How long a process may take until a job server lists it as able to do its `functions`; it is ended then, and has failed, unless a new worker of them may be it",
         takes: "a time from 1s to 1d, or \"none\"",
         default: "\"30s\"",
         example: "\"2m\"",
@@ -226,7 +226,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-signal",
-        help: "Signal that asks a process for its end",
+        help: "Signal that asks a process for its end: that which counted when it was started; one that it would die of waits until its job is over",
         takes: "TERM, INT, QUIT, HUP, USR1, USR2, ALRM, WINCH or KILL",
         default: "\"TERM\"",
         example: "\"QUIT\"",
@@ -239,7 +239,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-group",
-        help: "Whether all of its process group get the stop signal, or the process alone (a kill is always for all)",
+        help: "Whether all of its process group get the stop signal, or the process alone (a kill is always for all); as it was when the process was started",
         takes: "true or false",
         default: "false",
         example: "true",
@@ -252,7 +252,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-patience",
-        help: "How long a process may go on with its job, after the stop signal, before its process group is killed",
+        help: "How long a process may go on, after it was told to leave, before its process group is killed; while it may be in the middle of a job, `stop-patience-job` counts",
         takes: "a time from 0s to 7d, or \"none\": it is never killed",
         default: "\"1m\"",
         example: "\"10m\"",
@@ -265,7 +265,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-patience-job",
-        help: "How long it may go on, after the stop signal, while it is known to be in the middle of a job; never less than `stop-patience`",
+        help: "How long it may go on, after it was told to leave, while it may be in the middle of a job; never less than `stop-patience`",
         takes: "a time from 0s to 30d, or \"none\": as long as the job takes",
         default: "\"1h\"",
         example: "\"6h\"",
