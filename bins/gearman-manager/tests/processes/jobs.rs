@@ -18,12 +18,12 @@ with_both_servers!(
     a_job_of_a_program_that_is_gone_is_spared,
 );
 
-/// A command of a job that runs until its test lets it end.
-fn long_job(manager_folder: &str) -> String {
-    format!("sh -c \"while [ ! -e {manager_folder}/go ]; do sleep 0.05; done; echo done\"")
+/// A command of a job that runs until its test lets it end, and notes that it began.
+fn long_job(folder: &str) -> String {
+    format!("sh -c \"echo run >> {folder}/runs; while [ ! -e {folder}/go ]; do sleep 0.05; done; echo done\"")
 }
 
-/// Lets the job end, and says what its client got.
+/// Lets the job end, and says what its client got; it was begun once.
 fn finish(manager: &Manager, mut client: Child) -> String {
     fs::write(manager.path("go"), "").unwrap();
     let mut has_ended = false;
@@ -31,6 +31,7 @@ fn finish(manager: &Manager, mut client: Child) -> String {
         has_ended = client.try_wait().unwrap().is_some();
         has_ended
     });
+    assert_eq!(fs::read_to_string(manager.path("runs")).unwrap(), "run\n", "the job began again");
     String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap()
 }
 

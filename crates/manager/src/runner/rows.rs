@@ -156,9 +156,15 @@ impl Rows {
         }
         let is_open = |it: &Claimant<'_>| it.is_unready && !it.is_rest && !self.is_listed(it);
         let are_others = || !claimants.iter().map(|it| it.process).eq(self.looked_for.iter().copied());
+        // Whoever had it may be gone from the server by now.
+        let is_free = |row: &Row| {
+            let freed = row.freed.filter(|freed| row.owner.is_none() && now.since(*freed) > STALE);
+            freed.is_some_and(|freed| self.looked.is_none_or(|looked| looked <= freed + STALE))
+        };
         claimants.iter().any(is_open)
             && (self.has_changed
                 || are_others()
+                || self.rows.values().any(is_free)
                 || self.looked.is_none_or(|looked| now.since(looked) >= LOOK_AGAIN))
     }
 
@@ -304,7 +310,9 @@ impl Rows {
         for key in keys {
             if let Some(row) = self.rows.get_mut(&key) {
                 row.owner = Some(owner);
-                row.freed = None;
+                if !matches!(owner, Owner::Counted(_)) {
+                    row.freed = None;
+                }
             }
         }
     }

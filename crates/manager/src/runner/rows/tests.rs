@@ -189,3 +189,22 @@ fn what_is_left_of_a_group_keeps_its_rows_until_nothing_is_left() {
     rows.handle_gone(at(103), ProcessId(1));
     assert!(rows.of(ProcessId(1)).next().is_none());
 }
+
+#[test]
+fn a_row_whose_number_was_given_again_is_that_of_the_next_process() {
+    let f = functions("f");
+    let first = [claimant(1, &f)];
+    let workers = [row("7 127.0.0.1 f", None, None)];
+    let mut rows = rows(&workers, &first, &sockets(&["1 127.0.0.1:5001"]));
+    assert_eq!(listed(&rows, &first), [1]);
+    rows.handle_gone(at(110), ProcessId(1));
+    // The server was not asked while the number was free, and may still list the dead one.
+    let second = [Claimant { spawned: at(110), ..claimant(2, &f) }];
+    let connection = sockets(&["2 127.0.0.1:5002"]);
+    for (now, expected) in [(at(110), vec![]), (at(112), vec![2])] {
+        rows.take(now, now, &seen(&workers), false);
+        assert!(rows.is_look_due(now, &second));
+        rows.look(now, &second, &connection);
+        assert_eq!(listed(&rows, &second), expected);
+    }
+}
