@@ -40,6 +40,9 @@ _gearman__manager() {
             gearman__manager__subcmd__ctl,shutdown)
                 cmd="gearman__manager__subcmd__ctl__subcmd__shutdown"
                 ;;
+            gearman__manager__subcmd__ctl,signal)
+                cmd="gearman__manager__subcmd__ctl__subcmd__signal"
+                ;;
             gearman__manager__subcmd__ctl,start)
                 cmd="gearman__manager__subcmd__ctl__subcmd__start"
                 ;;
@@ -94,7 +97,7 @@ _gearman__manager() {
             return 0
             ;;
         gearman__subcmd__manager__subcmd__ctl)
-            opts="-s -h --socket --json --help status start stop restart scale tail reread update shutdown"
+            opts="-s -h --socket --json --help status start stop signal restart scale tail reread update shutdown"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -203,6 +206,28 @@ _gearman__manager() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        gearman__subcmd__manager__subcmd__ctl__subcmd__signal)
+            opts="-s -h --socket --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         gearman__subcmd__manager__subcmd__ctl__subcmd__start)
             opts="-s -h --socket --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -248,7 +273,7 @@ _gearman__manager() {
             return 0
             ;;
         gearman__subcmd__manager__subcmd__ctl__subcmd__stop)
-            opts="-s -h --socket --json --help"
+            opts="-s -h --now --socket --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

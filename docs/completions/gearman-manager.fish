@@ -37,18 +37,19 @@ complete -c gearman-manager -n "__fish_gearman_manager_needs_command" -f -a "che
 complete -c gearman-manager -n "__fish_gearman_manager_needs_command" -f -a "import" -d 'Make a configuration file from that of GearmanManager or supervisord, and say what each key became'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand run" -s c -l config -d 'Configuration file' -r -F
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand run" -s h -l help -d 'Print help'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -s s -l socket -d 'Control socket of the manager' -r -F
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -l json -d 'Print what comes as JSON, a line each'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -s h -l help -d 'Print help'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "status" -d 'Show all processes'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "start" -d 'Start what does not run; a held crash loop is tried again'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "stop" -d 'Stop, and leave stopped'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "restart" -d 'Replace processes by new ones, the first one as a canary'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "scale" -d 'Change the number of processes'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "tail" -d 'Show the last lines that processes wrote'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "reread" -d 'Show what the configuration file would change'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "update" -d 'Take the configuration file over'
-complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop restart scale tail reread update shutdown" -f -a "shutdown" -d 'Stop all programs, then the manager; returns when it has ended'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -s s -l socket -d 'Control socket of the manager' -r -F
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -l json -d 'Print what comes as JSON, a line each'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -s h -l help -d 'Print help'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "status" -d 'Show all processes'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "start" -d 'Start what does not run; a held crash loop is tried again'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "stop" -d 'Stop, and leave stopped'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "signal" -d 'Send a signal to processes, and nothing more'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "restart" -d 'Replace processes by new ones, the first one as a canary'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "scale" -d 'Change the number of processes'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "tail" -d 'Show the last lines that processes wrote'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "reread" -d 'Show what the configuration file would change'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "update" -d 'Take the configuration file over'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and not __fish_seen_subcommand_from status start stop signal restart scale tail reread update shutdown" -f -a "shutdown" -d 'Stop all programs, then the manager; returns when it has ended'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from status" -s s -l socket -d 'Control socket of the manager' -r -F
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from status" -l json -d 'Print what comes as JSON, a line each'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
@@ -56,8 +57,12 @@ complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from start" -l json -d 'Print what comes as JSON, a line each'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from stop" -s s -l socket -d 'Control socket of the manager' -r -F
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from stop" -l now -d 'Kill at once, in the middle of a job or not; also what was told to stop before'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from stop" -l json -d 'Print what comes as JSON, a line each'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from signal" -s s -l socket -d 'Control socket of the manager' -r -F
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from signal" -l json -d 'Print what comes as JSON, a line each'
+complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from signal" -s h -l help -d 'Print help'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from restart" -s s -l socket -d 'Control socket of the manager' -r -F
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from restart" -l json -d 'Print what comes as JSON, a line each'
 complete -c gearman-manager -n "__fish_gearman_manager_using_subcommand ctl; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'

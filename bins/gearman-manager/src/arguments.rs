@@ -81,6 +81,16 @@ pub(crate) enum CtlAction {
     Stop {
         /// NAME, NAME:NUMBER or all
         what: String,
+        /// Kill at once, in the middle of a job or not; also what was told to stop before
+        #[arg(long)]
+        now: bool,
+    },
+    /// Send a signal to processes, and nothing more
+    Signal {
+        /// NAME, NAME:NUMBER or all
+        what: String,
+        /// HUP, USR1 or any other name of a signal
+        signal: String,
     },
     /// Replace processes by new ones, the first one as a canary
     Restart {

@@ -25,7 +25,8 @@ pub(crate) fn ctl(arguments: &Ctl) -> anyhow::Result<Exit> {
     let request = match &arguments.action {
         CtlAction::Status { .. } => Request::Status,
         CtlAction::Start { what } => Request::Start { what: what.clone() },
-        CtlAction::Stop { what } => Request::Stop { what: what.clone() },
+        CtlAction::Stop { what, now } => Request::Stop { what: what.clone(), now: *now },
+        CtlAction::Signal { what, signal } => Request::Signal { what: what.clone(), signal: signal.clone() },
         CtlAction::Restart { what } => Request::Restart { what: what.clone() },
         CtlAction::Scale { program, to } => {
             if Scale::parse(to).is_none() {

@@ -30,7 +30,7 @@ are replaced, one after the other (`restart`), or the key counts from the manage
 
 const PROGRAMS: &str = "
 A program is a command of which one or many processes run. `command` is all it needs. Its name has 1 to 64 letters,
-digits, `.`, `-` and `_`, a letter or digit first; one with a `.` stands in quotes.
+digits, `.`, `-` and `_`, a letter or digit first, and is not `all`; one with a `.` stands in quotes.
 ";
 
 const SCALING: &str = "
@@ -45,10 +45,11 @@ const CLOSING: &str = "
 there and the other supervisor does otherwise than we do, its default is written out, so that programs go on as before.
 A value that is wrong there as well is refused with its section and key, and nothing is written.
 
-- **GearmanManager** loads the files of `worker_dir` itself and registers a function for each. Here a worker of yours
-  does (`--worker`, by default `php worker.php`): its arguments are the functions, and its environment has
-  `GEARMAN_SERVERS`, `WORKER_DIR` and, where they are set, `WORKER_PREFIX`, `WORKER_MAX_RUNS` and `WORKER_TIMEOUTS`
-  (`resize=30,crop=300`). There is a program `all` for the processes that do every function, and one for each function
+- **GearmanManager** loads the files of `worker_dir` itself and registers a function for each. Here a worker does
+  (`--worker`, by default `php worker.php`; [packaging/worker.php](../packaging/worker.php) is one for the PHP extension,
+  to be put beside the file): its arguments are the functions, and its environment has `GEARMAN_SERVERS`, `WORKER_DIR`
+  and, where they are set, `WORKER_PREFIX`, `WORKER_MAX_RUNS` and `WORKER_TIMEOUTS` (`resize=30,crop=300`). There is a
+  program `shared` for the processes that do every function, and one for each function
   that has processes of its own, as many as GearmanManager would start. Import on the machine of the workers: the
   functions are the files of `worker_dir`.
 - **supervisord**: a program section becomes a program; where its processes differ in command, environment or folder

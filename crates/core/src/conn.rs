@@ -40,6 +40,7 @@ pub(crate) struct Ability {
 pub(crate) struct Conn {
     pub(crate) descriptor: i32,
     pub(crate) address: Box<str>,
+    pub(crate) port: Option<u16>,
     pub(crate) client_id: Box<[u8]>,
     /// Whether it gets `WORK_EXCEPTION` instead of `WORK_FAIL`.
     pub(crate) exceptions: bool,
@@ -73,6 +74,7 @@ impl Conn {
         Self {
             descriptor,
             address: address.into(),
+            port: None,
             client_id: Box::default(),
             exceptions,
             sleep: Sleep::Awake,

@@ -95,6 +95,15 @@ impl Core {
         self.conns.insert(descriptor, address, self.settings.exceptions)
     }
 
+    /// The same, of a peer that comes from a port, for `workers list`.
+    pub fn handle_connected_from(&mut self, descriptor: i32, address: &str, port: Option<u16>) -> ConnId {
+        let conn = self.handle_connected(descriptor, address);
+        if let Some(peer) = self.conns.get_mut(conn) {
+            peer.port = port;
+        }
+        conn
+    }
+
     /// A packet came.
     pub fn handle_request(&mut self, now: Now, conn: ConnId, request: &Request<'_>, out: &mut dyn Outbox) {
         self.now = now;

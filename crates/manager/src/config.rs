@@ -21,8 +21,8 @@ pub(crate) use diff::change;
 pub use diff::{Change, Diff};
 pub use problem::{ConfigError, Mistake, Problem};
 pub use program::{
-    Autoscale, Backoff, Command, CrashLoop, LogTarget, Processes, Program, ProgramName, Ready, Restart,
-    Rotation, Stop,
+    Autoscale, Backoff, Command, CrashLoop, LogTarget, Processes, Program, ProgramName, Ready, Replace,
+    Restart, Rotation, Stop,
 };
 pub use watch::WatchPattern;
 
@@ -40,6 +40,10 @@ pub struct Config {
     pub socket: PathBuf,
     /// Its permissions, 0 to 0777. Key `socket-mode`, default `"0600"`.
     pub socket_mode: u32,
+    /// The user it belongs to. Key `socket-user`, default the manager's.
+    pub socket_user: Option<String>,
+    /// The group it belongs to. Key `socket-group`, default the manager's.
+    pub socket_group: Option<String>,
     /// Where the manager remembers its processes, so that the next one finds those a killed one left behind. Key
     /// `state-folder`, default `/var/lib/gearman-manager`.
     pub state_folder: PathBuf,

@@ -11,6 +11,7 @@ mod autoscale;
 mod command;
 mod event;
 mod floor;
+mod job;
 mod leave;
 mod moment;
 mod pool;
@@ -19,23 +20,26 @@ mod rollout;
 mod slot;
 mod state;
 mod status;
+mod wish;
 
 pub use autoscale::{MachineLoad, Work};
 pub use command::{Command, CommandError, Pick, Scale};
 pub use event::{Event, for_people};
-pub use floor::Action;
+pub use floor::{Action, Sight};
+pub use job::Job;
 pub use leave::Leave;
 pub use moment::Moment;
 pub use state::{End, ProcessId, State, Up};
 pub use status::{PlaceStatus, PoolStatus, ProcessRole};
+pub use wish::Wish;
 
-use crate::config::{Config, Program, ProgramName};
+use crate::config::{Config, Program, ProgramName, Stop};
 use autoscale::{Decision, Range};
 use floor::{Floor, Remains};
+use job::Word;
 use pool::Pool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Decides what is started, replaced and ended.
 ///
@@ -75,7 +79,7 @@ impl Planner {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Moment> {
         let pools = self.pools.values().filter_map(|pool| pool.deadline(&self.floor));
-        let remains = self.floor.remains.values().filter_map(|remains| remains.leave.deadline(false));
+        let remains = self.floor.remains.values().filter_map(|it| it.leave.deadline(&it.word));
         pools.chain(remains).min()
     }
 
@@ -85,7 +89,12 @@ impl Planner {
     }
 
     /// A new configuration: only what changed is restarted.
+    ///
+    /// Nothing is taken over once a shutdown is under way.
     pub fn handle_config(&mut self, now: Moment, config: &Config) {
+        if self.floor.is_ending {
+            return;
+        }
         for (name, pool) in &mut self.pools {
             if !config.programs.contains_key(name) {
                 pool.is_removed = true;
@@ -119,42 +128,68 @@ impl Planner {
         pool.handle_orphan(now, &mut self.floor, slot, spawned, is_kept)
     }
 
-    /// A process that another manager left behind and that has no place: it is told to leave.
+    /// A process that another manager left behind and that has no place: it is told to leave, with its whole group.
+    ///
+    /// `is_worker`: job servers tell whether it has a job.
     pub fn handle_stray(
         &mut self,
         now: Moment,
         program: &ProgramName,
-        patience: Option<Duration>,
+        is_worker: bool,
+        stop: &Stop,
     ) -> ProcessId {
-        let process = self.floor.admit(program, 0);
+        let process = self.floor.admit(program, 0, is_worker);
         self.floor.live.remove(&process);
-        self.floor.act(Action::Stop { process, group: true });
-        let leave = Leave::new(now, process, patience);
-        self.floor.remains.insert(process, Remains { program: program.clone(), leave });
+        self.add_remains(now, process, program.clone(), Word::new(is_worker), stop);
         process
+    }
+
+    fn add_remains(
+        &mut self,
+        now: Moment,
+        process: ProcessId,
+        program: ProgramName,
+        word: Word,
+        stop: &Stop,
+    ) {
+        let leave = Leave::new(now, process, stop);
+        self.floor.remains.insert(process, Remains { program, leave, word });
+        let leave = self.floor.tell_to_leave(now, process, true, stop);
+        if let Some(remains) = self.floor.remains.get_mut(&process) {
+            remains.leave = leave;
+        }
     }
 
     /// A process ended. `has_remains`: others of its process group are still there.
     pub fn handle_exited(&mut self, now: Moment, process: ProcessId, end: &End, has_remains: bool) {
         if let Some(live) = self.floor.live.remove(&process) {
+            let stop = self.pools.get(&live.program).map(|pool| pool.program.stop);
+            if let Some(stop) = stop.filter(|_| has_remains) {
+                // They get the signal that their leader got or did not get, and the same time; the job may be theirs.
+                self.add_remains(now, process, live.program.clone(), live.word, &stop);
+            }
             if let Some(pool) = self.pools.get_mut(&live.program) {
                 if has_remains {
-                    // They get the signal that their leader got or did not get, and the same time.
-                    self.floor.act(Action::Stop { process, group: true });
-                    let leave = Leave::new(now, process, pool.program.stop.patience);
-                    self.floor.remains.insert(process, Remains { program: live.program.clone(), leave });
+                    pool.rests.insert(process, live.slot);
                 }
                 pool.handle_ended(now, &mut self.floor, live.slot, process, end);
             }
         } else if !has_remains {
-            self.floor.remains.remove(&process);
+            self.forget_rest(process);
         }
         self.advance(now);
     }
 
+    fn forget_rest(&mut self, process: ProcessId) {
+        let Some(rest) = self.floor.remains.remove(&process) else { return };
+        if let Some(pool) = self.pools.get_mut(&rest.program) {
+            pool.rests.remove(&process);
+        }
+    }
+
     /// Nothing is left of the process group of a process that ended before.
     pub fn handle_group_gone(&mut self, now: Moment, process: ProcessId) {
-        self.floor.remains.remove(&process);
+        self.forget_rest(process);
         self.advance(now);
     }
 
@@ -174,14 +209,62 @@ impl Planner {
         }
     }
 
-    /// Whether a process is in the middle of a job, as far as is known.
-    pub fn handle_job(&mut self, now: Moment, process: ProcessId, has_job: bool) {
-        let Some(live) = self.floor.live.get_mut(&process) else { return };
-        let ended = live.has_job && !has_job;
-        live.has_job = has_job;
-        let (program, slot) = (live.program.clone(), live.slot);
-        if ended && let Some(pool) = self.pools.get_mut(&program) {
-            pool.handle_job_ended(now, slot, process);
+    /// What the job servers say of a process that is not ready; it counts when its time to become ready is over.
+    pub fn handle_sight(&mut self, process: ProcessId, sight: Sight) {
+        if let Some(live) = self.floor.live.get_mut(&process) {
+            live.sight = sight;
+        }
+    }
+
+    /// What is known of the jobs of processes; `as_of`: when the servers that answer were asked, if any does.
+    pub fn handle_jobs(
+        &mut self,
+        now: Moment,
+        as_of: Option<Moment>,
+        jobs: impl IntoIterator<Item = (ProcessId, Job)>,
+    ) {
+        for (process, job) in jobs {
+            let Some(word) = self.floor.word_mut(process) else { continue };
+            let had_job = word.has_job();
+            word.job = job;
+            word.as_of = as_of.or(word.as_of);
+            let word = *word;
+            if had_job
+                && !word.has_job()
+                && let Some(leave) = self.leave_mut(process)
+            {
+                leave.handle_job_ended(now);
+            }
+            self.note_held(process, &word);
+        }
+        if self.leaving().next().is_some() {
+            self.advance(now);
+        }
+    }
+
+    /// A process did not get its stop signal: it would die of it, and may have a job.
+    pub fn handle_held(&mut self, now: Moment, process: ProcessId) {
+        let word = self.floor.word(process);
+        if let Some(leave) = self.leave_mut(process) {
+            leave.handle_held();
+            self.note_held(process, &word);
+            self.advance(now);
+        }
+    }
+
+    fn note_held(&mut self, process: ProcessId, word: &Word) {
+        let is_news = self.leave_mut(process).is_some_and(|leave| leave.poll_held_for_job(word));
+        let live = self.floor.live.get(&process).map(|live| &live.program);
+        let program = live.or_else(|| Some(&self.floor.remains.get(&process)?.program));
+        if let Some(program) = program.filter(|_| is_news).map(ToString::to_string) {
+            self.floor.note(Event::Held { program, process });
+        }
+    }
+
+    fn leave_mut(&mut self, process: ProcessId) -> Option<&mut Leave> {
+        match self.floor.live.get(&process) {
+            Some(live) => self.pools.get_mut(&live.program)?.slots.get_mut(&live.slot)?.leave_mut(process),
+            None => self.floor.remains.get_mut(&process).map(|remains| &mut remains.leave),
         }
     }
 
@@ -217,12 +300,13 @@ impl Planner {
     pub fn handle_work(&mut self, now: Moment, program: &str, work: &Work) {
         let Some(pool) = self.pools.get_mut(program) else { return };
         let Some(rule) = pool.program.autoscale else { return };
-        if !pool.is_up || pool.is_by_hand || pool.is_unsteady() {
+        if !pool.is_up || pool.is_by_hand {
             pool.scaling.forget();
             return;
         }
+        let is_coming_up = pool.is_coming_up(now);
         let processes = pool.program.processes;
-        let range = Range { count: pool.count, min: processes.min, max: processes.max };
+        let range = Range { count: pool.count, min: processes.min, max: processes.max, is_coming_up };
         let program = pool.name.to_string();
         match pool.scaling.decide(now, &rule, work, &self.load, range) {
             Decision::Stay => {}
@@ -255,6 +339,18 @@ impl Planner {
         self.advance(now);
     }
 
+    /// Nobody wants to wait any longer: whatever was told to leave is killed now, in the middle of its job or not.
+    pub fn handle_hurry(&mut self, now: Moment, why: &str) {
+        self.floor.note(Event::Hurried { why: why.to_owned() });
+        for slot in self.pools.values_mut().flat_map(|pool| pool.slots.values_mut()) {
+            slot.hurry(now);
+        }
+        for rest in self.floor.remains.values_mut() {
+            rest.leave.hurry(now);
+        }
+        self.advance(now);
+    }
+
     /// Whether a shutdown is under way.
     #[must_use]
     pub fn is_ending(&self) -> bool {
@@ -277,14 +373,14 @@ impl Planner {
                 let may_stop = !self.floor.is_ending || !needed.contains(name);
                 pool.advance(now, &mut self.floor, may_start, may_stop);
             }
-            self.pools.retain(|_, pool| !pool.is_removed || !pool.slots.is_empty());
+            self.pools.retain(|_, pool| !pool.is_removed || !pool.slots.is_empty() || !pool.rests.is_empty());
             if in_the_way == self.in_the_way() && needed == self.needed_by_others() {
                 break;
             }
         }
         let mut remains = std::mem::take(&mut self.floor.remains);
         for rest in remains.values_mut() {
-            self.floor.kill_if_due(now, &rest.program, &mut rest.leave);
+            self.floor.see_off(now, &rest.program, &mut rest.leave, &rest.word, true);
         }
         self.floor.remains = remains;
         let is_done = self.floor.is_ending && self.floor.live.is_empty() && self.floor.remains.is_empty();
@@ -301,7 +397,7 @@ impl Planner {
 
     /// Programs that come before one which still has processes.
     fn needed_by_others(&self) -> BTreeSet<ProgramName> {
-        let live = self.pools.values().filter(|pool| pool.processes() > 0);
+        let live = self.pools.values().filter(|pool| pool.processes() > 0 || !pool.rests.is_empty());
         live.flat_map(|pool| pool.program.after.iter().cloned()).collect()
     }
 }

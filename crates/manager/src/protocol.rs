@@ -20,6 +20,16 @@ pub enum Request {
     Stop {
         /// Which processes.
         what: String,
+        /// Without patience: what is there is killed, in the middle of its job or not.
+        #[serde(default)]
+        now: bool,
+    },
+    /// Send a signal to processes, and nothing more.
+    Signal {
+        /// Which processes; their groups are not meant.
+        what: String,
+        /// A name, with or without `SIG`.
+        signal: String,
     },
     /// Replace processes by new ones, one by one.
     Restart {

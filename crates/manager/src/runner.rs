@@ -6,8 +6,12 @@
 //! The way of a process: `spawn` makes it, `state_file` remembers it, `output` reads what it writes, `proc`
 //! looks at it, and the loop here takes its exit status.
 
+mod account;
+mod cgroup;
 mod clock;
 mod control;
+mod descriptors;
+mod folder;
 mod log;
 mod logfile;
 mod notify;
@@ -23,13 +27,18 @@ mod watch;
 
 mod answer;
 mod life;
+mod orphans;
+mod rows;
 mod servers;
+mod sockets;
 
 pub use spawn::PLACE_VARIABLE;
 pub use tail::Stream;
 
 use crate::config::Config;
+use crate::limits::{HURRY_AFTER, STANDSTILL};
 use crate::planner::{Moment, Planner, ProcessId};
+use account::Accounts;
 use control::Control;
 use life::Process;
 use log::{Level, Log};
@@ -93,10 +102,15 @@ pub type Reread = Box<dyn FnMut() -> Result<Config, String>>;
 /// Before anything is started, when folder, socket or kernel do not play along.
 pub fn run(config: Config, reread: Reread) -> Result<(), RunError> {
     close_on_exec();
+    descriptors::raise();
     let mut runner = Runner::new(config, reread)?;
     runner.begin();
     while !runner.has_ended {
         runner.turn()?;
+    }
+    for child in proc::children() {
+        let text = format!("{child} goes on: it is a process of ours that left its group, as a daemon does");
+        runner.log.say(Level::Warn, &text);
     }
     runner.log.say(Level::Info, "all processes have ended");
     Ok(())
@@ -124,10 +138,12 @@ struct Runner {
     signals: SignalFd,
     wake: Arc<EventFd>,
     state: StateFile,
-    left: Vec<state_file::Record>,
+    left: state_file::Left,
     control: Control,
+    accounts: Accounts,
     observers: Observers,
     matching: Matching,
+    hurry: servers::Hurry,
     watches: Watches,
     systemd: Systemd,
     outputs: Outputs,
@@ -135,6 +151,7 @@ struct Runner {
     by_pid: HashMap<i32, ProcessId>,
     pipes: BTreeMap<(ProcessId, u8), (Pipe, output::Place)>,
     due: Due,
+    ending_since: Option<Moment>,
     buffer: Vec<u8>,
     has_ended: bool,
     // Last, so that what the others say in their end is written.
@@ -148,8 +165,20 @@ struct Due {
     watchdog: Option<Moment>,
 }
 
-const SIGNALS: [Signal; 6] =
-    [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1];
+/// Signals that are waited for; the last ones mean nothing here, and are not to end the manager either.
+const SIGNALS: [Signal; 11] = [
+    Signal::SIGCHLD,
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGVTALRM,
+    Signal::SIGPROF,
+    Signal::SIGIO,
+];
 
 impl Runner {
     fn new(config: Config, reread: Reread) -> Result<Self, RunError> {
@@ -169,7 +198,7 @@ impl Runner {
         poll.add(&*wake, Token::Wake).map_err(kernel("wait for threads"))?;
         let (state, left) = StateFile::open(&config.state_folder)
             .map_err(|cause| RunError::State { folder: config.state_folder.clone(), cause })?;
-        let control = Control::open(&config.socket, config.socket_mode, &poll)
+        let control = Control::open(&config, &poll)
             .map_err(|cause| RunError::Socket { path: config.socket.clone(), cause })?;
         let systemd = Systemd::from_environment();
         let now = clock::now();
@@ -184,17 +213,20 @@ impl Runner {
             signals,
             observers: Observers::new(Arc::clone(&wake)),
             matching: Matching::default(),
+            hurry: servers::Hurry::default(),
             watches: Watches::default(),
             wake,
             state,
             left,
             control,
+            accounts: Accounts::default(),
             systemd,
             outputs: Outputs::default(),
             processes: BTreeMap::new(),
             by_pid: HashMap::new(),
             pipes: BTreeMap::new(),
             due,
+            ending_since: None,
             buffer: Vec::new(),
             has_ended: false,
             log: Log::new(),
@@ -203,12 +235,21 @@ impl Runner {
 
     /// Takes the things of the configuration that are not the planner's over.
     fn configure(&mut self) {
-        let has_functions = self.config.programs.values().any(|program| !program.functions.is_empty());
-        // Nobody asks job servers for programs that have nothing to do with them.
-        let servers = if has_functions { self.config.servers.as_slice() } else { &[] };
+        self.observe();
+        self.watches.set(&self.config.programs, &self.wake, &self.log);
+        for wrong in self.accounts.look_up(self.config.programs.values()) {
+            self.log.say(Level::Error, &wrong);
+        }
+    }
+
+    /// Watches the job servers, where anything has to do with them.
+    fn observe(&mut self) {
+        let in_file = self.config.programs.values().any(|program| !program.functions.is_empty());
+        // A program that is gone may have a worker in the middle of a job.
+        let has_workers = in_file || self.processes.values().any(|facts| !facts.functions.is_empty());
+        let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
         self.observers.set_servers(servers);
         self.matching.retain_servers(servers);
-        self.watches.set(&self.config.programs, &self.wake, &self.log);
     }
 
     fn begin(&mut self) {
@@ -217,6 +258,7 @@ impl Runner {
         self.log.say(Level::Info, &format!("pid {}, {count} programs", std::process::id()));
         let now = clock::now();
         self.take_over_orphans(now);
+        self.observe();
         self.planner.handle_time(now);
         self.carry_out(now);
         self.systemd.tell(&format!("READY=1\nMAINPID={}\nSTATUS={count} programs", std::process::id()));
@@ -224,36 +266,47 @@ impl Runner {
 
     /// Waits for something, and deals with it.
     fn turn(&mut self) -> Result<(), RunError> {
-        let limit = self.next_due().map(|due| due.since(clock::now()));
+        let begun = clock::now();
+        let limit = self.next_due(begun).map(|due| due.since(begun));
         let tokens =
             self.poll.wait(limit).map_err(|cause| RunError::Kernel { doing: "wait for events", cause })?;
         let now = clock::now();
+        let mut begun = now;
         for token in tokens {
             match token {
                 Token::Signals => self.handle_signals(now),
                 Token::Wake => self.handle_wake(now),
-                Token::Listener => self.control.accept(&self.poll),
+                Token::Listener => self.control.accept(now, &self.poll),
                 Token::Client(client) => self.handle_client(now, client),
                 Token::Output(process, stream) => self.handle_output(process, stream),
                 Token::Adopted(process) => self.handle_adopted_end(now, process),
             }
             self.carry_out(now);
+            begun = self.check_standstill(begun, || format!("with {token:?}"));
         }
         self.handle_recurring(now);
+        begun = self.check_standstill(begun, || "looking at processes and watched paths".to_owned());
         if self.planner.poll_timeout().is_some_and(|due| due <= now) {
             self.planner.handle_time(now);
         }
         self.carry_out(now);
-        self.steer_observers();
+        self.steer_observers(now);
         self.tell_followers();
         self.control.flush(&self.poll);
+        self.check_standstill(begun, || "with what was due, and answers".to_owned());
+        if !self.control.waiting().is_empty() {
+            // Their next requests come in the next turn, so that others have theirs in between.
+            let _full = self.wake.write(1);
+        }
         Ok(())
     }
 
-    fn next_due(&self) -> Option<Moment> {
-        let groups = self.planner.remains().next().map(|_| self.due.groups);
+    fn next_due(&self, now: Moment) -> Option<Moment> {
+        let is_looked_at = self.planner.remains().next().is_some() || self.has_unwatched();
+        let groups = is_looked_at.then_some(self.due.groups);
         let planner = self.planner.poll_timeout();
-        [Some(self.due.sample), groups, self.due.watchdog, self.watches.due(), planner]
+        let (watches, control) = (self.watches.due(), self.control.due());
+        [Some(self.due.sample), groups, self.due.watchdog, watches, control, planner, self.next_hurry(now)]
             .into_iter()
             .flatten()
             .min()
@@ -268,17 +321,40 @@ impl Runner {
                     Ok(text) => self.log.say(Level::Info, &format!("SIGHUP: {text}")),
                     Err(error) => self.log.say(Level::Error, &format!("SIGHUP: nothing is changed: {error}")),
                 },
-                Some(Signal::SIGUSR1) => {
+                // The second one as supervisord has it.
+                Some(signal @ (Signal::SIGUSR1 | Signal::SIGUSR2)) => {
                     self.outputs.reopen(&self.log);
-                    self.log.say(Level::Info, "SIGUSR1: log files are opened anew");
+                    self.log.say(Level::Info, &format!("{signal}: log files are opened anew"));
                 }
                 Some(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT)) => {
-                    self.systemd.tell("STOPPING=1");
-                    self.planner.handle_shutdown(now, signal.as_str());
+                    self.handle_end_signal(now, signal);
                 }
-                _ => {}
+                Some(signal) => self.log.say(Level::Warn, &format!("{signal} means nothing here")),
+                None => {}
             }
         }
+    }
+
+    /// The first one begins a shutdown; another one, not in the same breath, says that nobody wants to wait.
+    fn handle_end_signal(&mut self, now: Moment, signal: Signal) {
+        if !self.planner.is_ending() {
+            self.systemd.tell("STOPPING=1");
+            self.ending_since = Some(now);
+            self.planner.handle_shutdown(now, signal.as_str());
+        } else if self.ending_since.is_none_or(|since| now.since(since) >= HURRY_AFTER) {
+            self.planner.handle_hurry(now, &format!("{signal} once more"));
+        }
+    }
+
+    /// Says so when a step took long: meanwhile no process was heard, no command answered, and the watchdog waited.
+    pub(crate) fn check_standstill(&self, begun: Moment, step: impl FnOnce() -> String) -> Moment {
+        let now = clock::now();
+        let took = now.since(begun);
+        if took >= STANDSTILL {
+            let text = format!("the manager stood still for {:.1} s: {}", took.as_secs_f64(), step());
+            self.log.say(Level::Warn, &text);
+        }
+        now
     }
 
     /// Threads have something to say.
@@ -287,6 +363,9 @@ impl Runner {
         let _count = self.wake.read();
         self.handle_reports(now);
         self.handle_watched(now);
+        for client in self.control.waiting() {
+            self.handle_client(now, client);
+        }
     }
 
     fn handle_recurring(&mut self, now: Moment) {
@@ -297,8 +376,10 @@ impl Runner {
         if now >= self.due.groups {
             self.due.groups = now + crate::limits::GROUPS_EVERY;
             self.check_groups(now);
+            self.check_unwatched(now);
         }
         self.handle_settled(now);
+        self.control.handle_time(now, &self.poll);
         if let (Some(due), Some(every)) = (self.due.watchdog, self.systemd.watchdog)
             && now >= due
         {

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 /// An accepted socket, its options set, not yet known to any runtime.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    Tcp(std::net::TcpStream, std::net::IpAddr),
+    Tcp(std::net::TcpStream, std::net::SocketAddr),
     Unix(std::os::unix::net::UnixStream),
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let link = Arc::new(Link::new(who, writer));
     let conn = {
         let mut hub = shared.hub.lock();
-        let conn = hub.core.handle_connected(who.descriptor, &who.address());
+        let conn = hub.core.handle_connected_from(who.descriptor, &who.address(), who.port());
         hub.out.add(conn, Arc::clone(&link));
         conn
     };

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use socket2::SockRef;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Shutdown};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::task::Waker;
 use tokio::net::{tcp, unix};
@@ -20,13 +20,18 @@ use tokio::net::{tcp, unix};
 pub(crate) struct Who {
     pub(crate) descriptor: i32,
     /// `None` for a socket in the file system.
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) address: Option<SocketAddr>,
 }
 
 impl Who {
     /// The address alone.
     pub(crate) fn address(&self) -> String {
-        self.address.map_or_else(|| "unix".to_owned(), |address| address.to_string())
+        self.address.map_or_else(|| "unix".to_owned(), |address| address.ip().to_string())
+    }
+
+    /// The port it comes from.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.address.map(|address| address.port())
     }
 }
 

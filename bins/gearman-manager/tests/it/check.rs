@@ -46,10 +46,12 @@ fn a_program_is_printed_with_every_key() {
     stop-signal = "TERM"  # default
     stop-group = false  # default
     stop-patience = "1m"  # default
+    stop-patience-job = "1h"  # default
     lifetime = "none"  # default
     lifetime-jitter = 0.1  # default
     restart = "always"  # default
     exit-codes = [0]  # default
+    short-life = "1s"  # default
     backoff-first = "1s"  # default
     backoff-factor = 2  # default
     backoff-max = "1m"  # default

@@ -48,7 +48,7 @@ fn without_a_file_the_text_goes_to_standard_output_and_the_report_to_standard_er
     # Made from x.ini by gearman-manager import.
     servers = ["127.0.0.1"]
 
-    [program.all]
+    [program.shared]
     command = ["php", "/srv/w.php", "Avg", "Sum"]
     functions = ["Avg", "Sum"]
     processes = 2
@@ -68,14 +68,14 @@ fn without_a_file_the_text_goes_to_standard_output_and_the_report_to_standard_er
     watch = ["/f/workers/*.php"]
     environment = { GEARMAN_SERVERS = "127.0.0.1", WORKER_DIR = "/f/workers" }
     -- stderr
-    [GearmanManager] (workers) -> command = "php /srv/w.php FUNCTION...": a worker of your own loads the files, which GearmanManager did itself; it finds in its environment what it needs
+    [GearmanManager] (workers) -> command = "php /srv/w.php FUNCTION...": this worker loads the files, which GearmanManager did itself, by what its environment says (hint: packaging/worker.php does it; put it beside the file)
     [GearmanManager] worker_dir -> WORKER_DIR in environment
-    [GearmanManager] count -> [program.all] processes = 2
+    [GearmanManager] count -> [program.shared] processes = 2
     [GearmanManager] auto_update -> watch = ["/f/workers/*.php"]
     [GearmanManager] (max_worker_lifetime) -> lifetime = "1h10m", lifetime-jitter = 0.1429: 3600s to 4200s, as before
     [GearmanManager] (graceful_shutdown_wait_time) -> stop-patience = "1m"
     [Sum] dedicated_count -> processes, see below
-    [GearmanManager] (processes) -> [program.all] processes = 2, of all functions that are not dedicated
+    [GearmanManager] (processes) -> [program.shared] processes = 2, of all functions that are not dedicated
     [Sum] (processes) -> [program.Sum] processes = 3, of this function alone
     9 taken over, 0 not
     "#);

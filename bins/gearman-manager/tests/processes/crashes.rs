@@ -27,6 +27,15 @@ fn a_crash_loop_is_held_and_shown_with_its_last_words() {
 }
 
 #[test]
+fn an_end_with_0_is_no_loop_of_forks() {
+    let mut manager = Manager::start(
+        "[program.die]\ncommand = 'true'\nready-after = '0s'\nbackoff-first = '1ms'\nbackoff-max = '1ms'\n",
+    );
+    manager.wait_for("-> crash-looping: the last one ended: exit code 0, failure 5 in a row");
+    assert_eq!(manager.process("die:0")["restarts"], 4);
+}
+
+#[test]
 fn a_program_that_is_not_there_says_so() {
     let mut manager = Manager::start("[program.none]\ncommand = './not-there'\ncrash-loop-exits = 2\n");
     manager.wait_for(

@@ -1,8 +1,71 @@
 //! Processes that are told to leave.
 
-use crate::manager::{Manager, is_alive, wait_until};
-use nix::sys::signal::Signal;
+use crate::manager::{Manager, is_alive, number_in, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::time::{Duration, Instant};
+
+const DEAF: &str = "[program.deaf]\ncommand = 'trap \"\" TERM; echo ready; while :; do sleep 0.05; done'\nshell = true\n\
+                    stop-patience = 'none'\n";
+
+#[test]
+fn a_second_signal_says_that_nobody_wants_to_wait() {
+    let mut manager = Manager::start(DEAF);
+    manager.wait_for("deaf:0 ready");
+    let pid = manager.pids("deaf")[0];
+    manager.signal(Signal::SIGTERM);
+    manager.wait_for("shutting down: SIGTERM");
+    // In the same breath it is one signal that came twice.
+    manager.signal(Signal::SIGINT);
+    let update = manager.ctl(&["update"]);
+    assert_eq!((update.code, update.err.as_str()), (2, "gearman-manager: the manager is shutting down\n"));
+    assert!(is_alive(pid));
+    wait_until("a second has passed", || {
+        manager.process("deaf:0")["since-seconds"].as_f64().is_some_and(|seconds| seconds > 1.2)
+    });
+    manager.signal(Signal::SIGTERM);
+    manager.wait_for("patience is over for all that leave: SIGTERM once more");
+    assert_eq!(manager.wait(), Some(0));
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn who_is_stopped_now_is_not_waited_for() {
+    let mut manager = Manager::start(DEAF);
+    manager.wait_for("deaf:0 ready");
+    assert_eq!(manager.ctl(&["stop", "deaf"]).code, 0);
+    manager.wait_for("-> stopping");
+    let done = manager.ctl(&["stop", "--now", "deaf:0"]);
+    assert_eq!((done.code, done.out.as_str()), (0, "deaf:0 is killed\n"));
+    manager.wait_for("stopping -> exited: stopped by hand: SIGKILL");
+}
+
+#[test]
+fn whoever_left_its_group_is_named_at_the_end() {
+    let mut manager = Manager::start(
+        "[program.w]\ncommand = 'setsid sh -c \"echo \\$\\$ > daemon; exec sleep 1000\" & exec sleep 1000'\nshell = true\n\
+         ready-after = '0s'\n",
+    );
+    let daemon = number_in(&manager.path("daemon"));
+    manager.wait_for("w:0 starting -> running");
+    manager.signal(Signal::SIGTERM);
+    manager.wait_for(&format!("pid {daemon} (sleep) goes on: it is a process of ours that left its group"));
+    assert_eq!(manager.wait(), Some(0));
+    kill(Pid::from_raw(daemon), Signal::SIGKILL).unwrap();
+}
+
+#[test]
+fn the_next_one_waits_for_what_the_last_one_left() {
+    let mut manager = Manager::start(
+        "[program.w]\ncommand = '''echo up >> order; sh -c 'trap \"sleep 0.5; echo gone >> order; exit\" TERM; echo ready; while :; do sleep 0.05; done' & wait'''\n\
+         shell = true\nready-after = '0s'\n",
+    );
+    manager.wait_for("w:0 ready");
+    assert_eq!(manager.ctl(&["restart", "w"]).code, 0);
+    manager.wait_for("w:0 ready");
+    let order = std::fs::read_to_string(manager.path("order")).unwrap();
+    assert_eq!(order, "up\ngone\nup\n");
+}
 
 #[test]
 fn a_process_that_ignores_its_signal_is_killed_when_patience_is_over() {

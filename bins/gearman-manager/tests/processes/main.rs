@@ -10,10 +10,15 @@ mod manager;
 #[path = "../../../gearman/tests/it/support.rs"]
 mod support;
 
+mod accounts;
 mod crashes;
+mod descriptors;
+mod folder;
+mod jobs;
 mod leaving;
 mod orphans;
 mod output;
+mod proxy;
 mod restarts;
 mod servers;
 mod steering;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Longest any step of a test may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_gearman-manager");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_gearman-manager");
 
 /// A folder with a configuration, and the manager that runs it.
 pub(crate) struct Manager {
@@ -55,12 +55,29 @@ impl Manager {
         manager
     }
 
+    /// The same, in a folder that a test has made.
+    pub(crate) fn start_in_folder(folder: tempfile::TempDir, keys: &str, programs: &str) -> Self {
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        manager.configure(keys, programs);
+        manager.start_again();
+        manager
+    }
+
     /// The same, with variables in the manager's environment.
     pub(crate) fn start_in(variables: &[(&str, &str)], programs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
         manager.configure("", programs);
-        manager.spawn(variables);
+        manager.spawn(variables, "");
+        manager
+    }
+
+    /// The same, after a shell has done something before.
+    pub(crate) fn start_after(before: &str, programs: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        manager.configure("", programs);
+        manager.spawn(&[], before);
         manager
     }
 
@@ -70,12 +87,14 @@ impl Manager {
     }
 
     pub(crate) fn start_again(&mut self) {
-        self.spawn(&[]);
+        self.spawn(&[], "");
     }
 
-    fn spawn(&mut self, variables: &[(&str, &str)]) {
-        let mut process = Command::new(PROGRAM)
-            .arg("run")
+    fn spawn(&mut self, variables: &[(&str, &str)], before: &str) {
+        let read = self.said.lines.lock().unwrap().len();
+        self.read = read;
+        let mut process = Command::new("sh")
+            .args(["-c", &format!("{before}\nexec \"$0\" \"$@\""), PROGRAM, "run"])
             .arg("--config")
             .arg(self.path("manager.toml"))
             .envs(variables.iter().copied())
@@ -88,6 +107,8 @@ impl Manager {
         listen(&self.said, process.stdout.take().unwrap());
         self.process = Some(process);
         self.wait_for("programs");
+        // The first words of a program may come before the manager's own.
+        self.read = read;
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -114,6 +135,13 @@ impl Manager {
         let at = lines.iter().skip(self.read).position(|(_, line)| line.contains(text)).unwrap() + self.read;
         self.read = at + 1;
         lines[at].clone()
+    }
+
+    /// Waits for a line of the log, wherever it is.
+    pub(crate) fn wait_for_any(&mut self, text: &str) {
+        let read = std::mem::take(&mut self.read);
+        self.wait_for(text);
+        self.read = read;
     }
 
     pub(crate) fn has_said(&self, text: &str) -> bool {

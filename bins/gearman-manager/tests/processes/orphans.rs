@@ -1,9 +1,12 @@
 //! What a killed manager leaves behind.
 
-use crate::manager::{Manager, is_alive, wait_until};
+use crate::manager::{Manager, is_alive, number_in, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 const TICKING: &str = "[program.tick]\ncommand = 'n=0; while :; do n=$((n+1)); echo tick $n; sleep 0.05; done'\n\
                        shell = true\nready-after = '0s'\nprocesses = 2\nstdout = 'tick-{number}.log'\n";
@@ -73,4 +76,120 @@ fn a_second_manager_on_the_same_folder_starts_nothing() {
     assert_eq!(second.status.code(), Some(1), "{error}");
     assert!(error.contains(&format!("process {} has it", manager.pid())), "{error}");
     assert_eq!(manager.ctl(&["status"]).code, 0, "the first one's socket is still there");
+}
+
+#[test]
+fn a_service_that_a_worker_started_is_no_orphan() {
+    // A session and a group of its own, and the environment of the worker: as tmux, at or a deploy hook leaves one.
+    let program = "[program.w]\ncommand = '(setsid sh -c \"echo \\$\\$ > service; exec sleep 1000\" &); exec sleep 1000'\n\
+                   shell = true\nready-after = '0s'\n";
+    let mut manager = Manager::start(program);
+    manager.wait_for("w:0 starting -> running");
+    let service = number_in(&manager.path("service"));
+    manager.kill();
+    manager.start_again();
+    manager.wait_for("left by the last manager, is told to leave");
+    manager.wait_for("draining -> starting: left by the last manager");
+    let told = manager.has_said(&format!("pid {service}, left by the last manager"));
+    let lives = is_alive(service);
+    let second = number_in(&manager.path("service"));
+    for service in [service, second] {
+        let _gone = kill(Pid::from_raw(service), Signal::SIGKILL);
+    }
+    assert!(lives && !told, "the service was taken for a process of the manager");
+}
+
+#[test]
+fn a_process_with_the_variables_of_a_manager_is_not_its_orphan() {
+    let mut manager = Manager::start(TICKING);
+    manager.wait_for("tick:1 starting -> running");
+    manager.kill();
+    // That of a folder of the same path elsewhere, as in a container, and that of this very folder.
+    let path = manager.path("state").to_str().unwrap().to_owned();
+    let mark = fs::read_to_string(manager.path("state/mark")).unwrap_or_default();
+    let mut others: Vec<std::process::Child> = [path, mark]
+        .iter()
+        .map(|mark| {
+            let mut command = Command::new("sleep");
+            command.arg("1000").env("GEARMAN_MANAGER_STATE", mark).env("GEARMAN_MANAGER_PROCESS", "tick:7");
+            command.process_group(0).spawn().unwrap()
+        })
+        .collect();
+    manager.start_again();
+    manager.wait_for("draining -> starting: left by the last manager");
+    manager.wait_for("draining -> starting: left by the last manager");
+    let live = others.iter_mut().all(|other| other.try_wait().unwrap().is_none());
+    others.iter_mut().for_each(|other| {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    });
+    assert!(live && !manager.has_said("tick:7"));
+}
+
+#[test]
+fn a_process_whose_line_was_not_written_any_more_is_found() {
+    let mut manager = Manager::start_with("orphans = 'adopt'", TICKING, |_| {});
+    manager.wait_for("tick:1 starting -> running");
+    let old = manager.pids("tick");
+    manager.kill();
+    // As if the manager had been killed between the fork and the line about the last process.
+    let path = manager.path("state/processes");
+    let mut lines: Vec<Value> =
+        fs::read_to_string(&path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.iter().rposition(|line| line["spawned"]["pid"] == old[1]).unwrap();
+    let mut record = lines.remove(last)["spawned"].clone();
+    lines.retain(|line| line.get("intent").is_none());
+    record["pid"] = json!(0);
+    let user = nix::unistd::Uid::effective().as_raw();
+    lines.push(json!({"intent": {"record": record, "user": user}}));
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(&path, text).unwrap();
+    manager.start_again();
+    manager.wait_for(&format!("tick:1 pid {}, left by the last manager, goes on", old[1]));
+    assert_eq!(manager.pids("tick"), old);
+}
+
+#[test]
+fn what_was_wanted_by_hand_outlives_a_kill_and_no_orderly_end() {
+    let programs = format!("{TICKING}[program.other]\ncommand = 'sleep 1000'\nready-after = '0s'\n");
+    let mut manager = Manager::start_with("orphans = 'adopt'", &programs, |_| {});
+    manager.wait_for("other:0 starting -> running");
+    assert_eq!(manager.ctl(&["scale", "tick", "+1"]).code, 0);
+    manager.wait_for("tick:2 starting -> running");
+    assert_eq!(manager.ctl(&["stop", "other"]).code, 0);
+    manager.wait_for("other:0 stopping -> exited");
+    let old = manager.pids("tick");
+    manager.kill();
+    manager.start_again();
+    for _ in 0..3 {
+        manager.wait_for("left by the last manager, goes on");
+    }
+    assert_eq!(manager.pids("tick"), old);
+    assert!(manager.pids("other").is_empty());
+    manager.signal(Signal::SIGTERM);
+    assert_eq!(manager.wait(), Some(0));
+    manager.start_again();
+    manager.wait_for("other:0 starting -> running");
+    assert_eq!(manager.pids("tick").len(), 2);
+}
+
+#[test]
+fn an_orphan_that_has_its_stop_signal_does_not_get_a_second_one() {
+    let program = "[program.w]\ncommand = 'trap \"echo told >> told; [ -e go ] && exit 0\" TERM; echo ready; \
+                   while :; do sleep 0.05; done'\nshell = true\nready-after = '0s'\n";
+    let mut manager = Manager::start_with("orphans = 'adopt'", program, |_| {});
+    manager.wait_for("w:0 ready");
+    let pid = manager.pids("w")[0];
+    assert_eq!(manager.ctl(&["restart", "w"]).code, 0);
+    wait_until("it was told", || manager.path("told").exists());
+    manager.kill();
+    manager.start_again();
+    manager.wait_for(&format!("pid {pid}, left by the last manager, is told to leave"));
+    wait_until("a second signal would have come", || {
+        manager.process("w:0")["since-seconds"].as_f64().is_some_and(|seconds| seconds > 0.5)
+    });
+    assert_eq!(fs::read_to_string(manager.path("told")).unwrap(), "told\n");
+    fs::write(manager.path("go"), "").unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    manager.wait_for("draining -> starting: left by the last manager");
 }

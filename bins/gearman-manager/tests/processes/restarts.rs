@@ -1,6 +1,6 @@
 //! Restarts on a changed file or configuration.
 
-use crate::manager::Manager;
+use crate::manager::{Manager, wait_until};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
@@ -53,6 +53,34 @@ fn a_deployment_that_turns_a_link_is_seen() {
     good(&manager.path("two"));
     manager.wait_for("worker.sh changed");
     manager.wait_for("w restart: done: all processes are new");
+}
+
+#[test]
+fn a_deployment_that_replaces_a_folder_is_seen_again_and_again() {
+    let programs = "[program.w]\ncommand = 'sh current/src/worker.sh'\nready-after = '100ms'\n\
+                    watch = ['current/src/*.sh']\nwatch-settle = '50ms'\n";
+    let release = |folder: &Path| {
+        fs::create_dir_all(folder.join("src")).unwrap();
+        good(&folder.join("src"));
+    };
+    let mut manager = Manager::start_with("", programs, |folder| release(&folder.join("current")));
+    manager.wait_for("w:0 starting -> running");
+    // The whole folder by another one.
+    release(&manager.path("new"));
+    fs::rename(manager.path("current"), manager.path("old")).unwrap();
+    fs::rename(manager.path("new"), manager.path("current")).unwrap();
+    manager.wait_for("w restart: done: all processes are new");
+    good(&manager.path("current/src"));
+    manager.wait_for("worker.sh changed");
+    manager.wait_for("w restart: done: all processes are new");
+    // Removed, and copied anew a while later: nothing is started before it is there again.
+    let pid = manager.pids("w");
+    fs::remove_dir_all(manager.path("current")).unwrap();
+    wait_until("the manager has taken it in", || manager.ctl(&["status"]).code == 0);
+    assert_eq!(manager.pids("w"), pid);
+    release(&manager.path("current"));
+    manager.wait_for("w restart: done: all processes are new");
+    assert!(!manager.has_said("held"));
 }
 
 #[test]

@@ -1,22 +1,62 @@
-//! Programs of workers, and the job server that knows them: the reference's, or the one the environment names.
+//! Programs of workers, and the job server that knows them: each test with the reference's and with ours.
 
 use crate::manager::{Manager, wait_until};
-use crate::support::Server;
+use crate::support::{REFERENCE, Server};
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
-fn worker(server: &Server, functions: &str, command: &str) -> String {
+/// Runs these against both servers.
+macro_rules! with_both_servers {
+    ($($name:ident),* $(,)?) => {
+        mod reference {
+            $(#[test] fn $name() { super::$name(super::Server::start_of(super::REFERENCE)); })*
+        }
+        mod ours {
+            $(#[test] fn $name() { super::$name(super::Server::start_of(super::ours())); })*
+        }
+    };
+}
+pub(crate) use with_both_servers;
+
+with_both_servers!(
+    a_worker_is_ready_when_the_server_lists_it_with_all_its_functions,
+    nothing_is_given_up_while_the_server_is_away,
+    a_worker_in_the_middle_of_a_job_is_not_killed,
+    a_broken_worker_leaves_the_good_ones_at_work,
+    the_number_of_workers_follows_the_work,
+);
+
+/// Our server, built when it is not.
+pub(crate) fn ours() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let mut cargo = Command::new(env!("CARGO"));
+        let status = cargo.args(["build", "--quiet", "--package", "gearmand", "--bin", "gearmand"]).status();
+        assert!(status.unwrap().success(), "our server can be built");
+        Path::new(env!("CARGO_BIN_EXE_gearman-manager")).with_file_name("gearmand")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+pub(crate) fn worker(server: &Server, functions: &str, command: &str) -> String {
     let port = server.port.number;
     let flags: String = functions.split(' ').map(|function| format!(" -f {function}")).collect();
     format!("gearman -w -h 127.0.0.1 -p {port}{flags} -- {command}")
 }
 
-fn servers(server: &Server) -> String {
+pub(crate) fn servers(server: &Server) -> String {
     format!("servers = ['{}']", server.address())
 }
 
 /// A client that submits a job and waits for its result.
-fn submit(server: &Server, function: &str, flags: &[&str]) -> Child {
+pub(crate) fn submit(server: &Server, function: &str, flags: &[&str]) -> Child {
+    submit_with(server, function, flags, "workload")
+}
+
+/// The same with a workload of its own.
+pub(crate) fn submit_with(server: &Server, function: &str, flags: &[&str], workload: &str) -> Child {
     let mut client = Command::new("gearman")
         .args(["-h", "127.0.0.1", "-p", &server.port.number.to_string(), "-f", function])
         .args(flags)
@@ -24,13 +64,11 @@ fn submit(server: &Server, function: &str, flags: &[&str]) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    client.stdin.take().unwrap().write_all(b"workload").unwrap();
+    client.stdin.take().unwrap().write_all(workload.as_bytes()).unwrap();
     client
 }
 
-#[test]
-fn a_worker_is_ready_when_the_server_lists_it_with_all_its_functions() {
-    let server = Server::start();
+fn a_worker_is_ready_when_the_server_lists_it_with_all_its_functions(server: Server) {
     let able = worker(&server, "f g", "cat");
     let programs = format!(
         "[program.able]\ncommand = '{able}'\nfunctions = ['f', 'g']\nprocesses = 3\n\
@@ -49,9 +87,7 @@ fn a_worker_is_ready_when_the_server_lists_it_with_all_its_functions() {
     assert!(!manager.has_said("half:0 starting -> running"));
 }
 
-#[test]
-fn nothing_is_given_up_while_the_server_is_away() {
-    let mut server = Server::start();
+fn nothing_is_given_up_while_the_server_is_away(mut server: Server) {
     server.stop();
     // A worker that tries again until its server is there.
     let command = worker(&server, "f", "cat");
@@ -72,9 +108,7 @@ fn nothing_is_given_up_while_the_server_is_away() {
     assert_eq!(manager.pids("w"), pid);
 }
 
-#[test]
-fn a_worker_in_the_middle_of_a_job_is_not_killed() {
-    let server = Server::start();
+fn a_worker_in_the_middle_of_a_job_is_not_killed(server: Server) {
     let command = worker(&server, "slow", "sh -c \"sleep 2; echo done\"");
     let programs = format!(
         "[program.w]\ncommand = '''trap \"\" TERM; {command}'''\nshell = true\nfunctions = ['slow']\n\
@@ -92,9 +126,7 @@ fn a_worker_in_the_middle_of_a_job_is_not_killed() {
     manager.wait_for("stopping -> exited");
 }
 
-#[test]
-fn a_broken_worker_leaves_the_good_ones_at_work() {
-    let server = Server::start();
+fn a_broken_worker_leaves_the_good_ones_at_work(server: Server) {
     let good = worker(&server, "f", "cat");
     let programs = |command: &str| {
         format!("[program.w]\ncommand = '{command}'\nfunctions = ['f']\nprocesses = 2\nready-within = '2s'\n")
@@ -116,9 +148,7 @@ fn a_broken_worker_leaves_the_good_ones_at_work() {
     assert_eq!(String::from_utf8_lossy(&done.stdout), "WORKLOAD");
 }
 
-#[test]
-fn the_number_of_workers_follows_the_work() {
-    let server = Server::start();
+fn the_number_of_workers_follows_the_work(server: Server) {
     let command = worker(&server, "f", "sleep 0.2");
     let programs = format!(
         "[program.w]\ncommand = '{command}'\nfunctions = ['f']\nprocesses = '1..3'\n\

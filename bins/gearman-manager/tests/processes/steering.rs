@@ -1,6 +1,6 @@
 //! Commands of people.
 
-use crate::manager::{Manager, is_alive, wait_until};
+use crate::manager::{Manager, PROGRAM, is_alive, wait_until};
 use std::os::unix::fs::PermissionsExt;
 
 const POOL: &str = "[program.pool]\ncommand = 'sleep 1000'\nready-after = '0s'\nprocesses = '1..4'\n";
@@ -49,6 +49,59 @@ fn what_is_not_there_is_said() {
     let done = manager.ctl(&["status"]);
     assert_eq!(done.code, 1);
     assert!(done.err.contains("no manager answers on "), "{}", done.err);
+}
+
+#[test]
+fn a_signal_is_sent_and_nothing_more() {
+    let mut manager = Manager::start(
+        "[program.w]\ncommand = 'trap \"echo heard\" USR1; echo ready; while :; do sleep 0.05; done'\nshell = true\n",
+    );
+    let first = manager.wait_for("w:0 starting: first start");
+    manager.wait_for("w:0 ready");
+    let pid = manager.pids("w")[0];
+    assert!(first.ends_with(&format!("(pid {pid})")), "{first}");
+    let done = manager.ctl(&["signal", "w", "usr1"]);
+    assert_eq!((done.code, done.out.as_str()), (0, "SIGUSR1 is sent to w, 1 in all\n"));
+    manager.wait_for("w:0 heard");
+    for (arguments, error) in [
+        (["signal", "w", "LOUD"], "\"LOUD\" is no signal (hint: HUP, USR1)"),
+        (["signal", "v", "HUP"], "there is no \"v\" (hint: there are w)"),
+    ] {
+        let done = manager.ctl(&arguments);
+        assert_eq!((done.code, done.err), (2, format!("gearman-manager: {error}\n")));
+    }
+    assert_eq!(manager.pids("w"), [pid]);
+}
+
+#[test]
+fn signals_that_mean_nothing_here_end_nothing() {
+    use nix::sys::signal::Signal;
+    let mut manager = Manager::start(POOL);
+    manager.wait_for("pool:0 starting");
+    manager.signal(Signal::SIGALRM);
+    manager.wait_for("SIGALRM means nothing here");
+    // What it means to supervisord.
+    manager.signal(Signal::SIGUSR2);
+    manager.wait_for("SIGUSR2: log files are opened anew");
+    assert_eq!(manager.ctl(&["status"]).code, 0);
+}
+
+#[test]
+fn a_state_folder_that_others_may_write_to_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("state")).unwrap();
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(folder.path().join("state"), open).unwrap();
+    let file = folder.path().join("m.toml");
+    std::fs::write(&file, "socket = 's'\nstate-folder = 'state'\n").unwrap();
+    let mut manager = std::process::Command::new(PROGRAM);
+    let done = manager.args(["run", "--config", file.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    assert!(
+        said.contains("others may write there, and have it end any process (hint: chmod go-w)"),
+        "{said}"
+    );
 }
 
 #[test]

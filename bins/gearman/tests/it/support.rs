@@ -39,24 +39,42 @@ impl Port {
     }
 }
 
+/// The reference's server.
+pub(crate) const REFERENCE: &str = "/usr/sbin/gearmand";
+
 /// A real server: the reference, or the one the environment names.
 pub(crate) struct Server {
     pub(crate) port: Port,
+    path: PathBuf,
     process: Option<Child>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let mut server = Self { port: Port::reserve(), process: None };
+        Self::start_of(std::env::var_os(SERVER_UNDER_TEST).unwrap_or_else(|| REFERENCE.into()))
+    }
+
+    /// A server of this program.
+    pub(crate) fn start_of(path: impl Into<PathBuf>) -> Self {
+        let mut server = Self { port: Port::reserve(), path: path.into(), process: None };
         server.start_again();
         server
     }
 
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.process.as_ref().unwrap().id()).unwrap()
+    }
+
+    /// Whether it tells which worker runs which job.
+    pub(crate) fn tells_jobs(&self) -> bool {
+        *self.path != *REFERENCE
+    }
+
     /// Starts on the port it had.
     pub(crate) fn start_again(&mut self) {
-        let path = std::env::var(SERVER_UNDER_TEST).unwrap_or_else(|_| "/usr/sbin/gearmand".to_owned());
+        let path = self.path.display();
         let port = self.port.number.to_string();
-        let process = Command::new(&path)
+        let process = Command::new(&self.path)
             .args(["-p", &port, "-L", "127.0.0.1", "--queue-type", "builtin", "-l", "stderr", "-P"])
             .arg(self.pid_file())
             .stdin(Stdio::null())

@@ -57,6 +57,7 @@ impl Core {
         WorkerRow {
             descriptor: peer.descriptor,
             address: peer.address.to_string(),
+            port: peer.port,
             client_id: Bytes::from(&*peer.client_id),
             sleep: match peer.sleep {
                 Sleep::Awake => "awake",

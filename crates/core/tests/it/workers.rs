@@ -10,7 +10,8 @@ use std::time::Duration;
 #[test]
 fn workers_are_listed_with_what_they_can_do_and_what_they_run() {
     let mut world = World::new(Settings::default());
-    let (asker, worker, other) = (world.connect(), world.connect(), world.connect());
+    let (asker, other) = (world.connect(), world.connect());
+    let worker = world.core.handle_connected_from(7, "127.0.0.1", Some(40_000));
     world.request(worker, &Request::SetClientId { id: ClientId::from("resizer") });
     world.can_do(worker, "f");
     world.can_do(worker, "g");
@@ -19,12 +20,13 @@ fn workers_are_listed_with_what_they_can_do_and_what_they_run() {
     world.grab(worker);
     world.request(other, &Request::PreSleep);
     let (rows, _) = world.command(asker, "workers list");
+    let (rows, worker, sleeping) = (&rows[..], &rows[1], &rows[0]);
     let row = json!({
-        "descriptor": 7, "address": "127.0.0.1", "client-id": "resizer", "sleep": "awake",
+        "descriptor": 7, "address": "127.0.0.1", "port": 40_000, "client-id": "resizer", "sleep": "awake",
         "functions": ["g", "f"], "running": ["H:localhost:1"], "failures": 0,
     });
-    assert_eq!(rows[0], row);
-    assert_eq!(rows[1]["sleep"], "sleeping");
+    assert_eq!(*worker, row);
+    assert_eq!((&sleeping["sleep"], sleeping.get("port")), (&json!("sleeping"), None));
     assert_eq!(rows[2..], [json!({})], "who is able to do nothing is no worker");
 }
 

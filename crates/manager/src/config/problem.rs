@@ -88,7 +88,9 @@ pub enum Mistake {
         hint: String,
     },
     /// A program has a name that is none.
-    #[error("a name has 1 to 64 letters, digits, '.', '-' and '_', a letter or digit first")]
+    #[error(
+        "a name has 1 to 64 letters, digits, '.', '-' and '_', a letter or digit first, and is not 'all'"
+    )]
     BadName,
     /// The file with variables cannot be read, or has a line that is none.
     #[error("environment-file {}: {reason}", path.display())]

@@ -3,6 +3,7 @@
 //! Never: depends on another program, but for the names in [`Program::after`].
 
 use super::WatchPattern;
+use crate::limits::JOB_PATIENCE;
 use nix::sys::signal::Signal;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The name of a program: 1 to 64 letters, digits, `.`, `-` and `_`, a letter or digit first.
+/// The name of a program: 1 to 64 letters, digits, `.`, `-` and `_`, a letter or digit first; not `all`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProgramName(Arc<str>);
 
@@ -22,7 +23,9 @@ impl ProgramName {
         let of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         let is_name = matches!(text.len(), 1..=64)
             && text.bytes().all(of_name)
-            && text.starts_with(|first: char| first.is_ascii_alphanumeric());
+            && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+            // It would stand for all programs in a command.
+            && text != "all";
         is_name.then(|| Self(text.into()))
     }
 
@@ -82,6 +85,9 @@ pub struct Program {
     pub ready: Ready,
     /// How a process is ended.
     pub stop: Stop,
+    /// How a process gives way to the next one. Key `replace`; `None`: beside it where `functions` are named, after it
+    /// otherwise.
+    pub replace: Option<Replace>,
     /// After how long a process is ended and replaced. Keys `lifetime`, default none, and `lifetime-jitter`.
     pub lifetime: Option<Duration>,
     /// Which part of its lifetime a process may end early, by chance: 0 to 1. Key `lifetime-jitter`, default 0.1.
@@ -90,8 +96,12 @@ pub struct Program {
     pub restart: Restart,
     /// Exit statuses that are no failure, 0 to 255. Key `exit-codes`, default `[0]`.
     ///
-    /// A process that was ready and ends so is replaced at once: that is how a worker ends after its last job.
+    /// A process that was ready for as long as `short_life` and ends so is replaced at once: that is how a worker ends
+    /// after its last job.
     pub exit_codes: Vec<u8>,
+    /// An end sooner than that after the process was ready is a failure whatever the exit status. Key `short-life`, 0s
+    /// to 1h, default 1s.
+    pub short_life: Duration,
     /// The pauses between restarts in a row.
     pub backoff: Backoff,
     /// When restarts are given up; `None`: never. Keys `crash-loop-exits` and `crash-loop-within`.
@@ -117,7 +127,7 @@ pub struct Program {
 
 impl Program {
     /// A program without a command, all else at its default.
-    pub(super) fn new(directory: PathBuf) -> Self {
+    pub(crate) fn new(directory: PathBuf) -> Self {
         Self {
             command: Command { words: Vec::new(), shell: false },
             functions: Vec::new(),
@@ -133,10 +143,12 @@ impl Program {
             environment_of_file: BTreeMap::new(),
             ready: Ready::default(),
             stop: Stop::default(),
+            replace: None,
             lifetime: None,
             lifetime_jitter: 0.1,
             restart: Restart::Always,
             exit_codes: vec![0],
+            short_life: Duration::from_secs(1),
             backoff: Backoff::default(),
             crash_loop: Some(CrashLoop::default()),
             memory_bytes_max: None,
@@ -150,6 +162,16 @@ impl Program {
     }
 }
 
+impl Program {
+    /// How a process gives way to the next one.
+    #[must_use]
+    pub fn replace(&self) -> Replace {
+        // A worker is one of many and can stand beside its successor; another program may hold a port or a file.
+        let by_kind = if self.functions.is_empty() { Replace::StopFirst } else { Replace::StartFirst };
+        self.replace.unwrap_or(by_kind)
+    }
+}
+
 impl Default for Ready {
     fn default() -> Self {
         Self { after: Duration::from_secs(1), within: Some(Duration::from_secs(30)) }
@@ -158,7 +180,12 @@ impl Default for Ready {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { signal: Signal::SIGTERM, group: false, patience: Some(Duration::from_secs(60)) }
+        Self {
+            signal: Signal::SIGTERM,
+            group: false,
+            patience: Some(Duration::from_secs(60)),
+            patience_job: Some(JOB_PATIENCE),
+        }
     }
 }
 
@@ -236,6 +263,18 @@ pub struct Stop {
     /// How long it may go on with its job before the whole group is killed. Key `stop-patience`, 0s to 7d, or
     /// `none`: it is never killed. Default 60s.
     pub patience: Option<Duration>,
+    /// How long it may go on when it is known to have a job, after the stop signal. Key `stop-patience-job`, 0s to
+    /// 30d, or `none`: it is not killed as long as it has one. Default 1h; never less than `patience`.
+    pub patience_job: Option<Duration>,
+}
+
+/// How a process gives way to the one that takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replace {
+    /// The next one is ready before the old one is told to leave: one process more for that time. `"beside"`.
+    StartFirst,
+    /// The old one is gone, with all of its process group, before the next one is spawned. `"after"`.
+    StopFirst,
 }
 
 /// Which processes that ended by themselves are replaced.
@@ -253,8 +292,8 @@ pub enum Restart {
 /// The pauses between restarts in a row: none after the first failure, then `first`, then `factor` times more at
 /// each, up to `max`.
 ///
-/// A row ends when a process has been ready for as long as `max`. An end before it was ready is a failure, whatever
-/// the exit status.
+/// A row ends when a process has been ready for as long as `max`, at least 10 s. An end before it was ready, or sooner
+/// than [`Program::short_life`] after that, is a failure, whatever the exit status.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
     /// Key `backoff-first`, 0s to 1h, default 1s.
@@ -267,8 +306,8 @@ pub struct Backoff {
     pub jitter: f64,
 }
 
-/// So many failures of a program within so long are a crash loop: nothing is restarted until somebody starts it, or
-/// its configuration or a watched path changes.
+/// So many failures of a program within so long are a crash loop, and so are so many processes in a row that never were
+/// ready: nothing is restarted until somebody starts it, or its configuration or a watched path changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CrashLoop {
     /// Failures, of one process after the other in the same place. Key `crash-loop-exits`, 1 to 1000 or `none`,

@@ -74,6 +74,8 @@ impl Default for Config {
             servers: vec![server],
             socket: "/run/gearman-manager/socket".into(),
             socket_mode: 0o600,
+            socket_user: None,
+            socket_group: None,
             state_folder: "/var/lib/gearman-manager".into(),
             orphans: Orphans::Stop,
             programs: BTreeMap::new(),
@@ -92,6 +94,10 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn read_file(path: &Path) -> io::Result<String> {
+    // A FIFO would make the manager wait for whoever writes to it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
     String::from_utf8(read_bytes(path)?).map_err(not_text)
 }
@@ -149,6 +155,7 @@ impl Reader<'_> {
             }
         }
         self.check_order(&config, &places);
+        self.check_logs(&config, &places);
         config
     }
 

@@ -183,6 +183,11 @@ fn every_key_refuses_what_it_does_not_take_and_says_what_it_does() {
         ("stop-group", "0"),
         ("stop-patience", "\"8d\""),
         ("stop-patience", "60"),
+        ("stop-patience-job", "\"31d\""),
+        ("replace", "\"before\""),
+        ("short-life", "\"2h\""),
+        ("socket-user", "\"\""),
+        ("socket-group", "[1]"),
         ("lifetime", "\"1 h 2 x\""),
         ("lifetime-jitter", "1.1"),
         ("lifetime-jitter", "\"10%\""),
@@ -202,7 +207,10 @@ fn every_key_refuses_what_it_does_not_take_and_says_what_it_does() {
         ("watch", "[\"/srv/***\"]"),
         ("watch-settle", "\"none\""),
         ("stdout", "\"stdout\""),
+        ("stdout", "\"/dev/stdout\""),
         ("stderr", "\"\""),
+        ("stderr", "\"/dev/null\""),
+        ("stderr", "\"/proc/self/fd/2\""),
         ("log-bytes", "0"),
         ("log-files", "1001"),
         ("target-wait", "\"1ms\""),
@@ -264,7 +272,7 @@ crop = \"php crop.php\"
     let expected = "\
 m.toml:1: unknown key 'server' (hint: did you mean 'servers'?)
 m.toml:2: orphans cannot be \"keep\": it takes \"stop\" or \"adopt\"
-m.toml:3: unknown key 'colour' (hint: there are orphans, program, servers, socket, socket-mode, state-folder)
+m.toml:3: unknown key 'colour' (hint: there are orphans, program, servers, socket, socket-group, socket-mode, socket-user, state-folder)
 m.toml:5: program 'mail': it has no command (hint: command = [\"php\", \"worker.php\"])
 m.toml:6: program 'mail': unknown key 'comand' (hint: did you mean 'command'?)
 m.toml:7: program 'mail': processes cannot be \"8..2\": it takes a number from 0 to 1000, or a range as \"2..8\"
@@ -274,7 +282,7 @@ m.toml:13: program 'resize': after cannot be [\"male\"]: there is no program 'ma
 m.toml:14: program 'resize': backoff-first cannot be \"2m\": it is over backoff-max, which is 1m (hint: set that as well)
 m.toml:16: program 'resize': autoscale cannot be there: without functions nobody knows what waits (hint: functions = [\"resize\"])
 m.toml:17: program 'resize': unknown key 'target' (hint: there are down-per-minute, idle, load-max, memory-max, target-wait, up-per-minute)
-m.toml:19: program 'a b': a name has 1 to 64 letters, digits, '.', '-' and '_', a letter or digit first
+m.toml:19: program 'a b': a name has 1 to 64 letters, digits, '.', '-' and '_', a letter or digit first, and is not 'all'
 m.toml:21: program 'a b': environment cannot be a table of 'A': it takes a table of texts, its keys without =
 m.toml:24: program 'crop': 'crop' is a table (hint: [program.crop])";
     assert_eq!(mistakes(text), expected);
@@ -312,6 +320,37 @@ m.toml:9: program 'c': after cannot be [\"a\", \"c\"]: it would wait for itself:
 }
 
 #[test]
+fn a_program_cannot_have_the_name_that_means_all_of_them() {
+    assert_eq!(
+        mistakes("[program.all]\ncommand = \"a\"\n"),
+        "m.toml:1: program 'all': a name has 1 to 64 letters, digits, '.', '-' and '_', a letter or digit first, and is not \
+         'all'"
+    );
+}
+
+#[test]
+fn a_file_of_output_has_one_rotation() {
+    let text = "\
+[program.a]
+command = \"a\"
+stdout = \"x.log\"
+[program.b]
+command = \"b\"
+stderr = \"/etc/gm/x.log\"
+log-bytes = \"1MiB\"
+[program.c]
+command = \"c\"
+stdout = \"y.log\"
+log-files = 3
+";
+    assert_eq!(
+        mistakes(text),
+        "m.toml:6: program 'b': stderr cannot be \"/etc/gm/x.log\": program 'a' writes there as well, with another log-bytes \
+         or log-files"
+    );
+}
+
+#[test]
 fn a_file_of_variables_that_cannot_be_read_is_a_mistake() {
     let text = "[program.p]\ncommand = \"a\"\nenvironment-file = \"v\"\n";
     let read = |file: &dyn Fn(&Path) -> std::io::Result<String>| {
@@ -325,6 +364,16 @@ fn a_file_of_variables_that_cannot_be_read_is_a_mistake() {
         read(&|_| Ok("A=1\nB\n".to_owned())),
         "m.toml:3: program 'p': environment-file /etc/gm/v: line 2 is no NAME=VALUE"
     );
+}
+
+#[test]
+fn nobody_waits_for_a_file_of_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    nix::unistd::mkfifo(&folder.path().join("v"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let file = folder.path().join("m.toml");
+    std::fs::write(&file, "[program.p]\ncommand = \"a\"\nenvironment-file = \"v\"\n").unwrap();
+    let error = Config::read(&file).unwrap_err().to_string();
+    assert!(error.ends_with("/v: cannot read it: it is no regular file"), "{error}");
 }
 
 #[test]

@@ -20,6 +20,9 @@ use toml::Value;
 /// The section that is no function.
 pub(super) const MAIN: &str = "GearmanManager";
 
+/// The program of the processes that do all functions which are not dedicated.
+const SHARED: &str = "shared";
+
 /// What it did where a key is not there.
 const LIFETIME_DEFAULT: u64 = 3600;
 const SPLAY_DEFAULT: u64 = 600;
@@ -79,7 +82,7 @@ impl Importer<'_> {
         let shared: Vec<String> =
             counts.iter().filter(|(_, counts)| !counts.only).map(|(name, _)| name.clone()).collect();
         if all_count > 0 && !shared.is_empty() {
-            self.add(&mut draft, "all", &shared, all_count, &common)?;
+            self.add(&mut draft, SHARED, &shared, all_count, &common)?;
         }
         for (name, counts) in counts.iter().filter(|(_, counts)| counts.dedicated > 0) {
             self.add(&mut draft, name, std::slice::from_ref(name), counts.dedicated, &common)?;
@@ -177,7 +180,7 @@ impl Importer<'_> {
         } else {
             "of all functions that are not dedicated"
         };
-        let section = if functions.len() == 1 && name != "all" { name } else { MAIN };
+        let section = if functions.len() == 1 && name != SHARED { name } else { MAIN };
         let mut rows = Rows { section, all: &mut self.rows };
         rows.this("(processes)", format!("[program.{said}] processes = {count}, {of}"));
         Ok(())
@@ -235,8 +238,8 @@ impl Importer<'_> {
         let main = std::mem::replace(&mut self.main, Section { name: MAIN.to_owned(), keys: Vec::new() });
         let mut rows = Rows { section: MAIN, all: &mut self.rows };
         let program = format!(
-            "command = \"{worker} FUNCTION...\": a worker of your own loads the files, which GearmanManager did itself; \
-             it finds in its environment what it needs"
+            "command = \"{worker} FUNCTION...\": this worker loads the files, which GearmanManager did itself, by what \
+             its environment says (hint: packaging/worker.php does it; put it beside the file)"
         );
         rows.this("(workers)", program);
         for (key, value) in &main.keys {
@@ -244,14 +247,16 @@ impl Importer<'_> {
                 "worker_dir" => rows.this(key, "WORKER_DIR in environment"),
                 "include" | "exclude" => rows.this(key, "the programs that there are"),
                 "count" if all == 0 => rows.this(key, "no program for all functions"),
-                "count" => rows.this(key, format!("[program.all] processes = {all}")),
+                "count" => rows.this(key, format!("[program.{SHARED}] processes = {all}")),
                 "dedicated_count" => rows.this(key, "processes of the programs of one function"),
                 "host" => rows.this(key, format!("{servers}, and GEARMAN_SERVERS in environment")),
                 "max_worker_lifetime" => {
                     rows.this(key, format!("{lives}; a job is never killed at one and a half of it"));
                 }
                 "worker_restart_splay" => rows.this(key, jitter.clone()),
-                "graceful_shutdown_wait_time" => rows.this(key, patience.clone()),
+                "graceful_shutdown_wait_time" => {
+                    rows.this(key, format!("{patience}; a job may go on for stop-patience-job, an hour"));
+                }
                 "auto_update" if value.is_empty() || value == "0" => rows.this(key, "no watch"),
                 "auto_update" => {
                     let patterns = folders.iter().map(|folder| format!("{}/*.php", folder.display()));

@@ -188,6 +188,17 @@ impl Importer<'_> {
                 Rows { section: &section.name, all: &mut self.rows }.this(key, said);
                 continue;
             }
+            if (kind, key.as_str()) == ("unix_http_server", "chown") {
+                let value = self.expanded(&section.name, key, raw, &|_| None)?;
+                let (user, group) =
+                    value.split_once(':').map_or((value.as_str(), None), |(u, g)| (u, Some(g)));
+                let mut said = draft.manager.set("socket-user", user);
+                if let Some(group) = group {
+                    said = format!("{said}, {}", draft.manager.set("socket-group", group));
+                }
+                Rows { section: &section.name, all: &mut self.rows }.this(key, said);
+                continue;
+            }
             let mut rows = Rows { section: &section.name, all: &mut self.rows };
             match (kind, key.as_str()) {
                 (MAIN, "environment") => rows.this(key, "environment of each program"),
@@ -225,8 +236,8 @@ fn reason(kind: &str, key: &str) -> &'static str {
         ("unix_http_server", "file") => {
             "the manager has a socket of its own, where it speaks another protocol (hint: socket = ...)"
         }
-        ("unix_http_server", "chown" | "username" | "password") => {
-            "who may write to the socket may command (hint: socket-mode, and the permissions of its folder)"
+        ("unix_http_server", "username" | "password") => {
+            "who may write to the socket may command (hint: socket-mode, socket-user and socket-group)"
         }
         ("inet_http_server", _) => "the manager listens on a Unix socket only",
         ("supervisorctl", _) => "gearman-manager ctl needs the socket alone",

@@ -20,6 +20,8 @@ pub enum Command {
     Start(Pick),
     /// Stop, and leave stopped.
     Stop(Pick),
+    /// The same, without patience: what is there is killed, jobs or not.
+    StopNow(Pick),
     /// Replace processes by new ones, the first one as a canary; start what does not run.
     Restart(Pick),
     /// Change the number of processes.
@@ -87,6 +89,17 @@ pub enum CommandError {
         /// What is allowed.
         allowed: String,
     },
+    /// It has to wait for another process.
+    #[error(
+        "{program}:{number} is not restarted: it, or too many others of its program, are being replaced already \
+         (hint: ctl status {program})"
+    )]
+    Busy {
+        /// The program.
+        program: String,
+        /// The number.
+        number: u32,
+    },
     /// The manager is about to end.
     #[error("the manager is shutting down")]
     Ending,
@@ -142,12 +155,14 @@ impl Planner {
     /// # Errors
     /// When it names nothing that is there, or a number out of its range; nothing changed then.
     pub fn handle_command(&mut self, now: Moment, command: &Command) -> Result<String, CommandError> {
-        if self.is_ending() && *command != Command::Shutdown {
+        let is_end = matches!(command, Command::Shutdown | Command::StopNow(_));
+        if self.is_ending() && !is_end {
             return Err(CommandError::Ending);
         }
         let done = match command {
             Command::Start(pick) => self.for_each(now, pick, "started", start)?,
             Command::Stop(pick) => self.for_each(now, pick, "told to stop", stop)?,
+            Command::StopNow(pick) => self.for_each(now, pick, "killed", stop_now)?,
             Command::Restart(pick) => self.restart(now, pick)?,
             Command::Scale { program, to } => self.scale(program, *to)?,
             Command::Shutdown => {
@@ -190,6 +205,9 @@ impl Planner {
             self.pool(name)?;
             let (floor, pools) = (&mut self.floor, &mut self.pools);
             let Some(pool) = pools.get_mut(name.as_str()) else { continue };
+            if what == "killed" {
+                pool.hurry_rests(now, floor, pick);
+            }
             match pick {
                 Pick::All | Pick::Program(_) => {
                     pool.is_up = is_start;
@@ -230,9 +248,10 @@ impl Planner {
             if is_empty {
                 return self.for_each(now, pick, "started", start);
             }
-            let is_begun = pool.begin_replace(now, &mut self.floor, *number, "restart by hand");
-            let what = if is_begun { "is replaced" } else { "is being replaced already, or another one is" };
-            return Ok(format!("{name}:{number} {what}"));
+            if !pool.begin_replace(now, &mut self.floor, *number, "restart by hand") {
+                return Err(CommandError::Busy { program: name.clone(), number: *number });
+            }
+            return Ok(format!("{name}:{number} is replaced"));
         }
         let names: Vec<String> = match pick {
             Pick::All => self.pools.values().filter(|it| it.is_up).map(|it| it.name.to_string()).collect(),
@@ -314,6 +333,11 @@ fn start(cx: &mut Context<'_>, slot: &mut Slot) {
 fn stop(cx: &mut Context<'_>, slot: &mut Slot) {
     slot.fate = Fate::Empty;
     slot.stop(cx, "stopped by hand");
+}
+
+fn stop_now(cx: &mut Context<'_>, slot: &mut Slot) {
+    stop(cx, slot);
+    slot.hurry(cx.now);
 }
 
 #[cfg(test)]

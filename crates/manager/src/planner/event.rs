@@ -45,6 +45,13 @@ pub enum Event {
         /// Whether it was in the middle of a job, and the hard limit was over.
         had_job: bool,
     },
+    /// A process would die of its stop signal in the middle of a job, and gets it afterwards.
+    Held {
+        /// The program.
+        program: String,
+        /// The process.
+        process: ProcessId,
+    },
     /// A rolling restart took a step.
     Rollout {
         /// The program.
@@ -75,17 +82,40 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// Whatever was told to leave is killed.
+    Hurried {
+        /// Why.
+        why: String,
+    },
 }
 
 impl Event {
+    /// The process it is about.
+    #[must_use]
+    pub fn process(&self) -> Option<ProcessId> {
+        match self {
+            Event::State { process, .. } => *process,
+            Event::Beside { process, .. } | Event::Killed { process, .. } | Event::Held { process, .. } => {
+                Some(*process)
+            }
+            Event::Rollout { .. }
+            | Event::Scaled { .. }
+            | Event::NotScaled { .. }
+            | Event::ShuttingDown { .. }
+            | Event::Hurried { .. } => None,
+        }
+    }
+
     /// Whether somebody should look soon.
     #[must_use]
     pub fn is_warning(&self) -> bool {
         match self {
             Event::State { to, .. } => *to == "crash-looping" || *to == "backoff",
-            Event::Killed { .. } | Event::NotScaled { .. } => true,
+            Event::Killed { .. } | Event::NotScaled { .. } | Event::Hurried { .. } => true,
             Event::Rollout { step, .. } => step.starts_with("held"),
-            Event::Beside { .. } | Event::Scaled { .. } | Event::ShuttingDown { .. } => false,
+            Event::Beside { .. } | Event::Held { .. } | Event::Scaled { .. } | Event::ShuttingDown { .. } => {
+                false
+            }
         }
     }
 
@@ -96,10 +126,11 @@ impl Event {
             Event::State { program, .. }
             | Event::Beside { program, .. }
             | Event::Killed { program, .. }
+            | Event::Held { program, .. }
             | Event::Rollout { program, .. }
             | Event::Scaled { program, .. }
             | Event::NotScaled { program, .. } => Some(program),
-            Event::ShuttingDown { .. } => None,
+            Event::ShuttingDown { .. } | Event::Hurried { .. } => None,
         }
     }
 }
@@ -120,10 +151,14 @@ impl fmt::Display for Event {
             Event::Killed { program, had_job: true, .. } => {
                 write!(f, "{program}: a process is killed in the middle of a job, the hard limit is over")
             }
+            Event::Held { program, .. } => {
+                write!(f, "{program}: a process has no handler for its stop signal: it gets it after its job")
+            }
             Event::Rollout { program, step } => write!(f, "{program} restart: {step}"),
             Event::Scaled { program, from, to, why } => write!(f, "{program} scaled {from} -> {to}: {why}"),
             Event::NotScaled { program, why } => write!(f, "{program} not scaled: {why}"),
             Event::ShuttingDown { why } => write!(f, "shutting down: {why}"),
+            Event::Hurried { why } => write!(f, "patience is over for all that leave: {why}"),
         }
     }
 }

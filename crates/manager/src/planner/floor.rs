@@ -3,11 +3,12 @@
 //! From: the planner and its programs. To: the runner, action by action. Never: decides.
 
 use super::event::Event;
-use super::leave::Leave;
+use super::job::Word;
+use super::leave::{Due, Leave};
 use super::moment::Moment;
 use super::random::Random;
 use super::state::ProcessId;
-use crate::config::{Program, ProgramName};
+use crate::config::{Program, ProgramName, Stop};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -29,8 +30,11 @@ pub enum Action {
     Stop {
         /// Which one.
         process: ProcessId,
-        /// Whether its whole process group is meant.
+        /// Whether its whole process group is meant, whatever its program says.
         group: bool,
+        /// It has a job, or nobody knows: where it would die of the signal, it is not sent, and
+        /// [`super::Planner::handle_held`] is told.
+        spare: bool,
     },
     /// Kill a process with its whole process group.
     Kill {
@@ -48,7 +52,17 @@ pub enum Action {
 pub(crate) struct Live {
     pub(crate) program: ProgramName,
     pub(crate) slot: u32,
-    pub(crate) has_job: bool,
+    pub(crate) word: Word,
+    pub(crate) sight: Sight,
+}
+
+/// What the job servers say of a process that is not ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// None lists it; what was seen instead.
+    Unseen(String),
+    /// One lists a worker that it may be; what is not as it should be there.
+    Likely(String),
 }
 
 /// A process that belongs to no place: what is left of a group whose leader ended, or an orphan of a program
@@ -57,6 +71,7 @@ pub(crate) struct Live {
 pub(crate) struct Remains {
     pub(crate) program: ProgramName,
     pub(crate) leave: Leave,
+    pub(crate) word: Word,
 }
 
 #[derive(Debug)]
@@ -96,24 +111,60 @@ impl Floor {
         self.actions.pop_front()
     }
 
-    /// A number for a process of this place.
-    pub(crate) fn admit(&mut self, program: &ProgramName, slot: u32) -> ProcessId {
+    /// A number for a process of this place; `is_worker`: job servers tell whether it has a job.
+    pub(crate) fn admit(&mut self, program: &ProgramName, slot: u32, is_worker: bool) -> ProcessId {
         let process = ProcessId(self.next_process);
         self.next_process += 1;
-        self.live.insert(process, Live { program: program.clone(), slot, has_job: false });
+        let sight = Sight::Unseen("no job server was asked since".to_owned());
+        self.live.insert(process, Live { program: program.clone(), slot, word: Word::new(is_worker), sight });
         process
     }
 
-    pub(crate) fn has_job(&self, process: ProcessId) -> bool {
-        self.live.get(&process).is_some_and(|live| live.has_job)
+    /// The last word about the jobs of a process, also of what is left of its group.
+    pub(crate) fn word(&self, process: ProcessId) -> Word {
+        let of_live = self.live.get(&process).map(|live| live.word);
+        of_live.or_else(|| Some(self.remains.get(&process)?.word)).unwrap_or_default()
     }
 
-    /// Kills a process whose time to leave is over.
-    pub(crate) fn kill_if_due(&mut self, now: Moment, program: &ProgramName, leave: &mut Leave) {
-        let had_job = self.has_job(leave.process);
-        if leave.is_kill_due(now, had_job) {
-            self.act(Action::Kill { process: leave.process });
-            self.note(Event::Killed { program: program.to_string(), process: leave.process, had_job });
+    pub(crate) fn word_mut(&mut self, process: ProcessId) -> Option<&mut Word> {
+        match self.live.get_mut(&process) {
+            Some(live) => Some(&mut live.word),
+            None => self.remains.get_mut(&process).map(|remains| &mut remains.word),
+        }
+    }
+
+    /// Tells a process to leave; `group`: all that is left of its group.
+    pub(crate) fn tell_to_leave(
+        &mut self,
+        now: Moment,
+        process: ProcessId,
+        group: bool,
+        stop: &Stop,
+    ) -> Leave {
+        let word = self.word(process);
+        let spare = word.has_job() || !word.is_of(now);
+        self.act(Action::Stop { process, group, spare });
+        Leave::new(now, process, stop)
+    }
+
+    /// Does what is due of a process that was told to leave; `group`: all that is left of its group.
+    pub(crate) fn see_off(
+        &mut self,
+        now: Moment,
+        program: &ProgramName,
+        leave: &mut Leave,
+        word: &Word,
+        group: bool,
+    ) {
+        let process = leave.process;
+        match leave.poll_due(now, word) {
+            None => {}
+            Some(Due::Signal) => self.act(Action::Stop { process, group, spare: false }),
+            Some(Due::Kill) => {
+                self.act(Action::Kill { process });
+                let program = program.to_string();
+                self.note(Event::Killed { program, process, had_job: word.has_job() });
+            }
         }
     }
 }

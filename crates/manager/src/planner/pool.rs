@@ -3,15 +3,18 @@
 //! From: the planner. To: [`super::slot`], place by place. Never: looks at another program.
 
 use super::autoscale::Scaling;
+use super::command::Pick;
 use super::event::Event;
 use super::floor::Floor;
 use super::moment::Moment;
 use super::rollout::Rollout;
-use super::slot::{Beside, Context, Ended, Fate, Slot};
+use super::slot::{Beside, Context, Ended, Fate, Slot, lifetime_end};
 use super::state::{End, ProcessId, State, Up};
-use crate::config::{Processes, Program, ProgramName, change};
+use crate::config::{Processes, Program, ProgramName, Replace, change};
+use crate::limits::{away_max, leaving_max};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -27,6 +30,8 @@ pub(crate) struct Pool {
     /// Why the version was raised.
     pub(crate) rollout_why: String,
     pub(crate) slots: BTreeMap<u32, Slot>,
+    /// What is left of process groups whose leaders ended, and the place of each.
+    pub(crate) rests: BTreeMap<ProcessId, u32>,
     /// How many places are wanted.
     pub(crate) count: u32,
     pub(crate) is_up: bool,
@@ -39,15 +44,6 @@ pub(crate) struct Pool {
     pub(crate) scaling: Scaling,
 }
 
-/// How a process gives way to its successor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Replace {
-    /// The successor is ready before the old one is told to leave: one process more for that time.
-    StartFirst,
-    /// The old one is gone before the successor is spawned.
-    StopFirst,
-}
-
 impl Pool {
     pub(crate) fn new(name: ProgramName, program: Arc<Program>) -> Self {
         Self {
@@ -58,6 +54,7 @@ impl Pool {
             rollout: Rollout::Settled,
             rollout_why: String::new(),
             slots: BTreeMap::new(),
+            rests: BTreeMap::new(),
             count: program.processes.min,
             is_up: program.autostart,
             is_removed: false,
@@ -79,8 +76,7 @@ impl Pool {
     }
 
     pub(crate) fn replace(&self) -> Replace {
-        // A worker is one of many and can stand beside its successor; another program may hold a port or a file.
-        if self.program.functions.is_empty() { Replace::StopFirst } else { Replace::StartFirst }
+        self.program.replace()
     }
 
     /// Processes of all places.
@@ -88,8 +84,42 @@ impl Pool {
         self.slots.values().map(Slot::processes).sum()
     }
 
-    pub(crate) fn has_beside(&self) -> bool {
-        self.slots.values().any(|slot| slot.beside != Beside::None)
+    /// Whether another process may give way now, as far as the others of its program go.
+    ///
+    /// Those that were told to leave and take their time do not hold up the others, up to a limit: there are more
+    /// processes for as long as they take.
+    pub(crate) fn has_room(&self) -> bool {
+        let is_leaving = |slot: &&Slot| {
+            matches!(slot.beside, Beside::Leaving(_)) || matches!(slot.state, State::Draining(_))
+        };
+        match self.replace() {
+            Replace::StartFirst => {
+                let is_coming = |slot: &Slot| matches!(slot.beside, Beside::Successor(_));
+                !self.slots.values().any(is_coming) && self.count_of(is_leaving) < leaving_max(self.count)
+            }
+            Replace::StopFirst => {
+                let is_away = |slot: &&Slot| {
+                    let is_changing = match &slot.state {
+                        State::Starting(_)
+                        | State::Backoff { .. }
+                        | State::Draining(_)
+                        | State::Stopping(_) => true,
+                        State::Running(_) | State::Exited | State::CrashLooping => false,
+                    };
+                    slot.fate == Fate::Keep && is_changing
+                };
+                self.count_of(is_away) < away_max(self.count)
+            }
+        }
+    }
+
+    fn count_of(&self, is_meant: impl Fn(&&Slot) -> bool) -> u32 {
+        u32::try_from(self.slots.values().filter(is_meant).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether nothing is replaced that still runs: the next process would be of the version that is held.
+    fn does_rest(&self) -> bool {
+        self.replace() == Replace::StopFirst && matches!(self.rollout, Rollout::Held { .. })
     }
 
     /// Whether it keeps the programs after it from starting.
@@ -112,7 +142,8 @@ impl Pool {
         self.replace_expired(now, floor);
         self.spawn_due(now, floor, may_start);
         self.slots.retain(|_, slot| slot.fate != Fate::Remove || !slot.is_empty());
-        let are_ready = self.slots.values().all(|slot| matches!(slot.state, State::Running(_)));
+        let are_ready =
+            self.slots.values().all(|slot| slot.is_done || matches!(slot.state, State::Running(_)));
         self.was_ready |= self.is_up && are_ready && self.kept() >= self.count;
     }
 
@@ -143,13 +174,21 @@ impl Pool {
         let wanted = if self.is_removed { 0 } else { self.count };
         let mut kept = self.kept();
         while kept < wanted {
-            // A place whose process still leaves is taken back first: so there are never more processes than places.
-            let leaving = self.slots.values_mut().find(|slot| slot.fate == Fate::Remove);
-            if let Some(slot) = leaving {
+            let is_leaving = |slot: &&Slot| slot.fate == Fate::Remove && slot.state.process().is_some();
+            // A worker that finishes a long job is no help: there is another one beside it, up to as many as are wanted.
+            // One of its kind alone gives its place back when it is gone.
+            let may_add = self.replace() == Replace::StartFirst && self.count_of(is_leaving) < wanted;
+            let (mut cx, slots) = self.split(now, floor);
+            let is_free =
+                |slot: &&mut Slot| slot.fate == Fate::Remove && !(may_add && slot.state.process().is_some());
+            if let Some(slot) = slots.values_mut().find(is_free) {
                 slot.fate = Fate::Keep;
+                if slot.state == State::Exited {
+                    slot.release(&mut cx, "there are to be more processes");
+                }
             } else {
-                let number = (0..).find(|number| !self.slots.contains_key(number)).unwrap_or(u32::MAX);
-                self.slots.insert(number, Slot::new(now, number));
+                let number = (0..).find(|number| !slots.contains_key(number)).unwrap_or(u32::MAX);
+                slots.insert(number, Slot::new(now, number));
             }
             kept += 1;
         }
@@ -187,7 +226,7 @@ impl Pool {
 
     /// Processes whose lifetime is over give way.
     fn replace_expired(&mut self, now: Moment, floor: &mut Floor) {
-        if !self.is_up {
+        if !self.is_up || self.does_rest() {
             return;
         }
         let is_due = |slot: &Slot| {
@@ -196,6 +235,9 @@ impl Pool {
         };
         let due: Vec<u32> = self.slots.values().filter(|slot| is_due(slot)).map(|slot| slot.number).collect();
         for number in due {
+            if !self.has_room() {
+                break;
+            }
             self.begin_replace(now, floor, number, "its lifetime is over");
         }
     }
@@ -203,7 +245,8 @@ impl Pool {
     /// Lets the process of a place give way; false where it has to wait for another one's.
     pub(crate) fn begin_replace(&mut self, now: Moment, floor: &mut Floor, number: u32, why: &str) -> bool {
         let replace = self.replace();
-        if replace == Replace::StartFirst && self.has_beside() {
+        let is_free = self.slots.get(&number).is_some_and(|slot| slot.beside == Beside::None);
+        if replace == Replace::StartFirst && !(is_free && self.has_room()) {
             return false;
         }
         let (program, version) = self.next_launch(number);
@@ -231,11 +274,17 @@ impl Pool {
     fn spawn_due(&mut self, now: Moment, floor: &mut Floor, may_start: Result<(), &str>) {
         let is_due = |slot: &Slot| matches!(&slot.state, State::Backoff { until } if *until <= now);
         let due: Vec<u32> = self.slots.values().filter(|slot| is_due(slot)).map(|slot| slot.number).collect();
+        let is_after = self.replace() == Replace::StopFirst;
         for number in due {
             let (program, version) = self.next_launch(number);
+            let has_rest = is_after && self.rests.values().any(|place| *place == number);
             let (mut cx, slots) = self.split(now, floor);
             let Some(slot) = slots.get_mut(&number) else { continue };
             if !cx.is_up || slot.fate != Fate::Keep || cx.floor.is_ending {
+                continue;
+            }
+            if has_rest {
+                slot.wait_for_rest();
                 continue;
             }
             // Only the first start has an order: what ran once does not wait for others.
@@ -285,12 +334,37 @@ impl Pool {
     ) {
         let Some(max) = self.program.memory_bytes_max.filter(|max| bytes > *max) else { return };
         let Some(slot) = self.slots.get(&number) else { return };
-        let is_its_own = slot.state.up().is_some_and(|up| up.process == process);
-        if is_its_own && slot.beside == Beside::None && slot.retry.is_none_or(|retry| now >= retry) {
-            let mebi = |bytes: u64| bytes.div_ceil(1024 * 1024);
-            let why = format!("its memory of {} MiB is over the limit of {} MiB", mebi(bytes), mebi(max));
-            self.begin_replace(now, floor, number, &why);
+        let Some(up) = slot.state.up().filter(|up| up.process == process) else { return };
+        let lived = now.since(up.spawned);
+        let is_paused = slot.retry.is_some_and(|retry| now < retry);
+        if is_paused || matches!(slot.beside, Beside::Successor(_)) || self.does_rest() {
+            return;
         }
+        let mebi = |bytes: u64| bytes.div_ceil(1024 * 1024);
+        let why = format!("its memory of {} MiB is over the limit of {} MiB", mebi(bytes), mebi(max));
+        if !self.begin_replace(now, floor, number, &why) && !self.drain_in_place(now, floor, number, &why) {
+            return;
+        }
+        let (mut cx, slots) = self.split(now, floor);
+        if let Some(slot) = slots.get_mut(&number) {
+            slot.count_fat(&mut cx, lived);
+        }
+    }
+
+    /// Lets a process with too much memory go where its successor cannot come first: others take their time to leave. One
+    /// at a time, so that there is never less than all but one at work.
+    fn drain_in_place(&mut self, now: Moment, floor: &mut Floor, number: u32, why: &str) -> bool {
+        let is_coming = |slot: &Slot| {
+            matches!(slot.beside, Beside::Successor(_))
+                || matches!(slot.state, State::Draining(_) | State::Starting(_))
+        };
+        if self.slots.values().any(|slot| slot.fate == Fate::Keep && is_coming(slot)) {
+            return false;
+        }
+        let (mut cx, slots) = self.split(now, floor);
+        let Some(slot) = slots.get_mut(&number).filter(|slot| slot.fate == Fate::Keep) else { return false };
+        slot.drain(&mut cx, why);
+        true
     }
 
     /// A process of this program that another manager left behind; `is_kept`: it goes on.
@@ -307,10 +381,12 @@ impl Pool {
         }
         let is_wanted = self.is_up && number < self.count;
         let (mut cx, slots) = self.split(now, floor);
-        let process = cx.floor.admit(cx.name, number);
+        let is_worker = !cx.program.functions.is_empty();
+        let process = cx.floor.admit(cx.name, number, is_worker);
+        let expires = lifetime_end(&mut cx, spawned);
         let slot = slots.entry(number).or_insert_with(|| Slot::new(now, number));
         slot.fate = if is_wanted { Fate::Keep } else { Fate::Remove };
-        slot.adopt(&mut cx, Up { process, spawned, version: 1, expires: None });
+        slot.adopt(&mut cx, Up { process, spawned, is_worker, version: 1, expires });
         if !is_kept || !is_wanted {
             slot.drain(&mut cx, "left by the last manager");
         }
@@ -334,25 +410,38 @@ impl Pool {
         }
     }
 
-    pub(crate) fn handle_job_ended(&mut self, now: Moment, number: u32, process: ProcessId) {
-        if let Some(slot) = self.slots.get_mut(&number) {
-            slot.handle_job_ended(now, process);
+    /// What is left of the groups of these places is not waited for any longer.
+    pub(crate) fn hurry_rests(&self, now: Moment, floor: &mut Floor, pick: &Pick) {
+        let is_meant = |place: u32| !matches!(pick, Pick::Place(_, number) if *number != place);
+        for (process, _) in self.rests.iter().filter(|(_, place)| is_meant(**place)) {
+            if let Some(rest) = floor.remains.get_mut(process) {
+                rest.leave.hurry(now);
+            }
         }
     }
 
-    /// Whether its number should not be changed: its processes are only coming up, or do not come up.
-    pub(crate) fn is_unsteady(&self) -> bool {
-        let is_unsteady = |slot: &Slot| match &slot.state {
-            State::Starting(_) | State::Backoff { .. } | State::CrashLooping => true,
-            State::Running(_) | State::Stopping(_) | State::Draining(_) | State::Exited => false,
+    /// Whether processes are coming up for the first time, so that what is counted is not what will be; for a minute.
+    pub(crate) fn is_coming_up(&self, now: Moment) -> bool {
+        let is_coming = |slot: &Slot| match &slot.state {
+            State::Starting(up) => slot.last_end.is_none() && now.since(up.spawned) < Duration::from_secs(60),
+            State::Backoff { .. } => slot.last_end.is_none(),
+            State::Running(_)
+            | State::CrashLooping
+            | State::Stopping(_)
+            | State::Draining(_)
+            | State::Exited => false,
         };
-        self.slots.values().any(|slot| slot.fate == Fate::Keep && is_unsteady(slot))
+        self.slots.values().any(|slot| slot.fate == Fate::Keep && is_coming(slot))
     }
 
     pub(crate) fn deadline(&self, floor: &Floor) -> Option<Moment> {
-        // A lifetime that is over waits for the successor of another place; its end is what wakes us then.
-        let may_expire = self.is_up && (self.replace() == Replace::StopFirst || !self.has_beside());
-        self.slots.values().filter_map(|slot| slot.deadline(&self.program, floor, may_expire)).min()
+        // A lifetime that is over waits for the processes of other places; what becomes of them is what wakes us then.
+        let may_expire = self.is_up && !self.does_rest() && self.has_room();
+        let is_after = self.replace() == Replace::StopFirst;
+        let of = |slot: &Slot| {
+            slot.deadline(&self.program, floor, may_expire && (is_after || slot.beside == Beside::None))
+        };
+        self.slots.values().filter_map(of).min()
     }
 
     pub(crate) fn note_rollout(&self, floor: &mut Floor, step: impl Into<String>) {

@@ -8,7 +8,7 @@ use super::moment::Moment;
 use super::pool::Pool;
 use super::slot::{Beside, Fate, Slot};
 use super::state::State;
-use crate::config::Program;
+use crate::config::{Program, Replace};
 use std::sync::Arc;
 
 /// How far the newest version of a program has come.
@@ -78,7 +78,12 @@ impl Pool {
             return;
         }
         let why = format!("the new process of {}:{number} {what}", self.name);
-        self.note_rollout(floor, format!("held: {why}"));
+        let rest = match self.replace() {
+            Replace::StartFirst => "",
+            // Their next processes would be of the version that failed.
+            Replace::StopFirst => "; lifetimes and the memory limit rest",
+        };
+        self.note_rollout(floor, format!("held: {why}{rest}"));
         self.rollout = Rollout::Held { slot: number, why };
     }
 
@@ -127,7 +132,11 @@ impl Pool {
     /// One that does not run well loses least; else the first one.
     fn choose_canary(&mut self, now: Moment, floor: &mut Floor) {
         let kept = self.slots.values().filter(|slot| slot.fate == Fate::Keep);
-        let Some(slot) = kept.min_by_key(|slot| (worth(slot, self.proven_version), slot.number)) else {
+        let order = |slot: &&Slot| {
+            let is_busy = matches!(slot.beside, Beside::Leaving(_));
+            (worth(slot, self.proven_version), is_busy, slot.number)
+        };
+        let Some(slot) = kept.min_by_key(order) else {
             self.prove();
             return;
         };
@@ -166,29 +175,36 @@ impl Pool {
         }
     }
 
-    /// The next process that is older, once none is on its way.
+    /// The next process that is older, once no new one is on its way.
     fn roll(&mut self, now: Moment, floor: &mut Floor) {
-        let is_on_its_way = |slot: &Slot| {
-            let is_changing = match &slot.state {
-                State::Starting(_) | State::Backoff { .. } | State::Draining(_) | State::Stopping(_) => true,
-                State::Running(_) | State::Exited | State::CrashLooping => false,
-            };
-            slot.beside != Beside::None || (slot.fate == Fate::Keep && is_changing)
+        let is_on_its_way = |slot: &Slot| match &slot.state {
+            State::Starting(_) | State::Backoff { .. } => true,
+            State::Draining(_) | State::Stopping(_) => self.replace() == Replace::StopFirst,
+            State::Running(_) | State::Exited | State::CrashLooping => false,
         };
-        if self.slots.values().any(is_on_its_way) {
+        if self.slots.values().any(|slot| slot.fate == Fate::Keep && is_on_its_way(slot)) {
             return;
         }
         let is_stale = |slot: &&Slot| {
             slot.fate == Fate::Keep && slot.state.up().is_some_and(|up| up.version != self.version)
         };
-        match self.slots.values().find(is_stale).map(|slot| slot.number) {
+        // The old ones may still take jobs.
+        let is_leaving = |slot: &Slot| {
+            let is_told = matches!(slot.state, State::Draining(_) | State::Stopping(_));
+            slot.beside != Beside::None || (slot.fate == Fate::Keep && is_told)
+        };
+        let mut stale = self.slots.values().filter(is_stale).peekable();
+        let is_done = stale.peek().is_none();
+        // Where all that are left have a predecessor that still leaves, its end is what wakes us.
+        match stale.find(|slot| slot.beside == Beside::None).map(|slot| slot.number) {
             Some(number) => {
                 self.replace_stale(now, floor, number);
             }
-            None => {
+            None if is_done && !self.slots.values().any(is_leaving) => {
                 self.rollout = Rollout::Settled;
                 self.note_rollout(floor, "done: all processes are new");
             }
+            None => {}
         }
     }
 }

@@ -4,11 +4,12 @@
 //! Never: decides how many places there are, or which version a process has.
 
 use super::event::Event;
-use super::floor::{Action, Floor};
+use super::floor::{Action, Floor, Sight};
 use super::leave::Leave;
 use super::moment::Moment;
 use super::state::{End, ProcessId, State, Up};
 use crate::config::{Program, ProgramName, Restart};
+use crate::limits::{AT_ONCE_MAX, AT_ONCE_PAUSE, AT_ONCE_WITHIN, MEMORY_LIFE, ROW_END_MIN};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,9 @@ pub(crate) struct Context<'a> {
     /// Whether the program as a whole is to run.
     pub(crate) is_up: bool,
 }
+
+/// What stands before the reason for a process that waits for the rest of the last one's group.
+const WAITS_FOR_REST: &str = "waits for the rest of its process group; ";
 
 /// What is wanted of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,13 +77,23 @@ pub(crate) struct Slot {
     pub(crate) last_end: Option<End>,
     /// Its first process has to wait until the programs before it are ready.
     pub(crate) waits_for_others: bool,
-    /// When a successor that failed is tried again.
+    /// Its next process has to wait until nothing is left of the last one's group.
+    pub(crate) waits_for_rest: bool,
+    /// Its process ended as it should, and is not to be replaced.
+    pub(crate) is_done: bool,
+    /// When a successor that failed is tried again, or one for the sake of memory may come.
     pub(crate) retry: Option<Moment>,
     next: Next,
     /// Failures in a row, for the pause.
     failures: u32,
-    /// When they were, for the crash loop.
+    /// Those of them that never were ready, in a row.
+    unready: u32,
+    /// When failures were, for the crash loop.
     failed: VecDeque<Moment>,
+    /// Processes in a row that soon had too much memory.
+    fat: u32,
+    /// Since when processes came at once after the last one, and how many.
+    at_once: (Moment, u32),
     /// The state that the log had last.
     noted: &'static str,
 }
@@ -96,10 +110,15 @@ impl Slot {
             restarts: 0,
             last_end: None,
             waits_for_others: false,
+            waits_for_rest: false,
+            is_done: false,
             retry: None,
             next: Next::AtOnce,
             failures: 0,
+            unready: 0,
             failed: VecDeque::new(),
+            fat: 0,
+            at_once: (now, 0),
             noted: "",
         }
     }
@@ -132,6 +151,7 @@ impl Slot {
         self.state = state;
         self.since = cx.now;
         self.why = why;
+        self.waits_for_rest = false;
     }
 
     /// A place whose process another manager left behind.
@@ -142,7 +162,10 @@ impl Slot {
     /// Another process is wanted now, whatever held it back.
     pub(crate) fn release(&mut self, cx: &mut Context<'_>, why: &str) {
         self.failures = 0;
+        self.unready = 0;
+        self.fat = 0;
         self.failed.clear();
+        self.is_done = false;
         self.next = Next::AtOnce;
         if self.state.process().is_none() {
             self.set(cx, State::Backoff { until: cx.now }, why);
@@ -152,23 +175,34 @@ impl Slot {
     pub(crate) fn spawn(&mut self, cx: &mut Context<'_>, program: &Arc<Program>, version: u64) {
         let why = match &self.last_end {
             None => "first start".to_owned(),
-            Some(_) => self.why.clone(),
+            Some(_) => self.why.trim_start_matches(WAITS_FOR_REST).to_owned(),
         };
         self.waits_for_others = false;
+        self.waits_for_rest = false;
+        self.is_done = false;
         let up = self.spawn_process(cx, program, version);
         self.restarts += u64::from(self.last_end.is_some());
         self.set(cx, State::Starting(up), why);
     }
 
+    /// The next process waits until nothing is left of the last one's group: that may hold its port or its file.
+    pub(crate) fn wait_for_rest(&mut self) {
+        if !self.waits_for_rest {
+            self.waits_for_rest = true;
+            self.why = format!("{WAITS_FOR_REST}{}", self.why);
+        }
+    }
+
     fn spawn_process(&mut self, cx: &mut Context<'_>, program: &Arc<Program>, version: u64) -> Up {
-        let process = cx.floor.admit(cx.name, self.number);
+        let is_worker = !program.functions.is_empty();
+        let process = cx.floor.admit(cx.name, self.number, is_worker);
         cx.floor.act(Action::Spawn {
             process,
             name: cx.name.clone(),
             slot: self.number,
             program: Arc::clone(program),
         });
-        Up { process, spawned: cx.now, version, expires: lifetime_end(cx) }
+        Up { process, spawned: cx.now, is_worker, version, expires: lifetime_end(cx, cx.now) }
     }
 
     /// Spawns the process that takes over when it is ready.
@@ -197,6 +231,34 @@ impl Slot {
             self.set(cx, State::Draining(leave), why);
         }
         self.leave_beside(cx);
+    }
+
+    /// Notes that the process that is told to leave, or to be replaced, soon had too much memory: one that cannot do with
+    /// less is not replaced without end.
+    pub(crate) fn count_fat(&mut self, cx: &mut Context<'_>, lived: Duration) {
+        // It may have had to stay for the pause before.
+        let is_soon = lived < MEMORY_LIFE + cx.program.backoff.max;
+        self.fat = if is_soon { self.fat.saturating_add(1) } else { 0 };
+        let pause = pause(cx.program, self.fat);
+        if pause.is_zero() {
+            return;
+        }
+        let pause = cx.floor.random.around(pause, cx.program.backoff.jitter);
+        if matches!(self.state, State::Draining(_)) {
+            self.next = Next::Pause(pause);
+        } else {
+            self.retry = Some(cx.now + pause);
+        }
+    }
+
+    /// Whoever was told to leave is not waited for any longer.
+    pub(crate) fn hurry(&mut self, now: Moment) {
+        if let State::Stopping(leave) | State::Draining(leave) = &mut self.state {
+            leave.hurry(now);
+        }
+        if let Beside::Leaving(leave) = &mut self.beside {
+            leave.hurry(now);
+        }
     }
 
     /// Tells the process to leave since nobody wants it any more.
@@ -244,6 +306,9 @@ impl Slot {
             None => Beside::None,
         };
         self.restarts += 1;
+        // What failed before was not this one.
+        self.failures = 0;
+        self.unready = 0;
         self.set(cx, State::Running(successor), format!("{why}; its predecessor is told to leave"));
     }
 
@@ -274,7 +339,7 @@ impl Slot {
                 let is_done = self.is_success(cx, end) && cx.program.restart != Restart::Always;
                 if is_done { Ended::AsWanted } else { Ended::Failed { unready: Some(up.version) } }
             }
-            State::Running(_) if self.is_success(cx, end) => Ended::AsWanted,
+            State::Running(_) if self.is_success(cx, end) && !self.is_short_life(cx) => Ended::AsWanted,
             State::Running(_) => Ended::Failed { unready: None },
             State::Stopping(_)
             | State::Draining(_)
@@ -309,6 +374,7 @@ impl Slot {
                 Restart::Never => false,
             };
         if !is_wanted {
+            self.is_done = *ended == Ended::AsWanted;
             self.fate = Fate::Empty;
             self.set(cx, State::Exited, format!("{end}, and restart says to leave it at that"));
             return;
@@ -319,17 +385,34 @@ impl Slot {
         };
         let why = if is_told { format!("{}: {end}", self.why) } else { format!("the last one ended: {end}") };
         self.next = Next::AtOnce;
-        match next {
+        let row = match self.failures {
+            0 => String::new(),
+            failures => format!(", failure {failures} in a row"),
+        };
+        match if next == Next::AtOnce { self.paced(cx.now) } else { next } {
             Next::AtOnce => self.set(cx, State::Backoff { until: cx.now }, why),
             Next::Pause(pause) => {
-                let why = format!("{why}, failure {} in a row", self.failures);
-                self.set(cx, State::Backoff { until: cx.now + pause }, why);
+                self.set(cx, State::Backoff { until: cx.now + pause }, format!("{why}{row}"));
             }
             Next::Hold => {
-                let why = format!("{why}, failure {} in a row (hint: ctl start {})", self.failures, cx.name);
+                let why = format!("{why}{row} (hint: ctl start {})", cx.name);
                 self.set(cx, State::CrashLooping, why);
             }
         }
+    }
+
+    /// What comes at once does so not without end: no configuration makes a loop of forks.
+    fn paced(&mut self, now: Moment) -> Next {
+        if now.since(self.at_once.0) >= AT_ONCE_WITHIN {
+            self.at_once = (now, 0);
+        }
+        self.at_once.1 = self.at_once.1.saturating_add(1);
+        if self.at_once.1 > AT_ONCE_MAX { Next::Pause(AT_ONCE_PAUSE) } else { Next::AtOnce }
+    }
+
+    /// Whether a process that is to run on ended as soon as it was ready: no exit status makes that well.
+    fn is_short_life(&self, cx: &Context<'_>) -> bool {
+        cx.program.restart == Restart::Always && cx.now.since(self.since) < cx.program.short_life
     }
 
     fn is_success(&self, cx: &Context<'_>, end: &End) -> bool {
@@ -343,9 +426,13 @@ impl Slot {
     /// A failure more, and what follows from it.
     fn count_failure(&mut self, cx: &mut Context<'_>) -> Next {
         let backoff = &cx.program.backoff;
-        if matches!(self.state, State::Running(_)) && cx.now.since(self.since) >= backoff.max {
-            self.failures = 0;
-            self.failed.clear();
+        if matches!(self.state, State::Running(_)) {
+            self.unready = 0;
+            if cx.now.since(self.since) >= backoff.max.max(ROW_END_MIN) {
+                self.failures = 0;
+            }
+        } else {
+            self.unready = self.unready.saturating_add(1);
         }
         self.failures = self.failures.saturating_add(1);
         if let Some(crash_loop) = &cx.program.crash_loop {
@@ -353,8 +440,9 @@ impl Slot {
             while self.failed.front().is_some_and(|first| cx.now.since(*first) > crash_loop.within) {
                 self.failed.pop_front();
             }
-            // Behind pauses longer than the time of a crash loop, a row of that length is one as well.
-            if self.failed.len() >= usize::try_from(crash_loop.exits).unwrap_or(usize::MAX) {
+            let lately = u32::try_from(self.failed.len()).unwrap_or(u32::MAX);
+            // What takes long to become ready, and never is, would never fail often enough within that time.
+            if lately.max(self.unready) >= crash_loop.exits {
                 return Next::Hold;
             }
         }
@@ -373,13 +461,15 @@ impl Slot {
     /// Does what is due by the clock; says what a process that was not ready in time means.
     pub(crate) fn handle_time(&mut self, cx: &mut Context<'_>) -> Ended {
         if let State::Stopping(leave) | State::Draining(leave) = &mut self.state {
-            cx.floor.kill_if_due(cx.now, cx.name, leave);
+            let word = cx.floor.word(leave.process);
+            cx.floor.see_off(cx.now, cx.name, leave, &word, false);
         }
         if let Beside::Leaving(leave) = &mut self.beside {
-            cx.floor.kill_if_due(cx.now, cx.name, leave);
+            let word = cx.floor.word(leave.process);
+            cx.floor.see_off(cx.now, cx.name, leave, &word, false);
         }
         let (now, program) = (cx.now, cx.program);
-        let by_time = |up: &Up| program.functions.is_empty() && now.since(up.spawned) >= program.ready.after;
+        let by_time = |up: &Up| !up.is_worker && now.since(up.spawned) >= program.ready.after;
         if let State::Starting(up) = &self.state
             && by_time(up)
         {
@@ -399,49 +489,77 @@ impl Slot {
         let is_late = |up: &Up, floor: &Floor| {
             ready_deadline(up, cx.program, floor).is_some_and(|deadline| cx.now >= deadline)
         };
-        let why = "no job server listed it with its functions in time";
         if let Beside::Successor(up) = &self.beside
             && is_late(up, cx.floor)
         {
-            let version = up.version;
-            self.leave_beside(cx);
-            self.retry_later(cx);
-            return Ended::Failed { unready: Some(version) };
+            let (process, version) = (up.process, up.version);
+            return match sight(cx, process) {
+                Ok(why) => {
+                    self.handle_ready(cx, process, &why);
+                    Ended::AsWanted
+                }
+                Err(why) => {
+                    self.note_beside(cx, process, format!("has a successor that is given up: {why}"));
+                    self.leave_beside(cx);
+                    self.retry_later(cx);
+                    Ended::Failed { unready: Some(version) }
+                }
+            };
         }
         if let State::Starting(up) = &self.state
             && is_late(up, cx.floor)
         {
             let (process, version) = (up.process, up.version);
-            self.next = self.count_failure(cx);
-            let leave = tell_to_leave(cx, process);
-            self.set(cx, State::Stopping(leave), why);
-            return Ended::Failed { unready: Some(version) };
+            return match sight(cx, process) {
+                Ok(why) => {
+                    self.handle_ready(cx, process, &why);
+                    Ended::AsWanted
+                }
+                Err(why) => {
+                    self.next = self.count_failure(cx);
+                    let leave = tell_to_leave(cx, process);
+                    self.set(cx, State::Stopping(leave), why);
+                    Ended::Failed { unready: Some(version) }
+                }
+            };
         }
         Ended::AsWanted
     }
 
-    /// The job of a process ended.
-    pub(crate) fn handle_job_ended(&mut self, now: Moment, process: ProcessId) {
-        if let State::Stopping(leave) | State::Draining(leave) = &mut self.state
-            && leave.process == process
-        {
-            leave.handle_job_ended(now);
-        }
-        if let Beside::Leaving(leave) = &mut self.beside
-            && leave.process == process
-        {
-            leave.handle_job_ended(now);
+    /// The leave of each of its processes that was told to leave.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &Leave> {
+        let main = match &self.state {
+            State::Stopping(leave) | State::Draining(leave) => Some(leave),
+            State::Starting(_)
+            | State::Running(_)
+            | State::Backoff { .. }
+            | State::Exited
+            | State::CrashLooping => None,
+        };
+        let beside = match &self.beside {
+            Beside::Leaving(leave) => Some(leave),
+            Beside::None | Beside::Successor(_) => None,
+        };
+        main.into_iter().chain(beside)
+    }
+
+    pub(crate) fn leave_mut(&mut self, process: ProcessId) -> Option<&mut Leave> {
+        match (&mut self.state, &mut self.beside) {
+            (State::Stopping(leave) | State::Draining(leave), _) if leave.process == process => Some(leave),
+            (_, Beside::Leaving(leave)) if leave.process == process => Some(leave),
+            _ => None,
         }
     }
 
     /// When to look at it again. `may_expire`: its process can give way to another one now.
     pub(crate) fn deadline(&self, program: &Program, floor: &Floor, may_expire: bool) -> Option<Moment> {
-        let of_leave = |leave: &Leave| leave.deadline(floor.has_job(leave.process));
+        let of_leave = |leave: &Leave| leave.deadline(&floor.word(leave.process));
         let of_start = |up: &Up| {
-            if program.functions.is_empty() {
-                return Some(up.spawned + program.ready.after);
+            if up.is_worker {
+                ready_deadline(up, program, floor)
+            } else {
+                Some(up.spawned + program.ready.after)
             }
-            ready_deadline(up, program, floor)
         };
         let main = match &self.state {
             State::Starting(up) => of_start(up),
@@ -449,7 +567,9 @@ impl Slot {
                 up.expires.map(|expires| self.retry.map_or(expires, |retry| retry.max(expires)))
             }
             State::Running(_) | State::Exited | State::CrashLooping => None,
-            State::Backoff { until } => Some(*until).filter(|_| !self.waits_for_others),
+            State::Backoff { until } => {
+                Some(*until).filter(|_| !self.waits_for_others && !self.waits_for_rest)
+            }
             State::Stopping(leave) | State::Draining(leave) => of_leave(leave),
         };
         let beside = match &self.beside {
@@ -474,21 +594,31 @@ pub(crate) fn pause(program: &Program, failures: u32) -> Duration {
 
 /// When a process that is listed by no job server yet is given up; only time in which one answers counts.
 fn ready_deadline(up: &Up, program: &Program, floor: &Floor) -> Option<Moment> {
-    if program.functions.is_empty() {
+    if !up.is_worker {
         return None;
     }
     Some(up.spawned.max(floor.servers_since?) + program.ready.within?)
 }
 
-fn tell_to_leave(cx: &mut Context<'_>, process: ProcessId) -> Leave {
-    cx.floor.act(Action::Stop { process, group: cx.program.stop.group });
-    Leave::new(cx.now, process, cx.program.stop.patience)
+/// Whether a process that no job server lists for certain in time is one that works all the same, and why.
+fn sight(cx: &Context<'_>, process: ProcessId) -> Result<String, String> {
+    match cx.floor.live.get(&process).map(|live| &live.sight) {
+        Some(Sight::Likely(seen)) => Ok(format!("no job server lists it for certain, but {seen}")),
+        Some(Sight::Unseen(seen)) => {
+            Err(format!("no job server listed it with its functions in time: {seen}"))
+        }
+        None => Err("no job server listed it with its functions in time".to_owned()),
+    }
 }
 
-/// When a process that is spawned now has lived long enough: up to the jitter earlier.
-fn lifetime_end(cx: &mut Context<'_>) -> Option<Moment> {
+fn tell_to_leave(cx: &mut Context<'_>, process: ProcessId) -> Leave {
+    cx.floor.tell_to_leave(cx.now, process, false, &cx.program.stop)
+}
+
+/// When a process that was spawned then has lived long enough: up to the jitter earlier.
+pub(crate) fn lifetime_end(cx: &mut Context<'_>, spawned: Moment) -> Option<Moment> {
     let lifetime = cx.program.lifetime?;
     let jitter = cx.program.lifetime_jitter.clamp(0.0, 1.0);
     let mean = lifetime.mul_f64(1.0 - jitter / 2.0);
-    Some(cx.now + cx.floor.random.around(mean, jitter / (2.0 - jitter)))
+    Some(spawned + cx.floor.random.around(mean, jitter / (2.0 - jitter)))
 }

@@ -40,6 +40,8 @@ pub struct Up {
     pub process: ProcessId,
     /// When it was spawned.
     pub spawned: Moment,
+    /// Whether it was spawned to do functions: then a job server says when it is ready.
+    pub is_worker: bool,
     /// Which change of its program it was spawned after.
     pub(crate) version: u64,
     /// When its lifetime is over.

@@ -3,6 +3,7 @@
 //! From: pools and places. To: `ctl status`. Never: decides.
 
 use super::Planner;
+use super::leave::Leave;
 use super::moment::Moment;
 use super::pool::Pool;
 use super::slot::{Beside, Slot};
@@ -70,32 +71,41 @@ impl Planner {
         self.place(process).map(|(pool, slot)| (pool.name.to_string(), slot))
     }
 
-    /// Whether a process that does functions was told to leave and is still there.
-    #[must_use]
-    pub fn has_leaving(&self) -> bool {
-        let mut pools = self.pools.values().filter(|pool| !pool.program.functions.is_empty());
-        pools.any(|pool| pool.slots.values().any(is_leaving))
-    }
-
     /// Processes that are not ready yet and wait for a job server to list them.
     #[must_use]
     pub fn unready(&self) -> Vec<ProcessId> {
-        let pools = self.pools.values().filter(|pool| !pool.program.functions.is_empty());
-        pools.flat_map(|pool| pool.slots.values()).filter_map(unready).collect()
+        self.pools.values().flat_map(|pool| pool.slots.values()).filter_map(unready).collect()
     }
-}
 
-fn is_leaving(slot: &Slot) -> bool {
-    matches!(&slot.state, State::Stopping(_) | State::Draining(_))
-        || matches!(&slot.beside, Beside::Leaving(_))
+    /// Processes that were told to leave, that may have jobs and are still there; also what is left of a group.
+    pub fn leaving(&self) -> impl Iterator<Item = ProcessId> {
+        self.leaves().filter(|leave| self.floor.word(leave.process).is_asked).map(|leave| leave.process)
+    }
+
+    /// Whether a process has a place and was not told to leave.
+    #[must_use]
+    pub fn is_staying(&self, process: ProcessId) -> bool {
+        let slot = self.place(process).and_then(|(pool, number)| pool.slots.get(&number));
+        slot.is_some_and(|slot| slot.leaves().all(|leave| leave.process != process))
+    }
+
+    /// From when on the planner wants to hear of the jobs of a process before it decides, for each such process.
+    pub fn words_wanted(&self) -> impl Iterator<Item = Moment> {
+        self.leaves().filter_map(|leave| leave.word_wanted(&self.floor.word(leave.process)))
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = &Leave> {
+        let slots = self.pools.values().flat_map(|pool| pool.slots.values());
+        slots.flat_map(Slot::leaves).chain(self.floor.remains.values().map(|remains| &remains.leave))
+    }
 }
 
 fn unready(slot: &Slot) -> Option<ProcessId> {
     if let Beside::Successor(up) = &slot.beside {
-        return Some(up.process);
+        return up.is_worker.then_some(up.process);
     }
     match &slot.state {
-        State::Starting(up) => Some(up.process),
+        State::Starting(up) => up.is_worker.then_some(up.process),
         State::Running(_)
         | State::Backoff { .. }
         | State::Stopping(_)

@@ -7,13 +7,21 @@ use super::log::Level;
 use super::output::Place;
 use super::{Runner, Stream};
 use crate::config::{Config, Diff};
+use crate::limits::CONTROL_REQUESTS_AT_ONCE;
 use crate::planner::{Command, Moment, Pick, PlaceStatus, PoolStatus, ProcessId, ProcessRole, Scale};
 use crate::protocol::{ProcessStatus, ProgramStatus, Reply, Request, Status};
+use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A place, and the process in it.
+type Picked = (Place, Option<ProcessId>);
 
 impl Runner {
     pub(crate) fn handle_client(&mut self, now: Moment, client: u64) {
-        for request in self.control.read(&self.poll, client) {
+        self.control.read(&self.poll, client);
+        for _ in 0..CONTROL_REQUESTS_AT_ONCE {
+            let Some(request) = self.control.next_request(client) else { return };
             let reply = match request {
                 Err(error) => Reply::Refused { error },
                 Ok(request) => match self.answer(now, client, request) {
@@ -34,7 +42,11 @@ impl Runner {
             Request::Reread => return self.reread().map(|(text, _)| Some(Reply::Done { text })),
             Request::Update => return self.update(now).map(|text| Some(Reply::Done { text })),
             Request::Start { what } => Command::Start(Pick::parse(&what)),
-            Request::Stop { what } => Command::Stop(Pick::parse(&what)),
+            Request::Stop { what, now: false } => Command::Stop(Pick::parse(&what)),
+            Request::Stop { what, now: true } => Command::StopNow(Pick::parse(&what)),
+            Request::Signal { what, signal } => {
+                return self.signal(&what, &signal).map(|text| Some(Reply::Done { text }));
+            }
             Request::Restart { what } => Command::Restart(Pick::parse(&what)),
             Request::Scale { program, to } => {
                 let to = Scale::parse(&to).ok_or_else(|| format!("{to:?} is none of +2, -1, =8 and auto"))?;
@@ -51,23 +63,8 @@ impl Runner {
     }
 
     fn tail(&mut self, client: u64, what: &str, lines: usize, follow: bool) -> Result<Option<Reply>, String> {
-        let pick = Pick::parse(what);
-        let pools = self.planner.status();
-        let places: Vec<Place> = pools
-            .iter()
-            .flat_map(|pool| pool.places.iter().map(|place| (pool.program.clone(), place.number)))
-            .filter(|place| is_meant(&pick, place))
-            .collect();
-        let is_known = match &pick {
-            Pick::All => true,
-            Pick::Program(name) => pools.iter().any(|pool| pool.program == *name),
-            Pick::Place(..) => !places.is_empty(),
-        };
-        if !is_known {
-            let names: Vec<&str> = pools.iter().map(|pool| pool.program.as_str()).collect();
-            return Err(format!("there is no {what:?} (hint: there are {})", names.join(", ")));
-        }
-        for place in places {
+        let (pick, places) = self.picked(what)?;
+        for (place, _) in places {
             for (stream, line) in self.outputs.last(&place, lines) {
                 self.control.send(client, &line_of(&place, stream, line));
             }
@@ -78,6 +75,56 @@ impl Runner {
             return Ok(None);
         }
         Ok(Some(Reply::Done { text: String::new() }))
+    }
+
+    /// The places that are meant, each with its process, where it has one.
+    fn picked(&self, what: &str) -> Result<(Pick, Vec<Picked>), String> {
+        let pick = Pick::parse(what);
+        let pools = self.planner.status();
+        let place = |pool: &PoolStatus, place: &PlaceStatus| {
+            let main = place.processes.iter().find(|(_, role)| *role == ProcessRole::Main);
+            ((pool.program.clone(), place.number), main.map(|(process, _)| *process))
+        };
+        let places: Vec<Picked> = pools
+            .iter()
+            .flat_map(|pool| pool.places.iter().map(|it| place(pool, it)))
+            .filter(|(place, _)| is_meant(&pick, place))
+            .collect();
+        let is_known = match &pick {
+            Pick::All => true,
+            Pick::Program(name) => pools.iter().any(|pool| pool.program == *name),
+            Pick::Place(..) => !places.is_empty(),
+        };
+        if !is_known {
+            let names: Vec<&str> = pools.iter().map(|pool| pool.program.as_str()).collect();
+            return Err(format!("there is no {what:?} (hint: there are {})", names.join(", ")));
+        }
+        Ok((pick, places))
+    }
+
+    /// Sends a signal; what becomes of it is for the process to know.
+    fn signal(&mut self, what: &str, signal: &str) -> Result<String, String> {
+        let name = signal.to_ascii_uppercase();
+        let name = format!("SIG{}", name.trim_start_matches("SIG"));
+        let signal: Signal =
+            name.parse().map_err(|_| format!("{signal:?} is no signal (hint: HUP, USR1)"))?;
+        let (_, places) = self.picked(what)?;
+        let mut sent = 0_usize;
+        for process in places.into_iter().filter_map(|(_, process)| process) {
+            let Some(facts) = self.processes.get(&process).filter(|facts| !facts.has_ended()) else {
+                continue;
+            };
+            facts
+                .send(signal, false)
+                .map_err(|error| format!("cannot send {signal} to pid {}: {}", facts.pid, error.desc()))?;
+            sent += 1;
+        }
+        if sent == 0 {
+            return Err(format!("{what} has no process"));
+        }
+        let text = format!("{signal} is sent to {what}, {sent} in all");
+        self.log.say(Level::Info, &format!("ctl: {text}"));
+        Ok(text)
     }
 
     /// Hands new lines to those who follow.
@@ -105,13 +152,20 @@ impl Runner {
 
     /// Takes the configuration file over.
     pub(crate) fn update(&mut self, now: Moment) -> Result<String, String> {
+        if self.planner.is_ending() {
+            return Err("the manager is shutting down".to_owned());
+        }
         self.systemd.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_usec()));
         let updated = self.reread().map(|(text, new)| {
             self.config = new;
             let config = self.config.clone();
             self.configure();
             self.planner.handle_config(now, &config);
-            self.outputs.retain(|(program, _)| config.programs.contains_key(program.as_str()));
+            let pools = self.planner.status().into_iter();
+            let places: BTreeSet<Place> = pools
+                .flat_map(|pool| pool.places.into_iter().map(move |it| (pool.program.clone(), it.number)))
+                .collect();
+            self.outputs.retain(|place| places.contains(place));
             text
         });
         self.systemd.tell("READY=1");

@@ -5,20 +5,21 @@
 
 use super::clock;
 use super::log::Level;
+use super::orphans::record_of;
 use super::output::Pipe;
 use super::poll::Token;
 use super::proc;
-use super::spawn::{self, PLACE_VARIABLE, STATE_VARIABLE};
-use super::state_file::Record;
+use super::spawn::{self, Spawned};
+use super::state_file::{Intent, Record, StateFile};
 use super::{Runner, Stream};
-use crate::config::{Orphans, Program, ProgramName};
+use crate::config::{Program, ProgramName, Stop};
 use crate::planner::{Action, End, Event, Moment, ProcessId};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid};
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,22 +28,79 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
+    /// With the pid, its identity: when it was started, in ticks after the machine's start.
+    pub(crate) started: u64,
     pub(crate) name: ProgramName,
     /// What it was spawned from; without, it is an orphan of a program that is no more.
     pub(crate) program: Option<Arc<Program>>,
+    /// The functions it was spawned to do.
+    pub(crate) functions: Vec<String>,
+    /// How it is asked to leave: as it was spawned, whatever its program says by now.
+    pub(crate) stop: Stop,
+    /// It has its stop signal.
+    pub(crate) is_told: bool,
     pub(crate) spawned: Moment,
-    /// How it is heard of its end, where it is not our child.
-    pub(crate) adopted: Option<OwnedFd>,
-    /// It ended; others of its group are there.
-    pub(crate) has_ended: bool,
+    pub(crate) life: Life,
     pub(crate) sample: Option<Sample>,
 }
 
+/// How its end is heard of.
+#[derive(Debug)]
+pub(crate) enum Life {
+    /// It is our child: its number stays its own until we take its exit status.
+    Child,
+    /// It was adopted, and this descriptor is it and no other.
+    Watched(OwnedFd),
+    /// It was adopted from a kernel without such descriptors: only looking tells.
+    Adopted,
+    /// It ended; others of its group are there.
+    Ended,
+}
+
 impl Process {
-    /// The functions it is a worker of.
-    pub(crate) fn functions(&self) -> &[String] {
-        self.program.as_ref().map_or(&[], |program| &program.functions)
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.life, Life::Ended)
     }
+
+    pub(crate) fn is_unwatched(&self) -> bool {
+        matches!(self.life, Life::Adopted)
+    }
+
+    /// Whether the process itself, and no other of its number, is there and not dead.
+    pub(crate) fn is_leader_alive(&self) -> bool {
+        proc::stat(self.pid).is_some_and(|stat| stat.started == self.started && !stat.is_zombie())
+    }
+
+    /// Sends a signal to it, or to its whole group.
+    pub(crate) fn send(&self, signal: Signal, whole: bool) -> nix::Result<()> {
+        let pid = Pid::from_raw(self.pid);
+        if whole || self.has_ended() {
+            // The kernel gives no process the number of a group that is there: another one means it is gone.
+            let is_another = proc::stat(self.pid).is_some_and(|stat| stat.started != self.started);
+            return if is_another { Err(Errno::ESRCH) } else { killpg(pid, signal) };
+        }
+        match &self.life {
+            Life::Watched(pidfd) => send_to(pidfd, signal),
+            Life::Adopted if !self.is_leader_alive() => Err(Errno::ESRCH),
+            Life::Child | Life::Adopted | Life::Ended => kill(pid, signal),
+        }
+    }
+
+    /// Whether its stop signal would be the death of a process that gets it.
+    fn would_die(&self, whole: bool) -> bool {
+        let signal = self.stop.signal as i32;
+        if !whole && !self.has_ended() {
+            return proc::would_die_of(self.pid, signal);
+        }
+        let members = proc::groups(&BTreeSet::from([self.pid])).into_values().flat_map(|group| group.pids);
+        members.into_iter().any(|pid| proc::would_die_of(pid, signal))
+    }
+}
+
+fn send_to(pidfd: &OwnedFd, signal: Signal) -> nix::Result<()> {
+    let signal = rustix::process::Signal::from_named_raw(signal as i32).ok_or(Errno::EINVAL)?;
+    let sent = rustix::process::pidfd_send_signal(pidfd, signal);
+    sent.map_err(|error| Errno::from_raw(error.raw_os_error()))
 }
 
 /// What a process group used.
@@ -58,22 +116,49 @@ pub(crate) struct Sample {
 impl Runner {
     /// Does what the planner wants, until it wants nothing more.
     pub(crate) fn carry_out(&mut self, now: Moment) {
+        let mut has_acted = false;
         while let Some(action) = self.planner.poll_action() {
             match action {
                 Action::Spawn { process, name, slot, program } => {
                     self.spawn(now, process, name, slot, program);
                 }
-                Action::Stop { process, group } => self.stop(process, group),
+                Action::Stop { process, group, spare } => self.stop(now, process, group, spare),
                 Action::Kill { process } => self.kill(process),
                 Action::Note(event) => self.note(&event),
-                Action::End => self.has_ended = true,
+                Action::End => self.end(),
             }
+            has_acted = true;
+        }
+        if has_acted && !self.has_ended {
+            self.record_wishes();
+        }
+    }
+
+    fn end(&mut self) {
+        self.has_ended = true;
+        self.write_state(StateFile::ended);
+    }
+
+    fn record_wishes(&mut self) {
+        for (program, wish) in self.planner.wishes() {
+            if let Err(error) = self.state.wish(program, wish) {
+                self.log.say(Level::Error, &format!("the state file does not take {program}: {error}"));
+            }
+        }
+    }
+
+    /// Writes something into the state file; where that fails, the next manager knows less.
+    pub(crate) fn write_state(&mut self, write: impl FnOnce(&mut StateFile) -> io::Result<()>) {
+        if let Err(error) = write(&mut self.state) {
+            self.log.say(Level::Error, &format!("the state file cannot be written: {error}"));
         }
     }
 
     fn note(&mut self, event: &Event) {
         let level = if event.is_warning() { Level::Warn } else { Level::Info };
-        self.log.say(level, &event.to_string());
+        let pid = event.process().and_then(|process| self.processes.get(&process)).map(|facts| facts.pid);
+        let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+        self.log.say(level, &format!("{event}{pid}"));
         if let Event::State { program, slot, to: "crash-looping", .. } = event {
             for (stream, line) in self.outputs.last(&(program.clone(), *slot), 10) {
                 let stream = if stream == Stream::Stderr { "stderr" } else { "stdout" };
@@ -90,24 +175,17 @@ impl Runner {
         number: u32,
         program: Arc<Program>,
     ) {
-        let place = format!("{name}:{number}");
-        let spawned = match spawn::spawn(&program, &place, &self.config.state_folder) {
+        let record = record_of(&program, &name, number);
+        let spawned = match self.spawn_recorded(now, &program, &record) {
             Ok(spawned) => spawned,
             Err(error) => {
+                self.write_state(StateFile::not_spawned);
                 self.planner.handle_exited(now, process, &End::NotSpawned(error.to_string()), false);
                 return;
             }
         };
-        let record = Record {
-            pid: spawned.pid,
-            started: spawned.started,
-            program: name.to_string(),
-            number,
-            launch: launch_number(&program),
-        };
-        if let Err(error) = self.state.spawned(record) {
-            self.log.say(Level::Error, &format!("the state file does not take {place}: {error}"));
-        }
+        let record = Record { pid: spawned.pid, started: spawned.started, ..record };
+        self.write_state(|state| state.spawned(record));
         self.add_pipe(process, &name, number, spawned.stdout, Stream::Stdout);
         if let Some(stderr) = spawned.stderr {
             self.add_pipe(process, &name, number, stderr, Stream::Stderr);
@@ -115,17 +193,41 @@ impl Runner {
         self.by_pid.insert(spawned.pid, process);
         let facts = Process {
             pid: spawned.pid,
+            started: spawned.started,
             name,
+            functions: program.functions.clone(),
+            stop: program.stop,
+            is_told: false,
             program: Some(program),
             spawned: now,
-            adopted: None,
-            has_ended: false,
+            life: Life::Child,
             sample: None,
         };
         self.processes.insert(process, facts);
     }
 
-    fn add_pipe(&mut self, process: ProcessId, name: &ProgramName, number: u32, fd: OwnedFd, stream: Stream) {
+    /// Spawns a process that the next manager finds, whenever this one is killed.
+    fn spawn_recorded(&mut self, now: Moment, program: &Program, record: &Record) -> io::Result<Spawned> {
+        let record = Record { started: clock::in_ticks(now), ..record.clone() };
+        let begun = clock::now();
+        let account = self.accounts.of(program)?;
+        let user = account.as_ref().map_or_else(Uid::effective, |account| account.user);
+        let intent = Intent { user: user.as_raw(), record };
+        let place = format!("{}:{}", intent.record.program, intent.record.number);
+        self.write_state(|state| state.intends(intent));
+        let spawned = spawn::spawn(program, account, &place, self.state.mark());
+        self.check_standstill(begun, || format!("with the spawn of {place}"));
+        spawned
+    }
+
+    pub(crate) fn add_pipe(
+        &mut self,
+        process: ProcessId,
+        name: &ProgramName,
+        number: u32,
+        fd: OwnedFd,
+        stream: Stream,
+    ) {
         let pipe = Pipe::new(fd);
         if let Err(error) = self.poll.add(&pipe, Token::Output(process, stream)) {
             self.log.say(Level::Error, &format!("the output of {name}:{number} cannot be read: {error}"));
@@ -143,17 +245,28 @@ impl Runner {
         }
     }
 
-    fn stop(&mut self, process: ProcessId, group: bool) {
-        let Some(facts) = self.processes.get(&process) else { return };
-        let signal = self.program_now(facts).map_or(Signal::SIGTERM, |program| program.stop.signal);
-        let pid = Pid::from_raw(facts.pid);
-        let sent = if group || facts.has_ended { killpg(pid, signal) } else { kill(pid, signal) };
+    /// Sends the stop signal; `spare`: not where it would end a job.
+    fn stop(&mut self, now: Moment, process: ProcessId, group: bool, spare: bool) {
+        let Some(facts) = self.processes.get_mut(&process) else { return };
+        let whole = group || facts.stop.group;
+        if facts.is_told && !facts.has_ended() {
+            // By the last manager. Many take a second signal for the order to drop everything.
+            return;
+        }
+        if spare && facts.would_die(whole) {
+            self.planner.handle_held(now, process);
+            return;
+        }
+        facts.is_told = true;
+        let (pid, signal) = (facts.pid, facts.stop.signal);
+        let sent = facts.send(signal, whole);
+        self.write_state(|state| state.told(pid));
         self.check_sent(process, signal, sent);
     }
 
     fn kill(&mut self, process: ProcessId) {
         let Some(facts) = self.processes.get(&process) else { return };
-        let sent = killpg(Pid::from_raw(facts.pid), Signal::SIGKILL);
+        let sent = facts.send(Signal::SIGKILL, true);
         self.check_sent(process, Signal::SIGKILL, sent);
     }
 
@@ -201,22 +314,19 @@ impl Runner {
         let Some(facts) = self.processes.get_mut(&process) else { return };
         let pid = facts.pid;
         let has_remains = is_group_alive(pid);
-        facts.has_ended = true;
-        self.matching.handle_end(now, process);
-        if let Some(adopted) = facts.adopted.take() {
-            self.poll.remove(&adopted);
+        if let Life::Watched(pidfd) = std::mem::replace(&mut facts.life, Life::Ended) {
+            self.poll.remove(&pidfd);
         }
         if !has_remains {
-            self.forget(process);
+            self.forget(now, process);
         }
         self.planner.handle_exited(now, process, end, has_remains);
     }
 
-    fn forget(&mut self, process: ProcessId) {
+    fn forget(&mut self, now: Moment, process: ProcessId) {
         let Some(facts) = self.processes.remove(&process) else { return };
-        if let Err(error) = self.state.gone(facts.pid) {
-            self.log.say(Level::Error, &format!("the state file does not take an end: {error}"));
-        }
+        self.matching.handle_gone(now, process);
+        self.write_state(|state| state.gone(facts.pid));
     }
 
     /// Looks whether anything is left of the groups whose leaders ended.
@@ -225,7 +335,7 @@ impl Runner {
         for process in remains {
             let is_alive = self.processes.get(&process).is_some_and(|facts| is_group_alive(facts.pid));
             if !is_alive {
-                self.forget(process);
+                self.forget(now, process);
                 self.planner.handle_group_gone(now, process);
             }
         }
@@ -280,104 +390,6 @@ impl Runner {
         }
     }
 
-    /// What the last manager left behind takes its places, or is told to leave.
-    pub(crate) fn take_over_orphans(&mut self, now: Moment) {
-        let mut left = std::mem::take(&mut self.left);
-        for record in self.unrecorded(&left) {
-            // Its line was not written any more, or was cut.
-            left.push(record);
-        }
-        for record in left {
-            let leader = proc::stat(record.pid).filter(|it| it.started == record.started && !it.is_zombie());
-            let is_ours = leader.is_some() || self.is_group_of_ours(record.pid);
-            if !is_ours {
-                if let Err(error) = self.state.gone(record.pid) {
-                    self.log.say(Level::Error, &format!("the state file does not take an end: {error}"));
-                }
-                continue;
-            }
-            self.take_over(now, &record, leader.is_some());
-        }
-    }
-
-    fn take_over(&mut self, now: Moment, record: &Record, has_leader: bool) {
-        let Some(name) = ProgramName::parse(&record.program) else { return };
-        let program = self.config.programs.get(&name).cloned();
-        let pidfd = has_leader.then(|| watch_pid(record.pid)).flatten();
-        let is_same = program.as_ref().is_some_and(|program| launch_number(program) == record.launch);
-        let is_kept = is_same && self.config.orphans == Orphans::Adopt;
-        let spawned = Moment::after_boot(clock::ticks(record.started));
-        let place = has_leader
-            .then(|| self.planner.handle_orphan(now, &record.program, record.number, spawned, is_kept));
-        let process = match place.flatten() {
-            Some(process) => process,
-            None => {
-                let patience = program.as_ref().map_or(crate::limits::STRAY_PATIENCE, |it| it.stop.patience);
-                self.planner.handle_stray(now, &name, patience)
-            }
-        };
-        let what = if is_kept { "goes on" } else { "is told to leave" };
-        let text = format!("{}:{} pid {}, left by the last manager, {what}", name, record.number, record.pid);
-        self.log.say(Level::Warn, &text);
-        if let Some(pidfd) = &pidfd
-            && let Err(error) = self.poll.add(pidfd, Token::Adopted(process))
-        {
-            self.log.say(Level::Error, &format!("pid {} cannot be watched: {error}", record.pid));
-        }
-        for (descriptor, stream) in [(1, Stream::Stdout), (2, Stream::Stderr)] {
-            if let Some(pipe) = reopen_output(record.pid, descriptor) {
-                self.add_pipe(process, &name, record.number, pipe, stream);
-            }
-        }
-        self.by_pid.insert(record.pid, process);
-        let facts = Process {
-            pid: record.pid,
-            name,
-            program: program.map(Arc::new),
-            spawned,
-            has_ended: pidfd.is_none(),
-            adopted: pidfd,
-            sample: None,
-        };
-        self.processes.insert(process, facts);
-    }
-
-    /// Processes that have our mark and are not in the state file.
-    fn unrecorded(&self, known: &[Record]) -> Vec<Record> {
-        let folder = self.config.state_folder.to_string_lossy().into_owned();
-        let ours = i32::try_from(std::process::id()).unwrap_or_default();
-        let leaders =
-            proc::all().filter(|stat| stat.group == stat.pid && stat.pid != ours && !stat.is_zombie());
-        let unknown = leaders.filter(|stat| known.iter().all(|record| record.pid != stat.pid));
-        unknown
-            .filter_map(|stat| {
-                let variables = proc::environment(stat.pid)?;
-                if variables.get(STATE_VARIABLE) != Some(&folder) {
-                    return None;
-                }
-                let (program, number) = variables.get(PLACE_VARIABLE)?.rsplit_once(':')?;
-                let number = number.parse().ok()?;
-                Some(Record {
-                    pid: stat.pid,
-                    started: stat.started,
-                    program: program.to_owned(),
-                    number,
-                    launch: 0,
-                })
-            })
-            .collect()
-    }
-
-    /// Whether the members of a group without its leader have our mark.
-    fn is_group_of_ours(&self, group: i32) -> bool {
-        let folder = self.config.state_folder.to_string_lossy();
-        let mut members = proc::all().filter(|stat| stat.group == group && !stat.is_zombie());
-        members.any(|stat| {
-            let variables = proc::environment(stat.pid).unwrap_or_default();
-            variables.get(STATE_VARIABLE).is_some_and(|it| *it == folder)
-        })
-    }
-
     pub(crate) fn handle_adopted_end(&mut self, now: Moment, process: ProcessId) {
         let Some(facts) = self.processes.get(&process) else { return };
         self.by_pid.remove(&facts.pid);
@@ -398,35 +410,47 @@ fn is_group_alive(group: i32) -> bool {
     if killpg(Pid::from_raw(group), None) == Err(Errno::ESRCH) {
         return false;
     }
-    proc::all().any(|stat| stat.group == group && !stat.is_zombie())
+    // Where nobody can look, as when no descriptor is left, the kernel's word stands.
+    proc::is_unreadable() || proc::all().any(|stat| stat.group == group && !stat.is_zombie())
 }
 
-/// A descriptor that becomes readable when a process that is not our child ends.
-fn watch_pid(pid: i32) -> Option<OwnedFd> {
-    let pid = rustix::process::Pid::from_raw(pid)?;
-    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
-}
+#[cfg(test)]
+mod tests {
+    use super::super::orphans::open_pid;
+    use super::*;
+    use std::os::unix::process::CommandExt;
 
-/// The pipe that an orphan writes to, to go on reading it.
-fn reopen_output(pid: i32, descriptor: i32) -> Option<OwnedFd> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let inode = proc::pipe_inode(pid, descriptor)?;
-    // Where both streams are one pipe, one reader is enough.
-    if descriptor == 2 && proc::pipe_inode(pid, 1) == Some(inode) {
-        return None;
+    fn process(child: &std::process::Child, life: Life) -> Process {
+        let pid = i32::try_from(child.id()).unwrap();
+        Process {
+            pid,
+            started: proc::stat(pid).unwrap().started,
+            name: ProgramName::parse("a").unwrap(),
+            program: None,
+            functions: Vec::new(),
+            stop: Stop::default(),
+            is_told: false,
+            spawned: Moment::default(),
+            life,
+            sample: None,
+        }
     }
-    let path = format!("/proc/{pid}/fd/{descriptor}");
-    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    Some(file.into())
-}
 
-/// A number that is another one where processes of the program would be others.
-fn launch_number(program: &Program) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    program.command.words.hash(&mut hasher);
-    (program.command.shell, &program.functions, &program.user, &program.group).hash(&mut hasher);
-    (&program.directory, program.umask).hash(&mut hasher);
-    (&program.environment, &program.environment_of_file).hash(&mut hasher);
-    hasher.finish()
+    #[test]
+    fn a_process_that_is_gone_is_not_signalled_by_its_number() {
+        let mut child = std::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let watched = process(&child, Life::Watched(open_pid(i32::try_from(child.id()).unwrap()).unwrap()));
+        let adopted = process(&child, Life::Adopted);
+        // Its number, but not its start: another process by now.
+        let another = Process { started: watched.started + 1, ..process(&child, Life::Ended) };
+        let another_leader = Process { started: watched.started + 1, ..process(&child, Life::Adopted) };
+        assert!(watched.would_die(false) && watched.would_die(true));
+        assert_eq!(another.send(Signal::SIGKILL, true), Err(Errno::ESRCH));
+        assert_eq!(another_leader.send(Signal::SIGKILL, false), Err(Errno::ESRCH));
+        assert!(child.try_wait().unwrap().is_none());
+        assert_eq!(watched.send(Signal::SIGTERM, false), Ok(()));
+        child.wait().unwrap();
+        assert_eq!(watched.send(Signal::SIGTERM, false), Err(Errno::ESRCH));
+        assert_eq!(adopted.send(Signal::SIGTERM, false), Err(Errno::ESRCH));
+    }
 }

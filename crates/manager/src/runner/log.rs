@@ -3,11 +3,11 @@
 //! From: the event loop. To: a thread that writes. Never: makes the loop wait for whoever reads standard error;
 //! lines that nobody takes are counted and left out.
 
-use crate::limits::{LOG_FLUSH_LIMIT, LOG_LINES_MAX};
+use crate::limits::{LOG_BYTES_MAX, LOG_FLUSH_LIMIT};
+use std::collections::VecDeque;
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,25 +31,49 @@ enum Line {
     DataError(Vec<u8>),
 }
 
-#[derive(Debug)]
+impl Line {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Talk(text) => text.as_bytes(),
+            Self::Data(bytes) | Self::DataError(bytes) => bytes,
+        }
+    }
+}
+
+/// Lines that wait for being written.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<Line>,
+    bytes: usize,
+    /// Lines that were left out since one was written.
+    lost: u64,
+    has_ended: bool,
+}
+
 pub(crate) struct Log {
-    lines: Option<SyncSender<Line>>,
-    lost: Arc<AtomicU64>,
+    queue: Arc<Queue>,
     done: Receiver<()>,
 }
 
 impl Log {
     pub(crate) fn new() -> Self {
-        let (lines, taken) = sync_channel(LOG_LINES_MAX);
+        let queue = Arc::new(Queue::default());
         let (say_done, done) = channel();
-        let lost = Arc::new(AtomicU64::new(0));
-        let lost_here = Arc::clone(&lost);
+        let taken = Arc::clone(&queue);
         thread::spawn(move || {
-            write_all(&taken, &lost_here);
+            while let Some((line, lost)) = taken.take() {
+                write(&line, lost);
+            }
             // Whoever waits for it may have stopped waiting.
             let _unheard = say_done.send(());
         });
-        Self { lines: Some(lines), lost, done }
+        Self { queue, done }
     }
 
     pub(crate) fn say(&self, level: Level, text: &str) {
@@ -58,48 +82,63 @@ impl Log {
             Level::Warn => "WARN ",
             Level::Error => "ERROR",
         };
-        self.send(Line::Talk(format!("{} {level} {text}\n", timestamp())));
+        self.queue.add(Line::Talk(format!("{} {level} {text}\n", timestamp())));
     }
 
     /// Lines that a process wrote, whole and with the name of their process in front.
     pub(crate) fn pass(&self, lines: Vec<u8>, is_error: bool) {
-        self.send(if is_error { Line::DataError(lines) } else { Line::Data(lines) });
-    }
-
-    fn send(&self, line: Line) {
-        let Some(lines) = &self.lines else { return };
-        if lines.try_send(line).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.queue.add(if is_error { Line::DataError(lines) } else { Line::Data(lines) });
     }
 }
 
 impl Drop for Log {
     /// Waits a moment for what is left to be written.
     fn drop(&mut self) {
-        self.lines = None;
+        self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner).has_ended = true;
+        self.queue.more.notify_one();
         let _stuck = self.done.recv_timeout(LOG_FLUSH_LIMIT);
     }
 }
 
-fn write_all(lines: &Receiver<Line>, lost: &AtomicU64) {
-    for line in lines {
-        let left_out = lost.swap(0, Ordering::Relaxed);
-        if left_out > 0 {
-            let text =
-                format!("{} WARN  {left_out} lines of log were left out, nobody read them\n", timestamp());
-            let _closed = std::io::stderr().write_all(text.as_bytes());
+impl Queue {
+    fn add(&self, line: Line) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = line.bytes().len();
+        // A line that is longer than all that may wait is written where nothing else waits.
+        if waiting.bytes > 0 && waiting.bytes.saturating_add(bytes) > LOG_BYTES_MAX {
+            let lines = line.bytes().iter().filter(|byte| **byte == b'\n').count();
+            waiting.lost = waiting.lost.saturating_add(u64::try_from(lines).unwrap_or(u64::MAX));
+            return;
         }
-        // Somebody closed the stream: there is nobody to tell.
-        let _closed = match line {
-            Line::Talk(text) => std::io::stderr().write_all(text.as_bytes()),
-            Line::DataError(bytes) => std::io::stderr().write_all(&bytes),
-            Line::Data(bytes) => {
-                let mut out = std::io::stdout();
-                out.write_all(&bytes).and_then(|()| out.flush())
-            }
-        };
+        waiting.bytes += bytes;
+        waiting.lines.push_back(line);
+        self.more.notify_one();
     }
+
+    /// The next line, and how many were left out before it; `None` after the last.
+    fn take(&self) -> Option<(Line, u64)> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_empty = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.has_ended;
+        let mut waiting = self.more.wait_while(waiting, is_empty).unwrap_or_else(PoisonError::into_inner);
+        let line = waiting.lines.pop_front()?;
+        waiting.bytes = waiting.bytes.saturating_sub(line.bytes().len());
+        Some((line, std::mem::take(&mut waiting.lost)))
+    }
+}
+
+fn write(line: &Line, lost: u64) {
+    if lost > 0 {
+        let text = format!("{} WARN  {lost} lines of log were left out, nobody read them\n", timestamp());
+        let _closed = std::io::stderr().write_all(text.as_bytes());
+    }
+    // Somebody closed the stream: there is nobody to tell.
+    let _closed = match line {
+        Line::Talk(_) | Line::DataError(_) => std::io::stderr().write_all(line.bytes()),
+        Line::Data(bytes) => {
+            let mut out = std::io::stdout();
+            out.write_all(bytes).and_then(|()| out.flush())
+        }
+    };
 }
 
 /// The time as `2026-11-21T07:00:00.123Z`.
@@ -126,7 +165,24 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_and_what_is_left_out_is_counted_in_lines() {
+        let queue = Queue::default();
+        let chunk = || Line::Data(b"name:0 a line that a process wrote\n".repeat(2000));
+        for _ in 0..1000 {
+            queue.add(chunk());
+        }
+        let kept = queue.waiting.lock().unwrap().lines.len();
+        assert!(queue.waiting.lock().unwrap().bytes <= LOG_BYTES_MAX);
+        let (_, lost) = queue.take().unwrap();
+        assert_eq!(lost, u64::try_from(1000 - kept).unwrap() * 2000);
+        queue.add(Line::Talk("short\n".to_owned()));
+        queue.waiting.lock().unwrap().has_ended = true;
+        let rest = std::iter::from_fn(|| queue.take()).map(|(_, lost)| lost).sum::<u64>();
+        assert_eq!((rest, queue.waiting.lock().unwrap().bytes), (0, 0));
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

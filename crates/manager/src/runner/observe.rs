@@ -12,7 +12,6 @@ use geartrain_client::{ClientError, Connection, Limits, ReplyLimits, ServerAddre
 use geartrain_proto::command::{Command, Explain, Explanation, WorkerRow};
 use nix::sys::eventfd::EventFd;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -27,14 +26,16 @@ pub(crate) struct Report {
     pub(crate) server: ServerAddress,
     /// When it was asked.
     pub(crate) asked: Moment,
+    /// When the answer was there.
+    pub(crate) answered: Moment,
     pub(crate) seen: Result<Seen, String>,
 }
 
 /// What one server said.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
-    /// Addresses of its host; none for a Unix socket.
-    pub(crate) addresses: Vec<IpAddr>,
+    /// Whether rows have the jobs that workers run.
+    pub(crate) tells_jobs: bool,
     pub(crate) functions: BTreeMap<String, Counts>,
     pub(crate) workers: Vec<WorkerSeen>,
 }
@@ -54,10 +55,12 @@ pub(crate) struct Counts {
 pub(crate) struct WorkerSeen {
     pub(crate) descriptor: i64,
     pub(crate) address: String,
+    /// The port it comes from, where the server says so.
+    pub(crate) port: Option<u16>,
     pub(crate) client_id: String,
     pub(crate) functions: Vec<String>,
-    /// Jobs it runs; the reference server does not say.
-    pub(crate) running: Option<u64>,
+    /// Handles of the jobs it runs; the reference server does not say.
+    pub(crate) running: Option<Vec<String>>,
 }
 
 /// How the threads are steered.
@@ -67,13 +70,19 @@ struct Pace {
     changed: Condvar,
 }
 
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Wish {
-    /// Something depends on the next answer.
-    is_eager: bool,
+    /// How long after an answer it is asked again.
+    every: Duration,
     is_over: bool,
     /// Functions whose service rate is wanted.
     rates: Vec<String>,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self { every: OBSERVE_EVERY, is_over: false, rates: Vec::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -118,10 +127,10 @@ impl Observers {
     }
 
     /// How often is asked, and the rates of which functions.
-    pub(crate) fn steer(&self, is_eager: bool, rates: &[String]) {
+    pub(crate) fn steer(&self, every: Duration, rates: &[String]) {
         for (_, pace) in &self.servers {
             pace.set(|wish| {
-                wish.is_eager = is_eager;
+                wish.every = every;
                 if wish.rates != rates {
                     wish.rates = rates.to_vec();
                 }
@@ -156,10 +165,10 @@ impl Pace {
         self.wish.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits this long, or until somebody is in more of a hurry.
-    fn wait(&self, limit: Duration, is_eager: bool) {
+    /// Waits this long, or, where `may_hurry`, until somebody is in more of a hurry than at the beginning.
+    fn wait(&self, limit: Duration, may_hurry: bool) {
         let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_patient = |wish: &mut Wish| !wish.is_over && (is_eager || !wish.is_eager);
+        let is_patient = |wish: &mut Wish| !(wish.is_over || may_hurry && wish.every < limit);
         drop(self.changed.wait_timeout_while(wish, limit, is_patient));
     }
 }
@@ -186,7 +195,7 @@ impl Observer {
             let asked = clock::now();
             let seen = self.ask(&wish).map_err(|error| error.to_string());
             let is_seen = seen.is_ok();
-            let report = Report { server: self.server.clone(), asked, seen };
+            let report = Report { server: self.server.clone(), asked, answered: clock::now(), seen };
             if self.report.send(report).is_err() {
                 return;
             }
@@ -194,19 +203,18 @@ impl Observer {
             let _full = self.wake.write(1);
             if is_seen {
                 pause = OBSERVE_EAGERLY_EVERY;
-                let every = if wish.is_eager { OBSERVE_EAGERLY_EVERY } else { OBSERVE_EVERY };
-                self.pace.wait(every, wish.is_eager);
+                self.pace.wait(wish.every, true);
             } else {
                 self.connection = None;
                 // Hurry does not bring a server back.
-                self.pace.wait(pause, true);
+                self.pace.wait(pause, false);
                 pause = (pause * 2).min(OBSERVE_PAUSE_MAX);
             }
         }
     }
 
     fn ask(&mut self, wish: &Wish) -> Result<Seen, ClientError> {
-        let mut seen = Seen { addresses: addresses(&self.server), ..Seen::default() };
+        let mut seen = Seen::default();
         let workers = match self.is_typed {
             true => self.typed_workers(),
             false => self.text_workers(),
@@ -229,6 +237,7 @@ impl Observer {
                 return Err(error);
             }
         };
+        seen.tells_jobs = self.is_typed;
         seen.functions = self.status()?;
         if self.is_typed {
             for function in &wish.rates {
@@ -313,23 +322,16 @@ fn reply_limits() -> ReplyLimits {
     ReplyLimits { silence: OBSERVE_LIMIT, reply_bytes_max: OBSERVE_BYTES_MAX }
 }
 
-fn addresses(server: &ServerAddress) -> Vec<IpAddr> {
-    match server {
-        ServerAddress::Tcp { host, port } => {
-            let found = (host.as_str(), *port).to_socket_addrs();
-            found.map(|found| found.map(|it| it.ip().to_canonical()).collect()).unwrap_or_default()
-        }
-        ServerAddress::Unix(_) => Vec::new(),
-    }
-}
-
 fn of_row(row: WorkerRow) -> WorkerSeen {
     WorkerSeen {
         descriptor: i64::from(row.descriptor),
         address: row.address,
+        port: row.port,
         client_id: String::from_utf8_lossy(row.client_id.as_bytes()).into_owned(),
         functions: row.functions.iter().map(ToString::to_string).collect(),
-        running: Some(u64::try_from(row.running.len()).unwrap_or(u64::MAX)),
+        running: Some(
+            row.running.iter().map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned()).collect(),
+        ),
     }
 }
 
@@ -347,6 +349,7 @@ fn parse_worker(row: &str) -> Option<WorkerSeen> {
     Some(WorkerSeen {
         descriptor: descriptor.parse().ok()?,
         address: address.to_owned(),
+        port: None,
         client_id: client_id.to_owned(),
         functions,
         running: None,

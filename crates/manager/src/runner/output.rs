@@ -4,7 +4,7 @@
 //! Never: holds more of a line than its limit, or lets one process's line end in another's.
 
 use super::log::{Level, Log};
-use super::logfile::LogFile;
+use super::logfile::{LogFile, Written};
 use super::tail::{Stream, Tail};
 use crate::config::{LogTarget, Program};
 use crate::limits::{LINE_BYTES_MAX, READ_BYTES};
@@ -77,6 +77,8 @@ pub(crate) struct Outputs {
     pub(crate) has_followers: bool,
     /// Files that do not take lines, so that the log has each once.
     broken: BTreeMap<PathBuf, String>,
+    /// Files that cannot be put aside, for the same reason.
+    too_long: BTreeMap<PathBuf, String>,
 }
 
 impl Outputs {
@@ -129,9 +131,13 @@ impl Outputs {
             }),
         };
         match written {
-            Ok(()) => {
-                if self.broken.remove(path).is_some() {
-                    log.say(Level::Info, &format!("{} takes output again", path.display()));
+            Ok(Written::Well) => {}
+            Ok(Written::TooLong(error)) => {
+                let error = error.to_string();
+                if self.too_long.get(path) != Some(&error) {
+                    let text = format!("{} is too long and cannot be put aside: {error}", path.display());
+                    log.say(Level::Warn, &text);
+                    self.too_long.insert(path.to_owned(), error);
                 }
             }
             Err(error) => {
@@ -141,7 +147,11 @@ impl Outputs {
                     log.say(Level::Error, &text);
                     self.broken.insert(path.to_owned(), error);
                 }
+                return;
             }
+        }
+        if self.broken.remove(path).is_some() {
+            log.say(Level::Info, &format!("{} takes output again", path.display()));
         }
     }
 
@@ -161,9 +171,12 @@ impl Outputs {
         self.tails.get(place).map(|tail| tail.last(count).cloned().collect()).unwrap_or_default()
     }
 
-    /// Forgets places and files of programs that are no more.
+    /// Forgets places that are no more, and closes all files: those that are still written to are opened again.
     pub(crate) fn retain(&mut self, is_there: impl Fn(&Place) -> bool) {
         self.tails.retain(|place, _| is_there(place));
+        self.files.clear();
+        self.broken.clear();
+        self.too_long.clear();
     }
 }
 

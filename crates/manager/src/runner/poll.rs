@@ -28,6 +28,18 @@ pub(crate) enum Token {
     Adopted(ProcessId),
 }
 
+/// What a descriptor is watched for; its end always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Interest {
+    pub(crate) reading: bool,
+    pub(crate) writing: bool,
+}
+
+impl Interest {
+    pub(crate) const READING: Self = Self { reading: true, writing: false };
+    pub(crate) const NONE: Self = Self { reading: false, writing: false };
+}
+
 const KINDS: u64 = 8;
 
 impl Token {
@@ -75,9 +87,11 @@ impl Poll {
         Ok(self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token.number()))?)
     }
 
-    /// Whether a descriptor is also watched for room to write.
-    pub(crate) fn watch_writing(&self, fd: impl AsFd, token: Token, writing: bool) -> io::Result<()> {
-        let flags = if writing { EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN };
+    /// Says anew what a descriptor is watched for.
+    pub(crate) fn watch(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
+        let mut flags = EpollFlags::empty();
+        flags.set(EpollFlags::EPOLLIN, interest.reading);
+        flags.set(EpollFlags::EPOLLOUT, interest.writing);
         Ok(self.epoll.modify(fd, &mut EpollEvent::new(flags, token.number()))?)
     }
 

@@ -59,10 +59,31 @@ fn page_bytes() -> u64 {
     sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|it| u64::try_from(it).ok()).unwrap_or(4096)
 }
 
+/// Whether nothing can be said of processes just now: no descriptor is left, or no memory.
+pub(crate) fn is_unreadable() -> bool {
+    fs::read_dir("/proc").is_err()
+}
+
 /// All processes of the machine.
 pub(crate) fn all() -> impl Iterator<Item = Stat> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| stat(entry.file_name().to_str()?.parse().ok()?))
+}
+
+/// The children of this process, also those that it took over, as `pid 123 (name)`.
+pub(crate) fn children() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of_task = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).ok();
+    let pids: Vec<i32> = tasks
+        .filter_map(of_task)
+        .flat_map(|text| text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    let alive = pids.into_iter().filter(|pid| stat(*pid).is_some_and(|stat| !stat.is_zombie()));
+    let named = |pid: i32| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        format!("pid {pid} ({})", name.trim())
+    };
+    alive.map(named).collect()
 }
 
 /// What all processes of a group have together.
@@ -100,20 +121,47 @@ pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-/// The inodes of the sockets that a process has open.
-pub(crate) fn sockets(pid: i32) -> BTreeSet<u64> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+/// The inodes of the sockets that a process has open; `None` where we may not know.
+pub(crate) fn sockets(pid: i32) -> Option<BTreeSet<u64>> {
+    let entries = match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(entries) => entries.flatten(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(BTreeSet::new()),
+        Err(_) => return None,
+    };
     let inode = |entry: fs::DirEntry| {
         let target = fs::read_link(entry.path()).ok()?;
         target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     };
-    entries.filter_map(inode).collect()
+    Some(entries.filter_map(inode).collect())
 }
 
-/// The inode of the pipe behind a descriptor of a process.
-pub(crate) fn pipe_inode(pid: i32, descriptor: i32) -> Option<u64> {
-    let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
-    target.to_str()?.strip_prefix("pipe:[")?.strip_suffix(']')?.parse().ok()
+/// Whether a process would die of a signal: it has no handler for it, and neither ignores nor blocks it.
+pub(crate) fn would_die_of(pid: i32, signal: i32) -> bool {
+    // One that is gone has nothing to lose.
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    !text.is_empty() && !is_handled(&text, signal)
+}
+
+fn is_handled(status: &str, signal: i32) -> bool {
+    let mask = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    };
+    let masks = ["SigBlk:", "SigIgn:", "SigCgt:"].into_iter().filter_map(mask);
+    let handled = masks.fold(0, |all, mask| all | mask);
+    u32::try_from(signal - 1).is_ok_and(|bit| handled.checked_shr(bit).unwrap_or(0) & 1 == 1)
+}
+
+/// The user that a process is; `None` where there is no such process.
+pub(crate) fn user(pid: i32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The namespace that the numbers of processes are of; `None` where we may not know.
+pub(crate) fn pid_namespace(pid: &str) -> Option<String> {
+    Some(fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?.to_string_lossy().into_owned())
 }
 
 /// An established TCP connection of this machine.
@@ -123,18 +171,12 @@ pub(crate) struct TcpSocket {
     pub(crate) remote: SocketAddr,
 }
 
-/// All established connections to one of these ports, by inode.
-pub(crate) fn connections(ports: &BTreeSet<u16>) -> BTreeMap<u64, TcpSocket> {
+/// All established connections of this machine, by inode.
+pub(crate) fn connections() -> BTreeMap<u64, TcpSocket> {
     let mut found = BTreeMap::new();
     for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
         let text = fs::read_to_string(table).unwrap_or_default();
-        for line in text.lines().skip(1) {
-            if let Some((inode, socket)) = parse_connection(line)
-                && ports.contains(&socket.remote.port())
-            {
-                found.insert(inode, socket);
-            }
-        }
+        found.extend(text.lines().skip(1).filter_map(parse_connection));
     }
     found
 }
@@ -211,9 +253,20 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let found = connections(&BTreeSet::from([port]));
-        let (inode, socket) = found.first_key_value().unwrap();
-        assert_eq!(socket.local, client.local_addr().unwrap());
-        assert!(sockets(i32::try_from(std::process::id()).unwrap()).contains(inode));
+        let local = client.local_addr().unwrap();
+        let found = connections();
+        let (inode, socket) = found.iter().find(|(_, socket)| socket.local == local).unwrap();
+        assert_eq!(socket.remote.port(), port);
+        assert!(sockets(i32::try_from(std::process::id()).unwrap()).unwrap().contains(inode));
+    }
+
+    #[test]
+    fn a_signal_is_handled_where_it_is_caught_ignored_or_blocked() {
+        let status = "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004000\n";
+        for (signal, handled) in [(1, true), (13, true), (15, true), (2, false), (9, false), (64, false)] {
+            assert_eq!(is_handled(status, signal), handled, "{signal}");
+        }
+        let pid = i32::try_from(std::process::id()).unwrap();
+        assert!(would_die_of(pid, 9) && !would_die_of(i32::MAX, 9));
     }
 }

@@ -1,25 +1,14 @@
-//! Which connection to a job server belongs to which process.
+//! Who is ready, and who has a job, as the job servers tell.
 //!
-//! From: the rows of `workers`, and the sockets of processes in `/proc`. To: who is ready, and who has jobs.
-//! Never: gives one row to two processes.
-//!
-//! A row of a server does not say which process is behind it. It is taken for that of a process when it can do all
-//! of the program's functions, came up after the process was spawned (or belonged to a process that is gone), comes
-//! from the address of a connection that the process's group has to that server, and no other process has it. Rows
-//! are dealt out in the order in which processes were spawned; with several that start at once, two may have each
-//! other's row until one of them goes.
+//! From: reports of all servers, matched to processes by [`super::rows`]. To: the planner.
+//! Never: takes the silence of a server for news: its last word stands.
 
-use super::life::Process;
-use super::observe::{Counts, Report, Seen, WorkerSeen};
-use super::proc::{self, TcpSocket};
-use crate::planner::{Moment, ProcessId};
+use super::observe::{Counts, Report};
+use super::rows::{Claimant, Rows};
+use super::sockets::Sockets;
+use crate::planner::{Job, Moment, ProcessId, Sight};
 use geartrain_client::ServerAddress;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::time::Duration;
-
-/// How long a server may list a connection of a process that is gone: half a second.
-const STALE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 pub(crate) struct Matching {
@@ -30,21 +19,10 @@ pub(crate) struct Matching {
 struct Server {
     answers: bool,
     error: Option<String>,
+    /// When it was asked for what it said last.
+    asked: Moment,
     functions: BTreeMap<String, Counts>,
-    rows: BTreeMap<RowKey, Row>,
-    /// When rows were last looked through for a process, and none was its.
-    tried: BTreeMap<ProcessId, Moment>,
-}
-
-type RowKey = (i64, String, String, Vec<String>);
-
-#[derive(Debug)]
-struct Row {
-    first_seen: Moment,
-    owner: Option<ProcessId>,
-    /// When its owner ended.
-    freed: Option<Moment>,
-    running: Option<u64>,
+    rows: Rows,
 }
 
 /// A server, for the status.
@@ -55,23 +33,34 @@ impl Matching {
     pub(crate) fn handle_report(
         &mut self,
         report: Report,
-        processes: &BTreeMap<ProcessId, Process>,
+        claimants: &[Claimant<'_>],
     ) -> BTreeSet<ProcessId> {
-        let server = self.servers.entry(report.server.to_string()).or_default();
+        let name = report.server.to_string();
+        let server = self.servers.entry(name.clone()).or_insert_with(|| {
+            let port = match &report.server {
+                ServerAddress::Tcp { port, .. } => Some(*port),
+                ServerAddress::Unix(_) => None,
+            };
+            Server { rows: Rows::new(name, port), ..Server::default() }
+        });
         let seen = match report.seen {
             Ok(seen) => seen,
             Err(error) => {
-                // Its last word stands: that it is silent says nothing about the workers.
                 server.answers = false;
                 server.error = Some(error);
                 return BTreeSet::new();
             }
         };
-        server.answers = true;
+        let is_first = !std::mem::replace(&mut server.answers, true);
         server.error = None;
-        server.functions.clone_from(&seen.functions);
-        server.take_rows(report.asked, &seen.workers);
-        server.deal_out(&report.server, report.asked, &seen, processes)
+        server.asked = report.asked;
+        server.rows.take(report.asked, report.answered, &seen, is_first);
+        server.functions = seen.functions;
+        if server.rows.is_look_due(report.answered, claimants) {
+            let sockets = Sockets::look(&claimants.iter().map(|it| it.group).collect());
+            server.rows.look(report.answered, claimants, &sockets);
+        }
+        server.rows.listed(claimants)
     }
 
     pub(crate) fn retain_servers(&mut self, servers: &[ServerAddress]) {
@@ -79,15 +68,9 @@ impl Matching {
         self.servers.retain(|name, _| names.contains(name));
     }
 
-    /// A process ended: its rows are free.
-    pub(crate) fn handle_end(&mut self, now: Moment, process: ProcessId) {
-        for server in self.servers.values_mut() {
-            server.tried.remove(&process);
-            for row in server.rows.values_mut().filter(|row| row.owner == Some(process)) {
-                row.owner = None;
-                row.freed = Some(now);
-            }
-        }
+    /// Nothing is left of a process and of its group.
+    pub(crate) fn handle_gone(&mut self, now: Moment, process: ProcessId) {
+        self.servers.values_mut().for_each(|server| server.rows.handle_gone(now, process));
     }
 
     pub(crate) fn do_answer(&self) -> bool {
@@ -98,32 +81,37 @@ impl Matching {
         self.servers.iter().map(|(name, server)| (name.as_str(), server.answers, server.error.as_deref()))
     }
 
-    /// The functions that servers list a process with, and its jobs where one says so.
-    pub(crate) fn of(&self, process: ProcessId) -> (BTreeSet<&str>, Option<u64>) {
-        let mut functions = BTreeSet::new();
-        let mut jobs = None;
-        let rows = self.servers.values().flat_map(|server| &server.rows);
-        for ((_, _, _, able), row) in rows.filter(|(_, row)| row.owner == Some(process)) {
-            functions.extend(able.iter().map(String::as_str));
-            if let Some(running) = row.running {
-                jobs = Some(jobs.unwrap_or(0) + running);
-            }
-        }
-        (functions, jobs)
+    /// When all servers that answer were asked, if any does.
+    pub(crate) fn as_of(&self) -> Option<Moment> {
+        self.servers.values().filter(|server| server.answers).map(|server| server.asked).min()
     }
 
-    /// Whether a process is in the middle of a job, as far as servers tell.
+    /// The functions that servers list a process with, and its jobs where one says so.
+    pub(crate) fn of(&self, process: ProcessId) -> (BTreeSet<&str>, Option<u64>) {
+        let functions = self.servers.values().flat_map(|server| server.rows.functions(process)).collect();
+        let jobs = self.servers.values().filter_map(|server| server.rows.jobs(process));
+        (functions, jobs.fold(None, |sum, jobs| Some(sum.unwrap_or(0) + jobs)))
+    }
+
+    /// What is seen of a process that no server lists.
+    pub(crate) fn sight(&self, process: ProcessId) -> Option<&Sight> {
+        let mut sights = self.servers.values().filter_map(|server| server.rows.sight(process));
+        let likely = sights.clone().find(|sight| matches!(sight, Sight::Likely(_)));
+        likely.or_else(|| sights.next())
+    }
+
+    /// Whether a process is in the middle of a job, as far as servers tell or told last.
     ///
-    /// Where none says what each worker does, it may be the one that runs a job of its functions: better to wait
-    /// for nothing than to kill a job.
-    pub(crate) fn has_job(&self, process: ProcessId, functions: &[String]) -> bool {
-        if functions.is_empty() {
-            return false;
-        }
-        if let (_, Some(jobs)) = self.of(process) {
-            return jobs > 0;
-        }
-        self.count(functions).is_some_and(|counts| counts.running > 0)
+    /// Where one does not say what each worker does, it may be the one that runs a job of its functions: better to
+    /// wait for nothing than to kill a job.
+    pub(crate) fn job(&self, process: ProcessId, functions: &[String]) -> Job {
+        let of_server = |server: &Server| {
+            server.rows.job(process, functions).unwrap_or_else(|| {
+                let counts = functions.iter().filter_map(|function| server.functions.get(function));
+                if counts.map(|counts| counts.running).sum::<u64>() > 0 { Job::Maybe } else { Job::None }
+            })
+        };
+        self.servers.values().map(of_server).fold(Job::None, worse)
     }
 
     /// The counts of all servers for functions together; `None` while no server has answered.
@@ -147,107 +135,12 @@ impl Matching {
     }
 }
 
-impl Server {
-    fn take_rows(&mut self, asked: Moment, workers: &[WorkerSeen]) {
-        let mut before = std::mem::take(&mut self.rows);
-        for worker in workers {
-            let key = key(worker);
-            let row = before.remove(&key);
-            let fresh = Row { first_seen: asked, owner: None, freed: None, running: None };
-            let row = Row { running: worker.running, ..row.unwrap_or(fresh) };
-            self.rows.insert(key, row);
-        }
-    }
-
-    /// Gives rows that are nobody's to processes that have none here.
-    fn deal_out(
-        &mut self,
-        server: &ServerAddress,
-        asked: Moment,
-        seen: &Seen,
-        processes: &BTreeMap<ProcessId, Process>,
-    ) -> BTreeSet<ProcessId> {
-        let mut owners: BTreeSet<ProcessId> = self.rows.values().filter_map(|row| row.owner).collect();
-        let waiting = processes.iter().filter(|(process, facts)| {
-            !facts.has_ended && !facts.functions().is_empty() && !owners.contains(*process)
-        });
-        let waiting: Vec<(ProcessId, &Process)> = waiting
-            .filter(|(process, facts)| self.has_candidate(**process, facts, asked))
-            .map(|(process, facts)| (*process, facts))
-            .collect();
-        if waiting.is_empty() {
-            return owners;
-        }
-        let sockets = Sockets::look(server, seen, &waiting);
-        for (process, facts) in waiting {
-            let is_its = |key: &RowKey, row: &Row| {
-                is_candidate(key, row, facts, asked) && sockets.has(facts.pid, &key.1)
-            };
-            let found = self.rows.iter_mut().find(|(key, row)| is_its(key, row));
-            if let Some((_, row)) = found {
-                row.owner = Some(process);
-                row.freed = None;
-                owners.insert(process);
-                self.tried.remove(&process);
-            } else {
-                self.tried.insert(process, asked);
-            }
-        }
-        owners
-    }
-
-    /// Whether there is a row that could be its, and that was not looked at in vain before.
-    fn has_candidate(&self, process: ProcessId, facts: &Process, asked: Moment) -> bool {
-        let tried = self.tried.get(&process);
-        self.rows.iter().any(|(key, row)| {
-            let is_new = tried.is_none_or(|tried| row.first_seen > *tried || row.freed.is_some());
-            is_new && is_candidate(key, row, facts, asked)
-        })
-    }
-}
-
-fn key(worker: &WorkerSeen) -> RowKey {
-    (worker.descriptor, worker.address.clone(), worker.client_id.clone(), worker.functions.clone())
-}
-
-fn is_candidate(key: &RowKey, row: &Row, facts: &Process, asked: Moment) -> bool {
-    let is_new = row.first_seen >= facts.spawned;
-    // The number of its socket was given again, and the server was never asked in between.
-    let is_reused = row.freed.is_some_and(|freed| asked.since(freed) > STALE);
-    let is_able = facts.functions().iter().all(|function| key.3.contains(function));
-    row.owner.is_none() && (is_new || is_reused) && is_able
-}
-
-/// The connections that process groups have to one server.
-struct Sockets {
-    /// By group: the addresses they come from; `None` where it is not a TCP server.
-    of_groups: Option<BTreeMap<i32, BTreeSet<IpAddr>>>,
-}
-
-impl Sockets {
-    fn look(server: &ServerAddress, seen: &Seen, waiting: &[(ProcessId, &Process)]) -> Self {
-        let ServerAddress::Tcp { port, .. } = server else { return Self { of_groups: None } };
-        let is_there =
-            |socket: &TcpSocket| seen.addresses.is_empty() || seen.addresses.contains(&socket.remote.ip());
-        let connections = proc::connections(&BTreeSet::from([*port]));
-        let groups = proc::groups(&waiting.iter().map(|(_, facts)| facts.pid).collect());
-        let mut of_groups: BTreeMap<i32, BTreeSet<IpAddr>> = BTreeMap::new();
-        for (group, facts) in groups {
-            let inodes = facts.pids.iter().flat_map(|pid| proc::sockets(*pid));
-            let sockets = inodes.filter_map(|inode| connections.get(&inode)).filter(|it| is_there(it));
-            of_groups.insert(group, sockets.map(|socket| socket.local.ip()).collect());
-        }
-        Self { of_groups: Some(of_groups) }
-    }
-
-    /// Whether a group has a connection that the server sees from this address.
-    fn has(&self, group: i32, address: &str) -> bool {
-        let Some(of_groups) = &self.of_groups else { return true };
-        let Some(locals) = of_groups.get(&group) else { return false };
-        match address.parse::<IpAddr>() {
-            Ok(address) => locals.contains(&address.to_canonical()),
-            // The reference's server prints some addresses wrong.
-            Err(_) => !locals.is_empty(),
-        }
+/// Of what two servers say of one process, what protects it more.
+fn worse(a: Job, b: Job) -> Job {
+    match (a, b) {
+        (Job::Sure { since: a }, Job::Sure { since: b }) => Job::Sure { since: a.min(b) },
+        (sure @ Job::Sure { .. }, _) | (_, sure @ Job::Sure { .. }) => sure,
+        (Job::Maybe, _) | (_, Job::Maybe) => Job::Maybe,
+        (Job::None, Job::None) => Job::None,
     }
 }

@@ -3,26 +3,28 @@
 //! From: the planner's `Spawn`. To: a process in a group of its own, with its output in pipes.
 //! Never: leaves a descriptor, a blocked signal or a privilege of the manager in it.
 
+use super::account::Account;
+use super::descriptors;
 use super::notify;
 use super::proc;
 use crate::config::{LogTarget, Program};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Group, Uid, User, getgrouplist, pipe2, setgid, setgroups, setuid};
+use nix::unistd::{Uid, fchown, pipe2, setgid, setgroups, setuid};
+use rustix::process::Resource;
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// The variable that says which place a process has, as `mail:0`.
 pub const PLACE_VARIABLE: &str = "GEARMAN_MANAGER_PROCESS";
 
-/// The variable that says which manager it belongs to, by its state folder.
+/// The variable that says which manager it belongs to, by the mark of its state folder.
 pub(crate) const STATE_VARIABLE: &str = "GEARMAN_MANAGER_STATE";
 
 #[derive(Debug)]
@@ -38,16 +40,21 @@ pub(crate) struct Spawned {
 /// Spawns a process.
 ///
 /// # Errors
-/// When there is no such user, folder or program, or the kernel has no process left.
-pub(crate) fn spawn(program: &Program, place: &str, state_folder: &Path) -> io::Result<Spawned> {
+/// When there is no such folder or program, or the kernel has no process left.
+pub(crate) fn spawn(
+    program: &Program,
+    account: Option<Arc<Account>>,
+    place: &str,
+    mark: &str,
+) -> io::Result<Spawned> {
     let words = &program.command.words;
     let (first, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(first);
     command.args(arguments).current_dir(&program.directory).stdin(Stdio::null()).process_group(0);
-    let credentials = credentials(program)?;
-    set_environment(&mut command, program, credentials.as_ref());
-    command.env(PLACE_VARIABLE, place).env(STATE_VARIABLE, state_folder);
-    let stdout = output_pipe()?;
+    set_environment(&mut command, program, account.as_deref());
+    command.env(PLACE_VARIABLE, place).env(STATE_VARIABLE, mark);
+    let user = account.as_ref().map(|who| who.user);
+    let stdout = output_pipe(user)?;
     command.stdout(stdout.child.try_clone()?);
     let stderr = match program.stderr {
         LogTarget::Stdout => {
@@ -55,12 +62,12 @@ pub(crate) fn spawn(program: &Program, place: &str, state_folder: &Path) -> io::
             None
         }
         LogTarget::Manager | LogTarget::Nowhere | LogTarget::File(_) => {
-            let stderr = output_pipe()?;
+            let stderr = output_pipe(user)?;
             command.stderr(stderr.child);
             Some(stderr.ours)
         }
     };
-    prepare_child(&mut command, credentials, program.umask);
+    prepare_child(&mut command, account, program.umask);
     let child = command.spawn().map_err(|error| explain(error, program))?;
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     // It cannot be gone yet: nobody but us takes its exit status.
@@ -89,71 +96,25 @@ struct Pipe {
 
 /// A pipe of which the child holds both ends: when the manager is killed, the child's output waits in it for the
 /// next manager, and does not end the child with SIGPIPE.
-fn output_pipe() -> io::Result<Pipe> {
+///
+/// It belongs to the child's user, who may open it again, as `/dev/stdout`.
+fn output_pipe(user: Option<Uid>) -> io::Result<Pipe> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+    if Uid::effective().is_root() {
+        fchown(&write, user, None)?;
+    }
     fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let path = format!("/proc/self/fd/{}", write.as_raw_fd());
     let both = OpenOptions::new().read(true).write(true).open(path)?;
     Ok(Pipe { ours: read, child: both.into() })
 }
 
-/// Who a process is to be.
-struct Credentials {
-    user: Uid,
-    group: Gid,
-    groups: Vec<Gid>,
-    /// The account, where a user is named.
-    account: Option<User>,
-}
-
-fn credentials(program: &Program) -> io::Result<Option<Credentials>> {
-    let group = program.group.as_deref().map(group_of).transpose()?;
-    let Some(name) = &program.user else {
-        let with_group = group.map(|group| Credentials {
-            user: Uid::effective(),
-            group,
-            groups: vec![group],
-            account: None,
-        });
-        return Ok(with_group);
-    };
-    let (user, account) = user_of(name)?;
-    let own_group = account.as_ref().map(|account| account.gid);
-    let missing = || missing(format!("user {name} has no group of its own (hint: key group)"));
-    let group = group.or(own_group).ok_or_else(missing)?;
-    let groups = match &account {
-        Some(account) => getgrouplist(&CString::new(account.name.as_bytes())?, group)?,
-        None => vec![group],
-    };
-    Ok(Some(Credentials { user, group, groups, account }))
-}
-
-/// A user by name or number; a number needs no account.
-fn user_of(name: &str) -> io::Result<(Uid, Option<User>)> {
-    if let Some(account) = User::from_name(name)? {
-        return Ok((account.uid, Some(account)));
-    }
-    let uid = name.parse().map_err(|_| missing(format!("there is no user {name}")))?;
-    Ok((Uid::from_raw(uid), User::from_uid(Uid::from_raw(uid))?))
-}
-
-fn group_of(name: &str) -> io::Result<Gid> {
-    if let Some(group) = Group::from_name(name)? {
-        return Ok(group.gid);
-    }
-    name.parse().map(Gid::from_raw).map_err(|_| missing(format!("there is no group {name}")))
-}
-
-fn missing(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, text)
-}
-
-fn set_environment(command: &mut Command, program: &Program, credentials: Option<&Credentials>) {
+fn set_environment(command: &mut Command, program: &Program, account: Option<&Account>) {
     for name in notify::VARIABLES {
         command.env_remove(name);
     }
-    if let Some(account) = credentials.and_then(|it| it.account.as_ref()) {
-        command.env("HOME", &account.dir).env("USER", &account.name).env("LOGNAME", &account.name);
+    if let Some(entry) = account.and_then(|it| it.entry.as_ref()) {
+        command.env("HOME", &entry.dir).env("USER", &entry.name).env("LOGNAME", &entry.name);
     }
     let mut variables: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, value) in program.environment_of_file.iter().chain(&program.environment) {
@@ -167,18 +128,29 @@ fn set_environment(command: &mut Command, program: &Program, credentials: Option
     unsafe_code,
     reason = "only there can user, mask and signals be set; each call is a plain system call"
 )]
-fn prepare_child(command: &mut Command, credentials: Option<Credentials>, umask: Option<u32>) {
+fn prepare_child(command: &mut Command, account: Option<Arc<Account>>, umask: Option<u32>) {
     let umask = umask.map(Mode::from_bits_truncate);
+    let descriptors = descriptors::of_children();
     // SAFETY: the closure runs in the child of a process with threads, where only async-signal-safe calls are
     // allowed. It allocates nothing (the group list was made before, a failed call is a plain number), takes no
-    // lock, and makes the system calls sigprocmask, umask, setgroups, setgid and setuid, all of them on that list.
+    // lock, and makes the system calls sigaction, sigprocmask, prlimit, umask, setgroups, setgid and setuid, all of them
+    // on that list or plain calls of the kernel. The default disposition installs no handler, so that `signal` brings no
+    // code of ours to run.
     unsafe {
         command.pre_exec(move || {
+            for it in Signal::iterator() {
+                // What the manager was started with, as under nohup, is no concern of the child. KILL and STOP are
+                // refused, which is fine.
+                let _refused = signal(it, SigHandler::SigDfl);
+            }
             SigSet::empty().thread_set_mask()?;
+            if let Some(limit) = &descriptors {
+                rustix::process::setrlimit(Resource::Nofile, *limit)?;
+            }
             if let Some(umask) = umask {
                 nix::sys::stat::umask(umask);
             }
-            if let Some(who) = &credentials {
+            if let Some(who) = &account {
                 // Without the privilege it only works for who one is already, which is then fine.
                 if Uid::effective().is_root() {
                     setgroups(&who.groups)?;

@@ -1,17 +1,22 @@
 //! What the next manager has to know if this one is killed.
 //!
-//! From: each spawn and each end. To: one line each in `processes` of the state folder, in the kernel's hands before
-//! the process matters. Never: believes a number alone; a process is its pid, its start time and the machine's.
+//! From: each spawn, stop signal and end, and what people want. To: a line each in `processes` of the state folder, in
+//! the kernel's hands before it matters. Never: believes a number alone; a process is its pid, its start time, and the
+//! start of the machine and the namespace that these count in.
 
-use super::proc;
+use super::{folder, proc};
+use crate::config::Stop;
 use crate::limits::STATE_LINES_MAX;
+use crate::planner::Wish;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A process that was spawned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,14 +28,57 @@ pub(crate) struct Record {
     pub(crate) number: u32,
     /// What it was spawned from, as a number: another one where the program changed.
     pub(crate) launch: u64,
+    /// What it was spawned to do.
+    pub(crate) functions: Vec<String>,
+    /// How it is asked to leave.
+    pub(crate) signal: String,
+    pub(crate) group: bool,
+    /// How long it may take then; without, it is never killed.
+    pub(crate) patience_ms: Option<u64>,
+    /// It has its stop signal already.
+    pub(crate) told: bool,
+}
+
+impl Record {
+    pub(crate) fn stop(&self) -> Stop {
+        Stop {
+            signal: self.signal.parse().unwrap_or(Signal::SIGTERM),
+            group: self.group,
+            patience: self.patience_ms.map(Duration::from_millis),
+            ..Stop::default()
+        }
+    }
+}
+
+/// A process that is about to be spawned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    /// What it will be; no pid yet, and it will not be older than this.
+    pub(crate) record: Record,
+    /// The user it will be.
+    pub(crate) user: u32,
+}
+
+/// What the last manager left.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Left {
+    pub(crate) records: Vec<Record>,
+    /// It was killed while it spawned this one, which may be there.
+    pub(crate) intent: Option<Intent>,
+    pub(crate) wishes: BTreeMap<String, Wish>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 enum Line {
+    /// The start of the machine, and the namespace of pids.
     Boot(String),
+    Intent(Intent),
     Spawned(Record),
+    NotSpawned,
+    Told(i32),
     Gone(i32),
+    Wish(String, Wish),
 }
 
 #[derive(Debug)]
@@ -38,46 +86,130 @@ pub(crate) struct StateFile {
     path: PathBuf,
     file: File,
     lines: usize,
-    live: BTreeMap<i32, Record>,
+    mark: String,
+    now: Now,
     /// Held as long as the manager lives: a second one on the same folder would take its processes for orphans.
     _lock: Flock<File>,
+}
+
+/// What the lines say together.
+#[derive(Debug, Default)]
+struct Now {
+    live: BTreeMap<i32, Record>,
+    intent: Option<Intent>,
+    wishes: BTreeMap<String, Wish>,
 }
 
 impl StateFile {
     /// Takes the folder, and what the last manager left in it.
     ///
     /// # Errors
-    /// When the folder cannot be made or another manager has it.
-    pub(crate) fn open(folder: &Path) -> io::Result<(Self, Vec<Record>)> {
+    /// When the folder cannot be made, others may write to it, or another manager has it.
+    pub(crate) fn open(folder: &Path) -> io::Result<(Self, Left)> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        folder::check_own(folder)?;
         let lock = lock(&folder.join("lock"))?;
+        let mark = mark(&folder.join("mark"))?;
         let path = folder.join("processes");
-        let left = read(&path);
-        let live: BTreeMap<i32, Record> = left.iter().map(|record| (record.pid, record.clone())).collect();
-        let (file, lines) = rewrite(&path, live.values())?;
-        Ok((Self { path, file, lines, live, _lock: lock }, left))
+        let now = read(&path);
+        let left = Left {
+            records: now.live.values().cloned().collect(),
+            intent: now.intent.clone(),
+            wishes: now.wishes.clone(),
+        };
+        let (file, lines) = rewrite(&path, &now)?;
+        Ok((Self { path, file, lines, mark, now, _lock: lock }, left))
+    }
+
+    /// What processes of this manager, and of those after it on the same folder, are marked with.
+    pub(crate) fn mark(&self) -> &str {
+        &self.mark
+    }
+
+    /// A process is about to be spawned.
+    pub(crate) fn intends(&mut self, intent: Intent) -> io::Result<()> {
+        self.append(Line::Intent(intent))
+    }
+
+    pub(crate) fn not_spawned(&mut self) -> io::Result<()> {
+        if self.now.intent.is_none() { Ok(()) } else { self.append(Line::NotSpawned) }
     }
 
     pub(crate) fn spawned(&mut self, record: Record) -> io::Result<()> {
-        self.live.insert(record.pid, record.clone());
-        self.append(&Line::Spawned(record))
+        self.append(Line::Spawned(record))
+    }
+
+    pub(crate) fn told(&mut self, pid: i32) -> io::Result<()> {
+        let is_news = self.now.live.get(&pid).is_some_and(|record| !record.told);
+        if is_news { self.append(Line::Told(pid)) } else { Ok(()) }
     }
 
     pub(crate) fn gone(&mut self, pid: i32) -> io::Result<()> {
-        if self.live.remove(&pid).is_none() {
-            return Ok(());
-        }
-        self.append(&Line::Gone(pid))
+        if self.now.live.contains_key(&pid) { self.append(Line::Gone(pid)) } else { Ok(()) }
     }
 
-    fn append(&mut self, line: &Line) -> io::Result<()> {
-        if self.lines >= STATE_LINES_MAX.max(self.live.len() * 2) {
-            (self.file, self.lines) = rewrite(&self.path, self.live.values())?;
+    /// What is wanted of a program.
+    pub(crate) fn wish(&mut self, program: &str, wish: Wish) -> io::Result<()> {
+        if self.now.wishes.get(program) == Some(&wish) {
+            return Ok(());
+        }
+        self.append(Line::Wish(program.to_owned(), wish))
+    }
+
+    /// All has ended as it should: the next manager begins as the configuration says.
+    pub(crate) fn ended(&mut self) -> io::Result<()> {
+        self.now.wishes.clear();
+        (self.file, self.lines) = rewrite(&self.path, &self.now)?;
+        Ok(())
+    }
+
+    fn append(&mut self, line: Line) -> io::Result<()> {
+        let text = bytes(&line)?;
+        self.now.take(line);
+        if self.lines >= STATE_LINES_MAX.max((self.now.live.len() + self.now.wishes.len()) * 2) {
+            (self.file, self.lines) = rewrite(&self.path, &self.now)?;
             return Ok(());
         }
         self.lines += 1;
-        self.file.write_all(&bytes(line)?)
+        self.file.write_all(&text)
     }
+}
+
+impl Now {
+    fn take(&mut self, line: Line) {
+        match line {
+            Line::Boot(_) => {}
+            Line::Intent(intent) => self.intent = Some(intent),
+            Line::NotSpawned => self.intent = None,
+            Line::Spawned(record) => {
+                self.intent = None;
+                self.live.insert(record.pid, record);
+            }
+            Line::Told(pid) => {
+                if let Some(record) = self.live.get_mut(&pid) {
+                    record.told = true;
+                }
+            }
+            Line::Gone(pid) => {
+                self.live.remove(&pid);
+            }
+            Line::Wish(program, wish) => {
+                self.wishes.insert(program, wish);
+            }
+        }
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let wishes = self.wishes.iter().map(|(program, wish)| Line::Wish(program.clone(), *wish));
+        let records = self.live.values().cloned().map(Line::Spawned);
+        let intent = self.intent.clone().map(Line::Intent);
+        std::iter::once(Line::Boot(boot())).chain(wishes).chain(records).chain(intent).collect()
+    }
+}
+
+/// What the numbers in the file count in.
+fn boot() -> String {
+    format!("{} {}", proc::boot_id(), proc::pid_namespace("self").unwrap_or_default())
 }
 
 fn bytes(line: &Line) -> io::Result<Vec<u8>> {
@@ -86,39 +218,48 @@ fn bytes(line: &Line) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file with these processes alone, in the place of what was there.
-fn rewrite<'a>(path: &Path, live: impl Iterator<Item = &'a Record>) -> io::Result<(File, usize)> {
-    let mut text = bytes(&Line::Boot(proc::boot_id()))?;
-    let mut lines = 1;
-    for record in live {
-        text.extend(bytes(&Line::Spawned(record.clone()))?);
-        lines += 1;
+/// A file with this alone, in the place of what was there.
+fn rewrite(path: &Path, now: &Now) -> io::Result<(File, usize)> {
+    let lines = now.lines();
+    let mut text = Vec::new();
+    for line in &lines {
+        text.extend(bytes(line)?);
     }
     let new = path.with_extension("new");
     let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(&text)?;
     fs::rename(&new, path)?;
-    Ok((file, lines))
+    Ok((file, lines.len()))
 }
 
-/// What is in the file and still lives; a file of an earlier start of the machine has nothing that does.
-fn read(path: &Path) -> Vec<Record> {
+/// What is in the file; one of an earlier start of the machine, or of another namespace, has nothing that counts here.
+fn read(path: &Path) -> Now {
     let text = fs::read_to_string(path).unwrap_or_default();
-    let mut live = BTreeMap::new();
+    let mut now = Now::default();
     let mut is_this_boot = false;
-    // The last line may be cut; what it would have said is found by the process's variables.
+    // The last line may be cut; the process it would have told of is found by the intent before it.
     for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
-        match line {
-            Line::Boot(boot) => is_this_boot = boot == proc::boot_id(),
-            Line::Spawned(record) => {
-                live.insert(record.pid, record);
-            }
-            Line::Gone(pid) => {
-                live.remove(&pid);
-            }
+        if let Line::Boot(it) = &line {
+            is_this_boot = *it == boot();
         }
+        now.take(line);
     }
-    live.into_values().filter(|_| is_this_boot).collect()
+    if is_this_boot { now } else { Now::default() }
+}
+
+/// The random mark of a folder, made once.
+fn mark(path: &Path) -> io::Result<String> {
+    const MARK_BYTES: usize = 36;
+    let known = fs::read_to_string(path).unwrap_or_default();
+    if known.len() == MARK_BYTES {
+        return Ok(known);
+    }
+    let mark = fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned();
+    let new = path.with_extension("new");
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(mark.as_bytes())?;
+    fs::rename(&new, path)?;
+    Ok(mark)
 }
 
 fn lock(path: &Path) -> io::Result<Flock<File>> {
@@ -144,21 +285,32 @@ mod tests {
     use super::*;
 
     fn record(pid: i32) -> Record {
-        Record { pid, started: 7, program: "mail".to_owned(), number: 0, launch: 1 }
+        Record {
+            pid,
+            started: 7,
+            program: "mail".to_owned(),
+            number: 0,
+            launch: 1,
+            functions: vec!["send".to_owned()],
+            signal: "SIGQUIT".to_owned(),
+            group: true,
+            patience_ms: Some(1500),
+            told: false,
+        }
     }
 
     #[test]
     fn the_next_manager_finds_what_was_spawned_and_did_not_end() {
         let folder = tempfile::tempdir().unwrap();
         let (mut state, left) = StateFile::open(folder.path()).unwrap();
-        assert_eq!(left, []);
+        assert_eq!(left, Left::default());
         for pid in 1..=3 {
             state.spawned(record(pid)).unwrap();
         }
         state.gone(2).unwrap();
         drop(state);
         let (_state, left) = StateFile::open(folder.path()).unwrap();
-        assert_eq!(left, [record(1), record(3)]);
+        assert_eq!(left.records, [record(1), record(3)]);
     }
 
     #[test]
@@ -170,9 +322,9 @@ mod tests {
         drop(state);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"spawned\":{{\"pid\":9,\"sta")).unwrap();
-        assert_eq!(read(&path), [record(1)]);
+        assert_eq!(read(&path).live, BTreeMap::from([(1, record(1))]));
         fs::write(&path, text.replace(&proc::boot_id(), "another")).unwrap();
-        assert_eq!(read(&path), []);
+        assert!(read(&path).live.is_empty());
     }
 
     #[test]
@@ -188,7 +340,65 @@ mod tests {
         assert!(lines <= STATE_LINES_MAX, "{lines}");
         drop(state);
         let (_state, left) = StateFile::open(folder.path()).unwrap();
-        assert_eq!(left, [record(1)]);
+        assert_eq!(left.records, [record(1)]);
+    }
+
+    #[test]
+    fn signals_and_wishes_outlive_a_kill_and_wishes_no_orderly_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let wish = Wish { count: 3, is_by_hand: true, is_up: false, min: 1, max: 1 };
+        let (mut state, _) = StateFile::open(folder.path()).unwrap();
+        state.spawned(record(1)).unwrap();
+        state.told(1).unwrap();
+        state.wish("mail", wish).unwrap();
+        drop(state);
+        let (mut state, left) = StateFile::open(folder.path()).unwrap();
+        assert_eq!(left.records, [Record { told: true, ..record(1) }]);
+        let stop = Stop {
+            signal: Signal::SIGQUIT,
+            group: true,
+            patience: Some(Duration::from_millis(1500)),
+            ..Stop::default()
+        };
+        assert_eq!(left.records[0].stop(), stop);
+        assert_eq!(left.wishes, BTreeMap::from([("mail".to_owned(), wish)]));
+        state.ended().unwrap();
+        drop(state);
+        let (_state, left) = StateFile::open(folder.path()).unwrap();
+        assert_eq!((left.records.len(), left.wishes.len()), (1, 0));
+    }
+
+    #[test]
+    fn an_intent_stands_until_its_process_is_known_or_was_not_spawned() {
+        let folder = tempfile::tempdir().unwrap();
+        let intent = Intent { record: record(0), user: 7 };
+        let left_after = |act: &dyn Fn(&mut StateFile)| {
+            let (mut state, _) = StateFile::open(folder.path()).unwrap();
+            state.intends(intent.clone()).unwrap();
+            act(&mut state);
+            drop(state);
+            StateFile::open(folder.path()).unwrap().1.intent
+        };
+        assert_eq!(left_after(&|_| {}), Some(intent.clone()));
+        assert_eq!(left_after(&|state| state.not_spawned().unwrap()), None);
+        assert_eq!(left_after(&|state| state.spawned(record(1)).unwrap()), None);
+    }
+
+    #[test]
+    fn the_mark_stays_with_the_folder_and_is_no_other_folders() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mark = |folder: &tempfile::TempDir| StateFile::open(folder.path()).unwrap().0.mark().to_owned();
+        assert_eq!(mark(&one), mark(&one));
+        assert_ne!(mark(&one), mark(&other));
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let error = StateFile::open(folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("others may write there"), "{error}");
     }
 
     #[test]

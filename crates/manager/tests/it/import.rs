@@ -60,8 +60,8 @@ fn a_configuration_of_gearman_manager_becomes_ours_with_a_row_for_each_key() {
     let config = read(&text);
     let processes: Vec<_> =
         config.programs.iter().map(|(name, program)| format!("{name} {}", program.processes.max)).collect();
-    assert_eq!(processes, ["Sum 5", "all 10", "fetch_url 5", "reverse_string 1"]);
-    assert_eq!(config.programs["all"].functions, ["fetch_url", "reverse_string"]);
+    assert_eq!(processes, ["Sum 5", "fetch_url 5", "reverse_string 1", "shared 10"]);
+    assert_eq!(config.programs["shared"].functions, ["fetch_url", "reverse_string"]);
     check_every_key_has_a_row("gearman-manager/workers.ini", &report);
 }
 

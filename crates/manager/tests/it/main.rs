@@ -9,6 +9,7 @@
 )]
 
 mod import;
+mod loops;
 mod planner;
 mod simulation;
 mod world;

@@ -1,9 +1,9 @@
 //! What the planner does, case by case.
 
-use crate::world::{World, config, name, program, secs, worker};
-use geartrain_manager::config::{Config, Program, Restart};
+use crate::world::{Process, World, config, name, program, secs, worker};
+use geartrain_manager::config::{Config, Program, Replace, Restart, Stop};
 use geartrain_manager::limits::JOB_PATIENCE;
-use geartrain_manager::planner::{Command, End, Moment, Pick, ProcessRole, Scale};
+use geartrain_manager::planner::{Command, End, Job, Moment, Pick, ProcessRole, Scale, Sight};
 use std::time::Duration;
 
 fn command(world: &mut World, command: &Command) -> Result<String, String> {
@@ -63,6 +63,7 @@ fn a_worker_that_leaves_after_its_last_job_is_no_failure() {
     for _ in 0..20 {
         let process = world.staying("a")[0];
         world.ready(process);
+        world.pass(secs(1));
         world.exit(process, &End::Code(0));
     }
     assert_eq!(world.place("a", 0).state, "starting");
@@ -164,7 +165,8 @@ fn a_change_replaces_one_process_first_and_then_the_others_one_by_one() {
         assert_eq!(world.staying("a"), staying, "nothing more happens before the new one is ready");
         world.ready_all();
         assert_eq!(world.leaving("a"), [*gone]);
-        assert_eq!(world.staying("a").len(), 3);
+        // The next one follows at once, but for the last.
+        assert_eq!(world.staying("a").len(), if turn < 2 { 4 } else { 3 });
         world.exit(*gone, &End::Code(0));
     }
     assert_eq!(world.rollout("a"), None);
@@ -219,11 +221,11 @@ fn a_canary_that_is_never_listed_is_taken_back() {
 #[test]
 fn without_a_job_server_nobody_is_given_up() {
     let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
-    world.planner.handle_servers(world.now, false);
+    world.answer(false);
     world.pass(secs(600));
     assert_eq!(world.staying("a").len(), 2);
     assert_eq!(world.place("a", 0).restarts, 0);
-    world.planner.handle_servers(world.now, true);
+    world.answer(true);
     world.pass(secs(29));
     assert_eq!(world.staying("a").len(), 2);
     world.pass(secs(1));
@@ -303,7 +305,8 @@ fn a_program_that_is_gone_from_the_configuration_ends_and_a_new_one_starts() {
 
 #[test]
 fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() {
-    let mut world = World::new(1, config([("a", program("v1", 1, 1))]));
+    let beside = Program { replace: Some(Replace::StartFirst), ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("a", beside)]));
     world.pass(secs(2));
     let leader = world.staying("a")[0];
     world.processes.remove(&leader);
@@ -312,7 +315,10 @@ fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() 
     while let Some(action) = world.planner.poll_action() {
         actions.push(format!("{action:?}"));
     }
-    assert!(actions.contains(&format!("Stop {{ process: {leader:?}, group: true }}")), "{actions:?}");
+    assert!(
+        actions.contains(&format!("Stop {{ process: {leader:?}, group: true, spare: false }}")),
+        "{actions:?}"
+    );
     assert!(
         actions.iter().any(|it| it.starts_with("Spawn")),
         "the place does not wait for them: {actions:?}"
@@ -323,6 +329,210 @@ fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() 
     let killed = std::iter::from_fn(|| world.planner.poll_action())
         .any(|it| it == geartrain_manager::planner::Action::Kill { process: leader });
     assert!(killed);
+}
+
+#[test]
+fn one_of_its_own_kind_waits_until_nothing_is_left_of_the_last_ones_group() {
+    let mut world = World::new(1, config([("a", program("v1", 1, 1))]));
+    world.pass(secs(2));
+    let leader = world.staying("a")[0];
+    world.change("a");
+    world.processes.remove(&leader);
+    world.planner.handle_exited(world.now, leader, &End::Signal("SIGTERM"), true);
+    world.planner.handle_time(world.now + secs(5));
+    let spawned = std::iter::from_fn(|| world.planner.poll_action())
+        .any(|it| matches!(it, geartrain_manager::planner::Action::Spawn { .. }));
+    assert!(!spawned, "its child may still have the port");
+    let why = world.place("a", 0).why;
+    assert!(why.starts_with("waits for the rest of its process group; "), "{why}");
+    world.now = world.now + secs(5);
+    world.planner.handle_group_gone(world.now, leader);
+    world.act();
+    assert_eq!((world.place("a", 0).state, world.staying("a").len()), ("starting", 1));
+    assert!(!world.place("a", 0).why.contains("waits"), "{}", world.place("a", 0).why);
+}
+
+#[test]
+fn a_base_is_needed_as_long_as_anything_is_left_of_those_after_it() {
+    let with = |after: &str| Program { after: vec![name(after)], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("a", with("b")), ("b", program("v1", 1, 1))]));
+    world.pass(secs(3));
+    let leader = world.staying("a")[0];
+    command(&mut world, &Command::Shutdown).unwrap();
+    world.processes.remove(&leader);
+    world.planner.handle_exited(world.now, leader, &End::Code(0), true);
+    while world.planner.poll_action().is_some() {}
+    assert_eq!(world.place("b", 0).state, "running");
+    world.planner.handle_group_gone(world.now, leader);
+    world.act();
+    assert_eq!(world.place("b", 0).state, "stopping");
+}
+
+#[test]
+fn one_that_takes_its_time_to_leave_holds_up_no_other() {
+    let limits = Program { memory_bytes_max: Some(100), lifetime: Some(secs(1000)), ..worker("v1", 3, 3) };
+    let mut world = World::new(1, config([("a", limits)]));
+    world.ready_all();
+    let slow = world.staying("a")[0];
+    command(&mut world, &Command::Restart(pick("a:0"))).unwrap();
+    world.ready_all();
+    assert_eq!(world.leaving("a"), [slow]);
+    world.job(slow, true);
+    world.pass(secs(100));
+    // Another one has too much memory: it gives way.
+    let fat = world.staying("a")[0];
+    world.planner.handle_memory(world.now, fat, 101);
+    world.act();
+    world.ready_all();
+    assert_eq!(world.leaving("a"), [slow, fat]);
+    // Two on their way out are enough for three places; memory has no time for that, but goes one by one.
+    let rest = world.staying("a");
+    world.job(fat, true);
+    world.pass(secs(100));
+    for process in &rest {
+        world.planner.handle_memory(world.now, *process, 101);
+        world.act();
+    }
+    assert_eq!(world.leaving("a"), [slow, fat, rest[0]]);
+    assert_eq!(world.staying("a").len(), 2);
+}
+
+#[test]
+fn a_restart_goes_on_beside_those_that_take_their_time() {
+    let mut world = World::new(1, config([("a", worker("v1", 8, 8))]));
+    world.ready_all();
+    let old = world.staying("a");
+    old.iter().for_each(|process| world.job(*process, true));
+    world.change("a");
+    for _ in 0..8 {
+        world.ready_all();
+    }
+    // Three of eight are on their way out, and the fourth waits.
+    assert_eq!((world.leaving("a").len(), world.staying("a").len()), (3, 8));
+    let done = world.leaving("a")[0];
+    world.exit(done, &End::Code(0));
+    world.ready_all();
+    assert_eq!(world.leaving("a").len(), 3);
+    for _ in 0..8 {
+        world.ready_all();
+        world.leaving("a").into_iter().for_each(|process| world.exit(process, &End::Code(0)));
+    }
+    assert_eq!(world.rollout("a"), None);
+    assert!(world.staying("a").iter().all(|process| !old.contains(process)));
+}
+
+#[test]
+fn lifetimes_that_end_together_take_no_program_down() {
+    let lived = Program { lifetime: Some(secs(100)), lifetime_jitter: 0.0, ..program("v1", 8, 8) };
+    let mut world = World::new(1, config([("a", lived)]));
+    world.pass(secs(101));
+    assert_eq!((world.leaving("a").len(), world.staying("a").len()), (2, 6));
+    world.exit(world.leaving("a")[0], &End::Code(0));
+    assert_eq!(world.leaving("a").len(), 1, "the next one waits until this one is ready again");
+    world.pass(secs(1));
+    assert_eq!(world.leaving("a").len(), 2);
+}
+
+#[test]
+fn what_is_held_is_not_replaced_by_the_version_that_failed() {
+    let limits = Program { memory_bytes_max: Some(100), lifetime: Some(secs(100)), ..program("v1", 3, 3) };
+    let mut world = World::new(1, config([("a", limits)]));
+    world.pass(secs(2));
+    let old = world.staying("a");
+    world.change("a");
+    world.exit(old[0], &End::Code(0));
+    // The file is broken: the canary dies.
+    world.exit(*world.staying("a").last().unwrap(), &End::Code(1));
+    let said = world
+        .log
+        .iter()
+        .any(|line| line.contains("held") && line.contains("lifetimes and the memory limit rest"));
+    assert!(said, "{:?}", world.log);
+    world.pass(secs(1000));
+    world.planner.handle_memory(world.now, old[1], 101);
+    world.act();
+    assert!(world.staying("a").contains(&old[1]) && world.staying("a").contains(&old[2]));
+    // The next version may replace them.
+    world.change("a");
+    world.pass(secs(10));
+    assert!(!world.leaving("a").is_empty());
+}
+
+#[test]
+fn a_program_that_did_its_work_lets_those_after_it_start() {
+    let once = Program { restart: Restart::OnFailure, ..program("v1", 1, 1) };
+    let after = Program { after: vec![name("once")], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("once", once), ("then", after)]));
+    world.exit(world.staying("once")[0], &End::Code(1));
+    assert!(world.staying("then").is_empty(), "a failure is no success");
+    world.exit(world.staying("once")[0], &End::Code(0));
+    assert_eq!(world.staying("then").len(), 1);
+}
+
+#[test]
+fn more_workers_are_more_at_once_whoever_still_leaves() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 4))]));
+    let scale = |to| Command::Scale { program: "a".to_owned(), to };
+    command(&mut world, &scale(Scale::To(3))).unwrap();
+    world.ready_all();
+    let all = world.staying("a");
+    all.iter().for_each(|process| world.job(*process, true));
+    command(&mut world, &scale(Scale::To(1))).unwrap();
+    assert_eq!(world.leaving("a").len(), 2);
+    command(&mut world, &scale(Scale::To(3))).unwrap();
+    assert_eq!((world.staying("a").len(), world.leaving("a").len()), (3, 2));
+    // Whoever goes up and down again and again gets no more than twice as many.
+    for _ in 0..10 {
+        world.ready_all();
+        command(&mut world, &scale(Scale::To(1))).unwrap();
+        command(&mut world, &scale(Scale::To(4))).unwrap();
+    }
+    assert!(world.processes.len() <= 9, "{}", world.processes.len());
+}
+
+#[test]
+fn a_restart_that_cannot_begin_is_refused() {
+    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
+    world.ready_all();
+    command(&mut world, &Command::Restart(pick("a:0"))).unwrap();
+    let refused = command(&mut world, &Command::Restart(pick("a:1")));
+    assert_eq!(
+        refused,
+        Err("a:1 is not restarted: it, or too many others of its program, are being replaced already (hint: ctl status a)"
+            .to_owned())
+    );
+}
+
+#[test]
+fn nothing_new_is_taken_over_during_a_shutdown() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    command(&mut world, &Command::Shutdown).unwrap();
+    world.reconfigure(config([("a", worker("v2", 2, 2)), ("b", worker("v1", 1, 1))]));
+    assert!(world.staying("a").is_empty() && world.staying("b").is_empty());
+    world.exit(world.leaving("a")[0], &End::Code(0));
+    assert!(world.has_ended);
+}
+
+#[test]
+fn who_is_in_a_hurry_does_not_wait_for_jobs() {
+    let endless = Program { stop: Stop { patience: None, ..Stop::default() }, ..worker("v1", 2, 2) };
+    let mut world = World::new(1, config([("a", endless), ("b", worker("v1", 1, 1))]));
+    world.ready_all();
+    world.is_hurried = true;
+    let (a, b) = (world.staying("a"), world.staying("b")[0]);
+    world.job(a[0], true);
+    world.job(b, true);
+    let done = command(&mut world, &Command::StopNow(pick("a:0")));
+    assert_eq!(done, Ok("a:0 is killed".to_owned()));
+    assert_eq!(world.killed.iter().copied().collect::<Vec<_>>(), [a[0]]);
+    world.exit(a[0], &End::Signal("SIGKILL"));
+    assert_eq!(world.place("a", 0).state, "exited");
+    command(&mut world, &Command::Shutdown).unwrap();
+    assert!(world.killed.is_empty());
+    world.planner.handle_hurry(world.now, "SIGTERM once more");
+    world.act();
+    assert_eq!(world.killed.iter().copied().collect::<Vec<_>>(), [a[1], b]);
 }
 
 #[test]
@@ -341,7 +551,10 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
         std::iter::from_fn(|| planner.poll_action()).map(|action| format!("{action:?}")).collect();
     assert!(!actions.iter().any(|it| it.starts_with("Spawn")), "{actions:?}");
     for process in [stopped, surplus] {
-        assert!(actions.contains(&format!("Stop {{ process: {process:?}, group: false }}")), "{actions:?}");
+        assert!(
+            actions.contains(&format!("Stop {{ process: {process:?}, group: false, spare: false }}")),
+            "{actions:?}"
+        );
     }
     let states = |planner: &geartrain_manager::planner::Planner| -> Vec<&str> {
         planner.status()[0].places.iter().map(|place| place.state).collect()
@@ -351,4 +564,151 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
     planner.handle_exited(now, surplus, &End::Unknown, false);
     assert_eq!(states(&planner), ["running", "starting"]);
     assert_eq!(planner.place_of(kept), Some(("a".to_owned(), 0)));
+}
+
+#[test]
+fn a_job_keeps_its_protection_while_the_servers_are_silent() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    let busy = world.staying("a")[0];
+    world.job(busy, true);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    world.answer(false);
+    world.pass(JOB_PATIENCE - secs(1));
+    assert!(world.killed.is_empty());
+    world.pass(secs(1));
+    assert!(world.killed.contains(&busy));
+}
+
+#[test]
+fn nobody_is_killed_by_what_the_servers_said_before_patience_was_over() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    let process = world.staying("a")[0];
+    world.job(process, false);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    // It was given a job before it heard the signal, and then the servers fell silent.
+    world.answer(false);
+    world.pass(secs(61));
+    assert!(world.killed.is_empty(), "the word is older than the end of patience");
+    world.processes.get_mut(&process).unwrap().job = Job::Sure { since: world.now };
+    world.answer(true);
+    world.pass(secs(600));
+    assert!(world.killed.is_empty());
+    world.job(process, false);
+    world.pass(secs(2));
+    assert!(world.killed.contains(&process));
+}
+
+#[test]
+fn the_rest_of_a_group_keeps_the_protection_of_its_job() {
+    let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    let process = world.staying("a")[0];
+    world.job(process, true);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    // A shell that dies of the signal leaves its child, which has the job.
+    world.exit_with_rest(process, &End::Signal("SIGTERM"));
+    world.pass(secs(600));
+    assert!(world.killed.is_empty());
+    world.job(process, false);
+    world.pass(secs(2));
+    assert!(world.killed.contains(&process));
+}
+
+#[test]
+fn a_stray_with_a_job_keeps_its_own_patience() {
+    let patience = Some(secs(200));
+    let of = Program {
+        stop: geartrain_manager::config::Stop { patience, ..worker("v1", 1, 1).stop },
+        ..worker("v1", 1, 1)
+    };
+    let mut stray = None;
+    let mut world = World::with_orphans(1, config([]), |world| {
+        let orphan = Process::orphan("gone", &of, Moment::after_boot(secs(10)));
+        stray = Some(world.orphan("gone", 0, true, orphan));
+    });
+    let stray = stray.unwrap();
+    world.pass(secs(199));
+    assert!(world.killed.is_empty(), "its own patience counts, though its program is no more");
+    world.job(stray, true);
+    world.pass(secs(600));
+    assert!(world.killed.is_empty());
+    world.job(stray, false);
+    world.pass(secs(2));
+    assert!(world.killed.contains(&stray));
+}
+
+#[test]
+fn a_worker_that_would_die_of_its_signal_gets_it_after_its_job() {
+    let mut world = World::new(1, config([]));
+    world.are_frail = true;
+    world.reconfigure(config([("a", worker("v1", 2, 2))]));
+    world.ready_all();
+    let (busy, idle) = (world.staying("a")[0], world.staying("a")[1]);
+    world.job(busy, true);
+    world.job(idle, false);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    world.pass(Duration::ZERO);
+    assert!(world.processes[&busy].held.is_some() && world.processes[&idle].held.is_none());
+    world.pass(secs(600));
+    assert!(world.processes[&busy].held.is_some(), "patience is over, its job is not");
+    world.job(busy, false);
+    assert_eq!(world.processes[&busy].held, None);
+    world.exit(busy, &End::Signal("SIGTERM"));
+    world.exit(idle, &End::Signal("SIGTERM"));
+    assert_eq!(world.place("a", 0).state, "exited");
+}
+
+#[test]
+fn where_nobody_knows_who_has_the_job_a_signal_is_held_up_to_patience() {
+    let mut world = World::new(1, config([]));
+    world.are_frail = true;
+    world.reconfigure(config([("a", worker("v1", 1, 1))]));
+    world.ready_all();
+    let process = world.staying("a")[0];
+    world.set_job(process, Job::Maybe);
+    command(&mut world, &Command::Stop(pick("a"))).unwrap();
+    world.pass(secs(59));
+    assert!(world.processes[&process].held.is_some());
+    world.pass(secs(1));
+    assert_eq!(world.processes[&process].held, None);
+}
+
+#[test]
+fn a_worker_that_only_seems_to_be_listed_is_not_given_up() {
+    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
+    let (likely, unseen) = (world.staying("a")[0], world.staying("a")[1]);
+    world.planner.handle_sight(likely, Sight::Likely("s lists one from 172.17.0.1".to_owned()));
+    world.planner.handle_sight(unseen, Sight::Unseen("it has no connection to s".to_owned()));
+    world.pass(secs(29));
+    assert_eq!(world.place("a", 0).state, "starting");
+    world.pass(secs(1));
+    let (first, second) = (world.place("a", 0), world.place("a", 1));
+    assert_eq!((first.state, second.state), ("running", "stopping"));
+    assert_eq!(first.why, "no job server lists it for certain, but s lists one from 172.17.0.1");
+    assert_eq!(second.why, "no job server listed it with its functions in time: it has no connection to s");
+}
+
+#[test]
+fn an_adopted_process_has_its_lifetime_and_what_was_wanted_is_wanted_again() {
+    use geartrain_manager::planner::Wish;
+    let of = Program { lifetime: Some(secs(2000)), lifetime_jitter: 0.0, ..worker("v1", 1, 4) };
+    let mut world =
+        World::with_orphans(1, config([("a", of.clone()), ("b", program("v1", 1, 1))]), |world| {
+            let wish = Wish { count: 3, is_by_hand: true, is_up: true, min: 1, max: 4 };
+            world.planner.restore("a", &wish);
+            world.planner.restore("b", &Wish { count: 1, is_by_hand: false, is_up: false, min: 1, max: 1 });
+            for number in 0..3 {
+                let facts = Process::orphan("a", &of, Moment::after_boot(secs(10)));
+                world.orphan("a", number, true, facts);
+            }
+        });
+    assert_eq!(world.staying("a").len(), 3, "those above the lower end stay");
+    assert!(world.staying("b").is_empty(), "what was stopped by hand stays stopped");
+    world.ready_all();
+    world.pass(secs(1009));
+    assert_eq!(world.staying("a").len(), 3);
+    world.pass(secs(1));
+    assert_eq!(world.staying("a").len(), 4, "their lifetime counts from their start");
 }

@@ -6,8 +6,8 @@ use geartrain_manager::config::{
     Backoff, Command, Config, CrashLoop, LogTarget, Orphans, Processes, Program, ProgramName, Ready, Restart,
     Rotation, Stop,
 };
-use geartrain_manager::limits::JOB_PATIENCE;
-use geartrain_manager::planner::{Action, End, Event, Moment, PlaceStatus, Planner, ProcessId};
+use geartrain_manager::limits::{JOB_PATIENCE, WORD_PATIENCE};
+use geartrain_manager::planner::{Action, End, Event, Job, Moment, PlaceStatus, Planner, ProcessId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -35,11 +35,13 @@ pub(crate) fn program(command: &str, min: u32, max: u32) -> Program {
         environment_file: None,
         environment_of_file: BTreeMap::new(),
         ready: Ready { after: secs(1), within: Some(secs(30)) },
-        stop: Stop { signal: nix::sys::signal::Signal::SIGTERM, group: false, patience: Some(secs(60)) },
+        stop: Stop::default(),
+        replace: None,
         lifetime: None,
         lifetime_jitter: 0.1,
         restart: Restart::Always,
         exit_codes: vec![0],
+        short_life: secs(1),
         backoff: Backoff { first: secs(1), factor: 2.0, max: secs(60), jitter: 0.1 },
         crash_loop: Some(CrashLoop { exits: 5, within: secs(60) }),
         memory_bytes_max: None,
@@ -62,6 +64,8 @@ pub(crate) fn config(programs: impl IntoIterator<Item = (&'static str, Program)>
         servers: Vec::new(),
         socket: "/run/s".into(),
         socket_mode: 0o600,
+        socket_user: None,
+        socket_group: None,
         state_folder: "/var/lib/s".into(),
         orphans: Orphans::Stop,
         programs: programs.into_iter().map(|(key, program)| (name(key), program)).collect(),
@@ -75,8 +79,42 @@ pub(crate) struct Process {
     pub(crate) spawned: Moment,
     pub(crate) told: Option<Moment>,
     pub(crate) patience: Option<Duration>,
-    pub(crate) has_job: bool,
+    pub(crate) job: Job,
     pub(crate) was_ready: bool,
+    /// It is to do functions: the job server knows about its jobs.
+    pub(crate) is_worker: bool,
+    /// It dies of its stop signal.
+    pub(crate) is_frail: bool,
+    /// Since when its stop signal is held back.
+    pub(crate) held: Option<Moment>,
+    /// The planner had a word about its jobs.
+    pub(crate) is_told_of: bool,
+    /// Its leader ended, or it is an orphan without a place.
+    pub(crate) is_rest: bool,
+}
+
+impl Process {
+    /// A process that runs since then, as another manager left it.
+    pub(crate) fn orphan(program: &str, of: &Program, spawned: Moment) -> Self {
+        Self {
+            program: program.to_owned(),
+            command: of.command.words[0].clone(),
+            spawned,
+            told: None,
+            patience: of.stop.patience,
+            job: Job::None,
+            was_ready: false,
+            is_worker: !of.functions.is_empty(),
+            is_frail: false,
+            held: None,
+            is_told_of: false,
+            is_rest: false,
+        }
+    }
+
+    pub(crate) fn has_job(&self) -> bool {
+        self.job != Job::None
+    }
 }
 
 pub(crate) struct World {
@@ -88,6 +126,14 @@ pub(crate) struct World {
     pub(crate) killed: BTreeSet<ProcessId>,
     pub(crate) log: Vec<String>,
     pub(crate) has_ended: bool,
+    /// Somebody did not want to wait: kills come before patience is over.
+    pub(crate) is_hurried: bool,
+    /// Whether the job servers answer, and tell about jobs.
+    pub(crate) do_answer: bool,
+    /// When the planner last heard of the jobs of a process.
+    pub(crate) words: BTreeMap<ProcessId, Moment>,
+    /// Processes that are spawned next die of their stop signal.
+    pub(crate) are_frail: bool,
     /// Every action and its time, to compare two runs.
     pub(crate) trace: Vec<String>,
     /// Places held in a crash loop, until something that may release them.
@@ -98,6 +144,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, config: Config) -> Self {
+        Self::with_orphans(seed, config, |_| {})
+    }
+
+    /// The same, where another manager left something behind.
+    pub(crate) fn with_orphans(seed: u64, config: Config, leave: impl FnOnce(&mut Self)) -> Self {
         let now = Moment::after_boot(secs(1000));
         let mut planner = Planner::new(seed, &config);
         planner.handle_servers(now, true);
@@ -109,10 +160,15 @@ impl World {
             killed: BTreeSet::new(),
             log: Vec::new(),
             has_ended: false,
+            is_hurried: false,
+            do_answer: true,
+            words: BTreeMap::new(),
+            are_frail: false,
             trace: Vec::new(),
             held: BTreeSet::new(),
             proven: BTreeSet::new(),
         };
+        leave(&mut world);
         world.planner.handle_time(now);
         world.act();
         world
@@ -142,18 +198,18 @@ impl World {
                         spawned: self.now,
                         told: None,
                         patience: program.stop.patience,
-                        has_job: false,
+                        job: Job::None,
                         was_ready: false,
+                        is_worker: !program.functions.is_empty(),
+                        is_frail: self.are_frail,
+                        held: None,
+                        is_told_of: false,
+                        is_rest: false,
                     };
                     self.check_canary(&process_now);
                     self.processes.insert(process, process_now);
                 }
-                Action::Stop { process, .. } => {
-                    if let Some(process) = self.processes.get_mut(&process) {
-                        assert_eq!(process.told, None, "told to leave twice");
-                        process.told = Some(self.now);
-                    }
-                }
+                Action::Stop { process, spare, .. } => self.stop(process, spare),
                 Action::Kill { process } => self.check_kill(process),
                 Action::Note(event) => self.note(&event),
                 Action::End => {
@@ -185,14 +241,57 @@ impl World {
         self.log.push(event.to_string());
     }
 
+    fn stop(&mut self, process: ProcessId, spare: bool) {
+        let Some(facts) = self.processes.get_mut(&process) else { return };
+        let is_held = facts.held.is_some();
+        assert!(facts.told.is_none() || is_held, "told to leave twice");
+        let told = *facts.told.get_or_insert(self.now);
+        if spare && facts.is_frail {
+            assert!(!is_held, "held twice");
+            facts.held = Some(self.now);
+            self.planner.handle_held(self.now, process);
+            return;
+        }
+        if facts.is_frail && facts.is_worker {
+            let waited = self.now.since(told);
+            let is_over = facts.patience.is_some_and(|patience| waited >= patience);
+            let is_hard = facts.patience.is_some_and(|patience| waited >= patience.max(JOB_PATIENCE));
+            // Nobody told of its job.
+            let unknown = waited >= WORD_PATIENCE && self.words.get(&process).is_none_or(|word| *word < told);
+            let is_late = match facts.job {
+                Job::None => true,
+                Job::Sure { since } if since <= told => is_hard,
+                Job::Sure { .. } | Job::Maybe => is_over,
+            };
+            assert!(is_late || unknown, "its stop signal ended a job: {facts:?} after {waited:?}");
+        }
+        // From now on it has its patience.
+        facts.held = None;
+    }
+
     /// I20: never SIGKILL before patience is over, nor in the middle of a job before the hard limit is.
     fn check_kill(&mut self, process: ProcessId) {
         let Some(facts) = self.processes.get(&process) else { return };
         let told = facts.told.expect("a kill without a stop signal before");
+        if self.is_hurried {
+            assert!(self.killed.insert(process), "killed twice");
+            return;
+        }
         let patience = facts.patience.expect("a kill of a process that is never killed");
         let waited = self.now.since(told);
         assert!(waited >= patience, "killed after {waited:?} of {patience:?}");
-        assert!(!facts.has_job || waited >= JOB_PATIENCE, "killed in the middle of a job after {waited:?}");
+        let is_silent = waited >= patience + WORD_PATIENCE;
+        // Of an orphan that no server ever told of, nobody knows its job.
+        let is_protected = facts.has_job() && (facts.is_told_of || !is_silent);
+        assert!(!is_protected || waited >= JOB_PATIENCE, "killed in the middle of a job after {waited:?}");
+        assert!(facts.held.is_none(), "killed without its stop signal");
+        // Patience may have begun anew when its job ended; the word is of after that, or the servers are silent.
+        let word = self.words.get(&process).copied();
+        let is_known = word.is_some_and(|word| word >= told + patience);
+        assert!(
+            !facts.is_worker || is_known || is_silent || waited >= JOB_PATIENCE,
+            "killed by an old word: {word:?}, told {told:?}"
+        );
         assert!(self.killed.insert(process), "killed twice");
     }
 
@@ -228,11 +327,15 @@ impl World {
             let max = usize::try_from(max).unwrap() + 1;
             assert!(staying <= max, "{staying} processes of {name}, {max} allowed");
         }
-        let known = |process: &ProcessId| self.planner.place_of(*process).is_some();
-        assert!(self.processes.keys().all(known), "a process is forgotten");
+        let known = |(process, facts): (&ProcessId, &Process)| match facts.is_rest {
+            true => self.planner.remains().any(|it| it == *process),
+            false => self.planner.place_of(*process).is_some(),
+        };
+        assert!(self.processes.iter().all(known), "a process is forgotten");
         for pool in self.planner.status() {
             let listed = pool.places.iter().flat_map(|place| &place.processes).count();
-            let there = self.processes.values().filter(|it| it.program == pool.program).count();
+            let there =
+                self.processes.values().filter(|it| it.program == pool.program && !it.is_rest).count();
             assert_eq!(listed, there, "processes of {} that are in no place", pool.program);
             for place in &pool.places {
                 let is_overdue = place.until.is_some_and(|until| until <= self.now);
@@ -256,21 +359,92 @@ impl World {
     /// Lets the clock run, with all that is due on the way.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.planner.poll_timeout().filter(|at| *at <= end) {
+        while let Some(at) = self.next_due().filter(|at| *at <= end) {
             self.now = at;
             self.planner.handle_time(self.now);
             self.act();
+            self.tell_words();
         }
         self.now = end;
         self.planner.handle_time(self.now);
         self.act();
+        self.tell_words();
+    }
+
+    /// When the planner is to be woken, or servers that answer are to be asked.
+    pub(crate) fn next_due(&self) -> Option<Moment> {
+        let words = self.planner.words_wanted().filter(|from| self.do_answer && *from > self.now).min();
+        self.planner.poll_timeout().into_iter().chain(words).min()
+    }
+
+    /// What servers that answer say, where the planner hinges on it.
+    fn tell_words(&mut self) {
+        if self.do_answer && self.planner.words_wanted().any(|from| from <= self.now) {
+            let all: Vec<ProcessId> = self.processes.keys().copied().collect();
+            self.tell(&all);
+        }
+    }
+
+    /// The job servers answer from now on, or fall silent.
+    pub(crate) fn answer(&mut self, do_answer: bool) {
+        self.do_answer = do_answer;
+        self.planner.handle_servers(self.now, do_answer);
+        self.act();
+        if do_answer {
+            let all: Vec<ProcessId> = self.processes.keys().copied().collect();
+            self.tell(&all);
+        }
+    }
+
+    /// Tells about the jobs of these processes.
+    fn tell(&mut self, processes: &[ProcessId]) {
+        let mut jobs = Vec::new();
+        for process in processes {
+            let Some(facts) = self.processes.get_mut(process) else { continue };
+            facts.is_told_of = true;
+            self.words.insert(*process, self.now);
+            jobs.push((*process, facts.job));
+        }
+        self.planner.handle_jobs(self.now, Some(self.now), jobs);
+        self.act();
     }
 
     pub(crate) fn exit(&mut self, process: ProcessId, end: &End) {
-        self.processes.remove(&process);
+        let facts = self.processes.remove(&process);
         self.killed.remove(&process);
-        self.planner.handle_exited(self.now, process, end, false);
+        match facts.is_some_and(|facts| facts.is_rest) {
+            true => self.planner.handle_group_gone(self.now, process),
+            false => self.planner.handle_exited(self.now, process, end, false),
+        }
         self.act();
+    }
+
+    /// A process ends, and others of its group do not; the job is theirs.
+    pub(crate) fn exit_with_rest(&mut self, process: ProcessId, end: &End) {
+        if let Some(facts) = self.processes.get_mut(&process) {
+            facts.is_rest = true;
+            (facts.told, facts.held) = (None, None);
+        }
+        self.killed.remove(&process);
+        self.planner.handle_exited(self.now, process, end, true);
+        self.act();
+    }
+
+    /// What another manager left behind; `is_kept`: it may go on in its place.
+    pub(crate) fn orphan(&mut self, program: &str, number: u32, is_kept: bool, facts: Process) -> ProcessId {
+        let (now, spawned) = (self.now, facts.spawned);
+        let place = self.planner.handle_orphan(now, program, number, spawned, is_kept);
+        let is_rest = place.is_none();
+        let process = place.unwrap_or_else(|| {
+            self.planner.handle_stray(
+                now,
+                &name(program),
+                facts.is_worker,
+                &Stop { patience: facts.patience, ..Stop::default() },
+            )
+        });
+        self.processes.insert(process, Process { is_rest, ..facts });
+        process
     }
 
     pub(crate) fn ready(&mut self, process: ProcessId) {
@@ -291,12 +465,18 @@ impl World {
         all.into_iter().for_each(|process| self.ready(process));
     }
 
+    /// A job begins or ends; servers that answer say so at once.
     pub(crate) fn job(&mut self, process: ProcessId, has_job: bool) {
+        self.set_job(process, if has_job { Job::Sure { since: self.now } } else { Job::None });
+    }
+
+    pub(crate) fn set_job(&mut self, process: ProcessId, job: Job) {
         if let Some(facts) = self.processes.get_mut(&process) {
-            facts.has_job = has_job;
+            facts.job = job;
         }
-        self.planner.handle_job(self.now, process, has_job);
-        self.act();
+        if self.do_answer {
+            self.tell(&[process]);
+        }
     }
 
     pub(crate) fn reconfigure(&mut self, config: Config) {
@@ -318,7 +498,8 @@ impl World {
 
     /// The processes of a program that were not told to leave, in the order they were spawned.
     pub(crate) fn staying(&self, program: &str) -> Vec<ProcessId> {
-        let of_it = self.processes.iter().filter(|(_, it)| it.program == program && it.told.is_none());
+        let of_it =
+            self.processes.iter().filter(|(_, it)| it.program == program && it.told.is_none() && !it.is_rest);
         of_it.map(|(process, _)| *process).collect()
     }
 

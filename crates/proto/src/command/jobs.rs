@@ -209,6 +209,11 @@ pub struct WorkerRow {
     pub descriptor: i32,
     /// Where it comes from.
     pub address: String,
+    /// The port it comes from; none for a socket in the file system.
+    ///
+    /// With `address` it says which process of its machine is behind it. Servers before this key leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// Its client id; empty for none.
     pub client_id: Bytes,
     /// `awake`, `sleeping` or `woken`.

@@ -59,7 +59,7 @@ impl Source {
                 let (stream, address) = ready!(listener.poll_accept(cx))?;
                 let stream = stream.into_std()?;
                 prepare(&stream, keepalive).map_err(|_| io::ErrorKind::ConnectionAborted)?;
-                Accepted::Tcp(stream, address.ip())
+                Accepted::Tcp(stream, address)
             }
             Source::Unix(listener, _) => Accepted::Unix(ready!(listener.poll_accept(cx))?.0.into_std()?),
         }))

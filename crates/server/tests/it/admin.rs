@@ -25,4 +25,9 @@ fn workers_are_listed_with_their_address() {
     let (descriptor, rest) = lines[0].split_once(' ').unwrap();
     assert!(descriptor.parse::<u32>().is_ok());
     assert_eq!(rest, "127.0.0.1 - : reverse");
+    // The typed row also has the port: so a supervisor on the peer's machine knows whose connection it is.
+    peer.send_bytes(b"workers list\r\n");
+    let row = peer.line();
+    let port = peer.stream.local_addr().unwrap().port();
+    assert!(row.contains(&format!(r#""address":"127.0.0.1","port":{port},"#)), "{row}");
 }

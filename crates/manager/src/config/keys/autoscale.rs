@@ -60,7 +60,7 @@ pub const AUTOSCALE: &[Key<Autoscale>] = &[
     },
     Key {
         name: "load-max",
-        help: "Load of the machine, of one minute and divided by its cores, over which none is added",
+        help: "Load of the machine, of one minute and divided by its cores, over which none is added; in a container with a limit on processors also twice the part of the minute in which something in it waited for one",
         takes: "a number from 0.1 to 100, or \"none\"",
         default: "1.5",
         example: "0.8",
@@ -73,7 +73,7 @@ pub const AUTOSCALE: &[Key<Autoscale>] = &[
     },
     Key {
         name: "memory-max",
-        help: "Part of the machine's memory in use (that is not available) over which none is added",
+        help: "Part of the memory in use (that is not available), of the machine or of the container's limit, over which none is added",
         takes: "a number from 0.1 to 1, or \"none\"",
         default: "0.9",
         example: "0.8",

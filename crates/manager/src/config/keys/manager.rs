@@ -49,6 +49,32 @@ pub const MANAGER: &[Key<Config>] = &[
         show: |config| mode(config.socket_mode),
     },
     Key {
+        name: "socket-user",
+        help: "User the socket belongs to; only root can give it away",
+        takes: "a name, or a number",
+        default: "the manager's",
+        example: "\"deploy\"",
+        effect: Effect::Manager,
+        set: |config, given| {
+            config.socket_user = Some(given.filled()?);
+            Some(())
+        },
+        show: |config| config.socket_user.as_ref().and_then(text),
+    },
+    Key {
+        name: "socket-group",
+        help: "Group the socket belongs to; with `socket-mode` 0660, its members may command the manager",
+        takes: "a name, or a number",
+        default: "the manager's",
+        example: "\"www-data\"",
+        effect: Effect::Manager,
+        set: |config, given| {
+            config.socket_group = Some(given.filled()?);
+            Some(())
+        },
+        show: |config| config.socket_group.as_ref().and_then(text),
+    },
+    Key {
         name: "state-folder",
         help: "Where the manager remembers its processes, so that the next one finds those that a killed one left",
         takes: "a path",

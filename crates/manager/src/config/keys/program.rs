@@ -2,7 +2,7 @@
 
 use super::{DAY, Effect, HOUR, Key, SECOND, decimal, list, mode, number, or_none, path, table, text, time};
 use crate::config::given::NONE;
-use crate::config::{CrashLoop, LogTarget, Processes, Program, ProgramName, Restart, WatchPattern};
+use crate::config::{CrashLoop, LogTarget, Processes, Program, ProgramName, Replace, Restart, WatchPattern};
 use geartrain_proto::limits::FUNCTION_BYTES_MAX;
 use geartrain_proto::units::{TIME_MAX, format_bytes, parse_number};
 use nix::sys::signal::Signal;
@@ -67,7 +67,7 @@ pub const PROGRAM: &[Key<Program>] = &[
         takes: "a list of names",
         default: "[]",
         example: "[\"resize\", \"crop\"]",
-        effect: Effect::Live,
+        effect: Effect::Restart,
         set: |program, given| {
             let functions = given.list()?;
             let is_name = |name: &String| (1..=FUNCTION_BYTES_MAX).contains(&name.len());
@@ -213,7 +213,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "ready-within",
-        help: "How long a process may take until a job server lists it as able to do its `functions`; it is ended then, and has failed",
+        help: "How long a process may take until a job server lists it as able to do its `functions`; it is ended then, and has failed, unless a new worker of them may be it",
         takes: "a time from 1s to 1d, or \"none\"",
         default: "\"30s\"",
         example: "\"2m\"",
@@ -226,7 +226,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-signal",
-        help: "Signal that asks a process for its end",
+        help: "Signal that asks a process for its end: that which counted when it was started; one that it would die of waits until its job is over",
         takes: "TERM, INT, QUIT, HUP, USR1, USR2, ALRM, WINCH or KILL",
         default: "\"TERM\"",
         example: "\"QUIT\"",
@@ -239,7 +239,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-group",
-        help: "Whether all of its process group get the stop signal, or the process alone (a kill is always for all)",
+        help: "Whether all of its process group get the stop signal, or the process alone (a kill is always for all); as it was when the process was started",
         takes: "true or false",
         default: "false",
         example: "true",
@@ -252,7 +252,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-patience",
-        help: "How long a process may go on with its job, after the stop signal, before its process group is killed",
+        help: "How long a process may go on, after it was told to leave, before its process group is killed; while it may be in the middle of a job, `stop-patience-job` counts",
         takes: "a time from 0s to 7d, or \"none\": it is never killed",
         default: "\"1m\"",
         example: "\"10m\"",
@@ -262,6 +262,36 @@ pub const PROGRAM: &[Key<Program>] = &[
             Some(())
         },
         show: |program| or_none(program.stop.patience, time),
+    },
+    Key {
+        name: "stop-patience-job",
+        help: "How long it may go on, after it was told to leave, while it may be in the middle of a job; never less than `stop-patience`",
+        takes: "a time from 0s to 30d, or \"none\": as long as the job takes",
+        default: "\"1h\"",
+        example: "\"6h\"",
+        effect: Effect::Live,
+        set: |program, given| {
+            program.stop.patience_job = given.or_none(|given| given.time(Duration::ZERO..=30 * DAY))?;
+            Some(())
+        },
+        show: |program| or_none(program.stop.patience_job, time),
+    },
+    Key {
+        name: "replace",
+        help: "Whether the next process is ready beside the old one before that is told to leave, or is started after the old one is gone with all of its process group",
+        takes: "\"beside\" or \"after\"",
+        default: "\"beside\" where `functions` are named, \"after\" otherwise",
+        example: "\"after\"",
+        effect: Effect::Live,
+        set: |program, given| {
+            let text = given.text()?;
+            program.replace = Some(REPLACES.into_iter().find(|(name, _)| *name == text)?.1);
+            Some(())
+        },
+        show: |program| {
+            let shown = |replace| REPLACES.into_iter().find(|(_, it)| *it == replace);
+            program.replace.and_then(shown).and_then(|(name, _)| text(name))
+        },
     },
     Key {
         name: "lifetime",
@@ -310,7 +340,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "exit-codes",
-        help: "Exit statuses that are no failure: a process that was ready and ends so is replaced at once",
+        help: "Exit statuses that are no failure: a process that was ready for as long as `short-life` and ends so is replaced at once",
         takes: "a list of numbers from 0 to 255",
         default: "[0]",
         example: "[0, 2]",
@@ -325,8 +355,21 @@ pub const PROGRAM: &[Key<Program>] = &[
         },
     },
     Key {
+        name: "short-life",
+        help: "An end sooner than that after a process was ready is a failure whatever its exit status (0s for workers that end after each job, however short)",
+        takes: "a time from 0s to 1h",
+        default: "\"1s\"",
+        example: "\"0s\"",
+        effect: Effect::Live,
+        set: |program, given| {
+            program.short_life = given.time(Duration::ZERO..=HOUR)?;
+            Some(())
+        },
+        show: |program| time(program.short_life),
+    },
+    Key {
         name: "backoff-first",
-        help: "Pause before the second restart in a row; the first comes at once. A row ends when a process has been ready for as long as `backoff-max`",
+        help: "Pause before the second restart in a row; the first comes at once. A row ends when a process has been ready for as long as `backoff-max`, at least 10s",
         takes: "a time from 0s to 1h",
         default: "\"1s\"",
         example: "\"5s\"",
@@ -378,7 +421,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "crash-loop-exits",
-        help: "Failures of one process and its replacements within `crash-loop-within` that are a crash loop: it is held and shown, until it is started by hand or its configuration or a watched path changes",
+        help: "Failures of one process and its replacements within `crash-loop-within` that are a crash loop, and so are as many of them in a row that never were ready: it is held and shown, until it is started by hand or its configuration or a watched path changes",
         takes: "a number from 1 to 1000, or \"none\"",
         default: "5",
         example: "10",
@@ -447,13 +490,12 @@ pub const PROGRAM: &[Key<Program>] = &[
     Key {
         name: "stdout",
         help: "Where standard output goes: to the manager's own, each line behind the name and number of its process; nowhere, but for the last lines; or to a file, where {number} stands for the number of the process",
-        takes: "\"manager\", \"none\" or a path",
+        takes: "\"manager\", \"none\", or a path that is not below /dev or /proc",
         default: "\"manager\"",
         example: "\"/var/log/photos.log\"",
         effect: Effect::Live,
         set: |program, given| {
-            program.stdout =
-                Some(log_target(&given.filled()?)).filter(|target| *target != LogTarget::Stdout)?;
+            program.stdout = log_target(&given.filled()?).filter(|target| *target != LogTarget::Stdout)?;
             Some(())
         },
         show: |program| shown_target(&program.stdout),
@@ -461,12 +503,12 @@ pub const PROGRAM: &[Key<Program>] = &[
     Key {
         name: "stderr",
         help: "Where standard error goes",
-        takes: "\"stdout\", \"manager\", \"none\" or a path",
+        takes: "\"stdout\", \"manager\", \"none\", or a path that is not below /dev or /proc",
         default: "\"stdout\"",
         example: "\"/var/log/photos.errors\"",
         effect: Effect::Live,
         set: |program, given| {
-            program.stderr = log_target(&given.filled()?);
+            program.stderr = log_target(&given.filled()?)?;
             Some(())
         },
         show: |program| shown_target(&program.stderr),
@@ -498,6 +540,8 @@ pub const PROGRAM: &[Key<Program>] = &[
         show: |program| number(program.rotation.files),
     },
 ];
+
+const REPLACES: [(&str, Replace); 2] = [("beside", Replace::StartFirst), ("after", Replace::StopFirst)];
 
 const RESTARTS: [(&str, Restart); 3] =
     [("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
@@ -535,13 +579,15 @@ fn signal(text: &str) -> Option<Signal> {
     SIGNALS.into_iter().find(|signal| signal.as_str().trim_start_matches("SIG") == name)
 }
 
-fn log_target(text: &str) -> LogTarget {
-    match text {
+/// Where output goes; `None` for a device: `none` and `manager` say better what `/dev/null` and `/dev/stdout` mean.
+fn log_target(text: &str) -> Option<LogTarget> {
+    Some(match text {
         "manager" => LogTarget::Manager,
         "stdout" => LogTarget::Stdout,
         NONE => LogTarget::Nowhere,
+        path if ["/dev", "/proc"].iter().any(|folder| Path::new(path).starts_with(folder)) => return None,
         path => LogTarget::File(Path::new(path).to_owned()),
-    }
+    })
 }
 
 fn shown_target(target: &LogTarget) -> Option<Value> {

@@ -2,7 +2,7 @@
 
 use super::{Places, Reader};
 use crate::config::problem::Mistake;
-use crate::config::{Config, Program, ProgramName};
+use crate::config::{Config, LogTarget, Program, ProgramName};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Reader<'_> {
@@ -48,6 +48,26 @@ impl Reader<'_> {
             if let Some(way) = way_back(config, name) {
                 let way: Vec<_> = way.iter().map(|name| name.as_str()).collect();
                 self.refuse("after", format!("it would wait for itself: {}", way.join(" after ")), places);
+            }
+        }
+        self.program = None;
+    }
+
+    /// Files of output: programs that share one agree on when it is put aside.
+    pub(super) fn check_logs(&mut self, config: &Config, places: &BTreeMap<ProgramName, Places>) {
+        let mut known = BTreeMap::new();
+        for (name, program) in &config.programs {
+            let Some(places) = places.get(name) else { continue };
+            for (key, target) in [("stdout", &program.stdout), ("stderr", &program.stderr)] {
+                let LogTarget::File(path) = target else { continue };
+                let (other, rotation) = *known.entry(path).or_insert((name, program.rotation));
+                if rotation != program.rotation {
+                    self.program = Some(name.to_string());
+                    let reason = format!(
+                        "program '{other}' writes there as well, with another log-bytes or log-files"
+                    );
+                    self.refuse(key, reason, places);
+                }
             }
         }
         self.program = None;

@@ -8,6 +8,7 @@ use crate::import::expand::is_numbered;
 use crate::import::report::{Row, Rows};
 use geartrain_proto::units::{format_bytes, format_time};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 use toml::Value;
 
@@ -253,7 +254,10 @@ impl Importer<'_> {
             Ok(match value.to_ascii_lowercase().as_str() {
                 "none" | "off" => "none".to_owned(),
                 "auto" | "syslog" => "manager".to_owned(),
-                _ if value.starts_with("/dev/") => "manager".to_owned(),
+                "/dev/null" => "none".to_owned(),
+                _ if ["/dev", "/proc"].iter().any(|folder| Path::new(&value).starts_with(folder)) => {
+                    "manager".to_owned()
+                }
                 _ => value,
             })
         };

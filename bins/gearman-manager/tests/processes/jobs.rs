@@ -1,0 +1,249 @@
+//! Jobs, which no stop, restart or silence may cost: each test with the reference's server and with ours.
+
+use crate::manager::{Manager, is_alive, wait_until};
+use crate::servers::{ours, servers, submit, with_both_servers, worker};
+use crate::support::{REFERENCE, Server};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::process::Child;
+
+with_both_servers!(
+    of_several_workers_that_start_together_the_one_with_the_job_is_spared,
+    a_process_with_a_connection_for_each_function_is_ready_and_spared,
+    a_job_is_spared_while_its_server_is_silent,
+    a_job_in_the_rest_of_a_group_is_spared,
+    a_worker_that_would_die_of_its_signal_gets_it_after_its_job,
+    a_worker_behind_a_proxy_is_not_given_up,
+    a_job_of_a_program_that_is_gone_is_spared,
+);
+
+/// A command of a job that runs until its test lets it end, and notes that it began.
+fn long_job(folder: &str) -> String {
+    format!("sh -c \"echo run >> {folder}/runs; while [ ! -e {folder}/go ]; do sleep 0.05; done; echo done\"")
+}
+
+/// Lets the job end, and says what its client got; it was begun once.
+fn finish(manager: &Manager, mut client: Child) -> String {
+    fs::write(manager.path("go"), "").unwrap();
+    let mut has_ended = false;
+    wait_until("the job ends", || {
+        has_ended = client.try_wait().unwrap().is_some();
+        has_ended
+    });
+    assert_eq!(fs::read_to_string(manager.path("runs")).unwrap(), "run\n", "the job began again");
+    String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap()
+}
+
+fn wait_for_job(server: &Server, function: &str) {
+    let row = format!("{function}\t1\t1\t");
+    wait_until("the job runs", || server.ask("status", ".\n").contains(&row));
+}
+
+fn state(manager: &Manager, place: &str) -> String {
+    manager.process(place)["state"].as_str().unwrap().to_owned()
+}
+
+/// A manager whose program `w` has these keys, its command in a shell, with `JOB` for the long job.
+fn start(server: &Server, command: &str, keys: &str) -> Manager {
+    let folder = tempfile::tempdir().unwrap();
+    let job = long_job(folder.path().to_str().unwrap());
+    let command = command.replace("JOB", &job);
+    let program = format!("[program.w]\ncommand = '''{command}'''\nshell = true\n{keys}");
+    Manager::start_in_folder(folder, &servers(server), &program)
+}
+
+fn of_several_workers_that_start_together_the_one_with_the_job_is_spared(server: Server) {
+    let wait = "while [ ! -e connect-${GEARMAN_MANAGER_PROCESS#w:} ]; do sleep 0.01; done";
+    let command = format!("trap \"\" TERM; {wait}; exec {}", worker(&server, "slow", "JOB"));
+    let keys = "functions = ['slow']\nprocesses = 4\nstop-patience = '300ms'\n";
+    let mut manager = start(&server, &command, keys);
+    manager.wait_for("w:3 starting");
+    // They connect in another order than they were started, all between two questions to the server.
+    manager.signal(Signal::SIGSTOP);
+    for (count, number) in (0..4).rev().enumerate() {
+        fs::write(manager.path(&format!("connect-{number}")), "").unwrap();
+        let row = format!("slow\t0\t0\t{}", count + 1);
+        wait_until("it is connected", || server.ask("status", ".\n").contains(&row));
+    }
+    manager.signal(Signal::SIGCONT);
+    for _ in 0..4 {
+        manager.wait_for("starting -> running");
+    }
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    if server.tells_jobs() {
+        // Ours tells which one it is: the others need not wait for it.
+        for _ in 0..3 {
+            manager.wait_for("stopping -> exited");
+        }
+    } else {
+        wait_until("patience is over", || {
+            manager.process("w:0")["since-seconds"].as_f64().is_some_and(|seconds| seconds > 1.0)
+        });
+    }
+    assert_eq!(finish(&manager, client), "done\n");
+    manager.wait_for("stopping -> exited");
+}
+
+fn a_process_with_a_connection_for_each_function_is_ready_and_spared(server: Server) {
+    let (f, g) = (worker(&server, "f", "cat"), worker(&server, "g", "JOB"));
+    let command = format!("trap \"\" TERM; {f} & {g} & wait");
+    let mut manager = start(&server, &command, "functions = ['f', 'g']\nstop-patience = '300ms'\n");
+    manager.wait_for("w:0 starting -> running: a job server lists it with its functions");
+    let client = submit(&server, "g", &[]);
+    wait_for_job(&server, "g");
+    if server.tells_jobs() {
+        wait_until("its job is seen", || manager.process("w:0")["jobs"] == 1);
+    }
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    wait_until("patience is over", || {
+        manager.process("w:0")["since-seconds"].as_f64().is_some_and(|seconds| seconds > 1.0)
+    });
+    assert_eq!(finish(&manager, client), "done\n");
+    manager.wait_for("stopping -> exited");
+}
+
+fn a_job_is_spared_while_its_server_is_silent(server: Server) {
+    let command = format!("trap \"\" TERM; exec {}", worker(&server, "slow", "JOB"));
+    let mut manager = start(&server, &command, "functions = ['slow']\nstop-patience = '300ms'\n");
+    manager.wait_for("starting -> running");
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    let pid = manager.pids("w")[0];
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    let server_pid = Pid::from_raw(server.pid());
+    kill(server_pid, Signal::SIGSTOP).unwrap();
+    wait_until("the silence is seen", || manager.ctl(&["status"]).out.contains("does not answer"));
+    // Longer than what a job that ended is followed by.
+    let now = || manager.process("w:0")["since-seconds"].as_f64().unwrap_or_default();
+    let silent = now();
+    wait_until("it has been silent for a while", || now() > silent + 4.0);
+    assert!(is_alive(pid), "killed in the silence");
+    kill(server_pid, Signal::SIGCONT).unwrap();
+    assert_eq!(finish(&manager, client), "done\n");
+    manager.wait_for("stopping -> exited");
+}
+
+fn a_job_in_the_rest_of_a_group_is_spared(server: Server) {
+    // The shell dies of the signal; the worker, its child, does not.
+    let command = format!("(trap \"\" TERM; exec {}); true", worker(&server, "slow", "JOB"));
+    let mut manager = start(&server, &command, "functions = ['slow']\nstop-patience = '300ms'\n");
+    manager.wait_for("starting -> running");
+    let leader = manager.pids("w")[0];
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    kill(Pid::from_raw(leader), Signal::SIGKILL).unwrap();
+    manager.wait_for("the last one ended: SIGKILL");
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("stopping -> exited");
+    let now = std::time::Instant::now();
+    wait_until("patience is over", || now.elapsed().as_secs_f64() > 1.5);
+    assert_eq!(finish(&manager, client), "done\n");
+    // Without a job, it is killed as well as the rest of the second one.
+    manager.wait_for("w: a process is killed, its patience is over");
+    manager.wait_for("w: a process is killed, its patience is over");
+}
+
+fn a_worker_that_would_die_of_its_signal_gets_it_after_its_job(server: Server) {
+    let command = format!("exec {}", worker(&server, "slow", "JOB"));
+    let mut manager = start(&server, &command, "functions = ['slow']\n");
+    manager.wait_for("starting -> running");
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("w: a process has no handler for its stop signal: it gets it after its job");
+    assert_eq!(state(&manager, "w:0"), "stopping");
+    assert_eq!(finish(&manager, client), "done\n");
+    manager.wait_for("stopping -> exited: stopped by hand: SIGTERM");
+    // Without a job nothing holds the signal back.
+    assert_eq!(manager.ctl(&["start", "w"]).code, 0);
+    manager.wait_for("starting -> running");
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("stopping -> exited: stopped by hand: SIGTERM");
+}
+
+fn a_worker_behind_a_proxy_is_not_given_up(server: Server) {
+    let proxy = crate::proxy::start(server.port.number);
+    let command = format!("exec gearman -w -h 127.0.0.1 -p {proxy} -f f -- cat");
+    let mut manager = start(&server, &command, "functions = ['f']\nready-within = '2s'\n");
+    let said = manager.wait_for("w:0 starting -> running: no job server lists it for certain, but ");
+    assert!(said.contains("lists a worker of f from 127.0.0."), "{said}");
+    // Asked through the proxy itself, as where a container's port is published.
+    let keys = format!("servers = ['127.0.0.1:{proxy}']");
+    let program =
+        format!("[program.w]\ncommand = '{command}'\nshell = true\nfunctions = ['f']\nready-within = '2s'\n");
+    let mut manager = Manager::start_with(&keys, &program, |_| {});
+    manager.wait_for("w:0 starting -> running: ");
+}
+
+fn a_job_of_a_program_that_is_gone_is_spared(server: Server) {
+    let command = format!("exec {}", worker(&server, "slow", "JOB"));
+    let mut manager = start(&server, &command, "functions = ['slow']\n");
+    manager.wait_for("starting -> running");
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    // With it goes the last program that has to do with job servers; and then the manager is killed as well.
+    manager.configure(&servers(&server), "[program.other]\ncommand = 'sleep 1000'\n");
+    assert_eq!(manager.ctl(&["update"]).code, 0);
+    manager.wait_for("w: a process has no handler for its stop signal: it gets it after its job");
+    manager.kill();
+    manager.start_again();
+    manager.wait_for("w:0 pid ");
+    manager.wait_for("w: a process has no handler for its stop signal: it gets it after its job");
+    assert_eq!(finish(&manager, client), "done\n");
+    wait_until("the worker is gone", || server.ask("status", ".\n").contains("slow\t0\t0\t0"));
+}
+
+#[test]
+fn a_process_gets_the_signal_it_was_spawned_with() {
+    let on = |signal: &str| {
+        format!(
+            "[program.w]\ncommand = 'trap \"echo left by {signal}; exit 0\" {signal}; echo ready; \
+             while :; do sleep 0.05; done'\nshell = true\nstop-signal = '{signal}'\nready-after = '0s'\n"
+        )
+    };
+    let mut manager = Manager::start(&on("USR1"));
+    manager.wait_for("w:0 ready");
+    manager.configure("", &on("USR2"));
+    assert_eq!(manager.ctl(&["update"]).code, 0);
+    manager.wait_for("w:0 left by USR1");
+    manager.wait_for("w:0 ready");
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("w:0 left by USR2");
+}
+
+#[test]
+fn a_process_of_another_user_may_open_its_output_again() {
+    let is_root = nix::unistd::Uid::effective().is_root();
+    let user = if is_root { "user = 'nobody'\n" } else { "" };
+    let mut manager = Manager::start(&format!(
+        "[program.w]\ncommand = 'echo out > /dev/stdout; echo err > /dev/stderr; exec sleep 1000'\n\
+         shell = true\ndirectory = '/'\nstderr = 'manager'\n{user}"
+    ));
+    manager.wait_for("w:0 out");
+    wait_until("both are there", || manager.has_said("w:0 err"));
+}
+
+#[expect(unsafe_code, reason = "there is no other way to ignore a signal")]
+fn set_ignored(signal: Signal) {
+    // SAFETY: no handler is installed, so that no code runs when the signal comes.
+    unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }.unwrap();
+}
+
+#[test]
+fn a_signal_that_the_manager_ignores_is_no_concern_of_its_processes() {
+    // Started as by nohup.
+    set_ignored(Signal::SIGHUP);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("status");
+    let command = format!("cat /proc/self/status > {}; exec sleep 1000", path.display());
+    let mut manager = Manager::start(&format!("[program.w]\ncommand = '{command}'\nshell = true\n"));
+    manager.wait_for("starting -> running");
+    let status = fs::read_to_string(&path).unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    let ignored = u64::from_str_radix(ignored, 16).unwrap();
+    // Those from 32 on are the C library's own.
+    assert_eq!(ignored & 0x7fff_ffff, 0, "{ignored:x}");
+}

@@ -1,0 +1,433 @@
+//! The workers that one job server lists, and which of them are processes of ours.
+//!
+//! From: the rows of a report, and the connections of process groups. To: [`super::ready`].
+//! Never: gives one row to two processes.
+//!
+//! A row with the port it comes from is that of the process group which has this connection. Rows without (of the
+//! reference's server, of Unix sockets) are dealt out: a process takes rows that together have all of its functions,
+//! came up after it was spawned, and come from an address it has a connection from. Which of several that start
+//! together takes which is chance, so that nothing but readiness is read from them. Where addresses are not what they
+//! seem, behind a proxy or a forwarded port, what is left of new rows is counted.
+
+use super::observe::{Seen, WorkerSeen};
+use super::sockets::{self, Sockets};
+use crate::planner::{Job, Moment, ProcessId, Sight};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// How long a server may list a connection of a process that is gone: half a second.
+const STALE: Duration = Duration::from_millis(500);
+
+/// How often a new row is looked for among our connections before it is another machine's.
+const LOOKS: u8 = 3;
+
+/// How long a process that no row fits is not looked at again while the rows stay the same: 2 seconds.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How our server prints the address of a peer on a Unix socket.
+const UNIX: &str = "unix";
+
+/// A process that may be behind rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claimant<'a> {
+    pub(crate) process: ProcessId,
+    pub(crate) group: i32,
+    pub(crate) functions: &'a [String],
+    pub(crate) spawned: Moment,
+    /// It is not ready yet.
+    pub(crate) is_unready: bool,
+    /// Its leader ended.
+    pub(crate) is_rest: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct RowKey {
+    descriptor: i64,
+    address: String,
+    port: Option<u16>,
+    client_id: String,
+    /// Only without a port: other functions are another worker there.
+    functions: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Row {
+    functions: Vec<String>,
+    first_seen: Moment,
+    /// It came up between two answers.
+    is_news: bool,
+    owner: Option<Owner>,
+    /// When its owner ended.
+    freed: Option<Moment>,
+    /// Handles of the jobs it runs, and since when at most; the reference server does not say.
+    jobs: BTreeMap<String, Moment>,
+    looks: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// It comes from a port that is this process's.
+    Exact(ProcessId),
+    /// It is one of those that fit.
+    Dealt(ProcessId),
+    /// It fits but for its address.
+    Counted(ProcessId),
+}
+
+impl Owner {
+    fn process(self) -> ProcessId {
+        match self {
+            Self::Exact(process) | Self::Dealt(process) | Self::Counted(process) => process,
+        }
+    }
+}
+
+/// What one server lists.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// The port it is asked at; none for a Unix socket.
+    port: Option<u16>,
+    name: String,
+    rows: BTreeMap<RowKey, Row>,
+    /// When it was asked for them.
+    asked: Option<Moment>,
+    /// Whether it says which worker runs which job.
+    tells_jobs: bool,
+    /// Processes whose connections here are known by their ports.
+    known: BTreeSet<ProcessId>,
+    /// Addresses are what they seem: a row was found to be a process's by its address.
+    has_matched: bool,
+    has_changed: bool,
+    looked: Option<Moment>,
+    looked_for: Vec<ProcessId>,
+    sights: BTreeMap<ProcessId, Sight>,
+    /// Processes that are ready since new rows were counted for them.
+    counted: BTreeSet<ProcessId>,
+}
+
+impl Rows {
+    pub(crate) fn new(name: String, port: Option<u16>) -> Self {
+        Self { name, port, ..Self::default() }
+    }
+
+    /// Takes in what the server lists. `is_first`: it was silent before, so that nothing is news.
+    pub(crate) fn take(&mut self, asked: Moment, answered: Moment, seen: &Seen, is_first: bool) {
+        self.tells_jobs = seen.tells_jobs;
+        // A job that was not there before began after that was asked for, or right then.
+        let begun = self.asked.replace(asked).filter(|_| !is_first).unwrap_or_default();
+        let mut before = std::mem::take(&mut self.rows);
+        let count_before = before.len();
+        let mut are_new = false;
+        for worker in &seen.workers {
+            let key = key(worker);
+            let row = before.remove(&key).unwrap_or_else(|| {
+                are_new = true;
+                Row {
+                    functions: Vec::new(),
+                    first_seen: answered,
+                    is_news: !is_first,
+                    owner: None,
+                    freed: None,
+                    jobs: BTreeMap::new(),
+                    // Workers of other machines come and go without a look at ours.
+                    looks: if is_from_here(worker) { 0 } else { LOOKS },
+                }
+            });
+            self.has_changed |= row.functions != worker.functions;
+            let since = |handle: &String| row.jobs.get(handle).copied().unwrap_or(begun);
+            let jobs = worker.running.iter().flatten().map(|it| (it.clone(), since(it))).collect();
+            self.rows.insert(key, Row { functions: worker.functions.clone(), jobs, ..row });
+        }
+        self.has_changed |= are_new || self.rows.len() != count_before;
+    }
+
+    /// Whether connections have to be looked at to know whose the rows are.
+    pub(crate) fn is_look_due(&self, now: Moment, claimants: &[Claimant<'_>]) -> bool {
+        if claimants.is_empty() {
+            return false;
+        }
+        let is_unknown = |(key, row): (&RowKey, &Row)| {
+            key.port.is_some() && row.looks < LOOKS && !matches!(row.owner, Some(Owner::Exact(_)))
+        };
+        if self.rows.iter().any(is_unknown) {
+            return true;
+        }
+        let is_open = |it: &Claimant<'_>| it.is_unready && !it.is_rest && !self.is_listed(it);
+        let are_others = || !claimants.iter().map(|it| it.process).eq(self.looked_for.iter().copied());
+        // Whoever had it may be gone from the server by now.
+        let is_free = |row: &Row| {
+            let freed = row.freed.filter(|freed| row.owner.is_none() && now.since(*freed) > STALE);
+            freed.is_some_and(|freed| self.looked.is_none_or(|looked| looked <= freed + STALE))
+        };
+        claimants.iter().any(is_open)
+            && (self.has_changed
+                || are_others()
+                || self.rows.values().any(is_free)
+                || self.looked.is_none_or(|looked| now.since(looked) >= LOOK_AGAIN))
+    }
+
+    /// Finds out whose the rows are.
+    pub(crate) fn look(&mut self, now: Moment, claimants: &[Claimant<'_>], sockets: &Sockets) {
+        self.has_changed = false;
+        self.looked = Some(now);
+        self.looked_for = claimants.iter().map(|it| it.process).collect();
+        self.find_exact(claimants, sockets);
+        self.release(claimants, sockets);
+        for claimant in claimants.iter().filter(|it| !it.is_rest) {
+            self.deal(now, claimant, sockets);
+        }
+        for claimant in claimants.iter().filter(|it| it.is_unready && !it.is_rest) {
+            self.count(claimant, sockets);
+            let sight = self.sight_of(claimant, sockets);
+            self.sights.insert(claimant.process, sight);
+        }
+    }
+
+    fn find_exact(&mut self, claimants: &[Claimant<'_>], sockets: &Sockets) {
+        for (key, row) in &mut self.rows {
+            let (Some(port), Ok(ip)) = (key.port, key.address.parse::<IpAddr>()) else { continue };
+            if matches!(row.owner, Some(Owner::Exact(_))) {
+                continue;
+            }
+            row.looks = row.looks.saturating_add(1);
+            let group = sockets.group_at(SocketAddr::new(ip.to_canonical(), port), self.port);
+            let owner = group.and_then(|group| claimants.iter().find(|it| it.group == group));
+            if let Some(owner) = owner {
+                row.owner = Some(Owner::Exact(owner.process));
+                self.known.insert(owner.process);
+                self.has_matched = true;
+            }
+        }
+    }
+
+    /// Takes rows back that were dealt to a process with fewer connections, and those counted for one not ready.
+    fn release(&mut self, claimants: &[Claimant<'_>], sockets: &Sockets) {
+        let mut doubtful: Vec<Owner> = Vec::new();
+        for claimant in claimants {
+            let dealt = self.rows.iter().filter(|(key, row)| {
+                row.owner == Some(Owner::Dealt(claimant.process)) && key.address.parse::<IpAddr>().is_ok()
+            });
+            if let Some(port) = self.port
+                && dealt.count() > sockets.count(claimant.group, port, None)
+            {
+                doubtful.push(Owner::Dealt(claimant.process));
+            }
+            if claimant.is_unready {
+                doubtful.push(Owner::Counted(claimant.process));
+            }
+        }
+        for row in self.rows.values_mut() {
+            let is_doubtful = row.owner.is_some_and(|owner| doubtful.contains(&owner));
+            if is_doubtful {
+                row.owner = None;
+            }
+        }
+    }
+
+    /// Gives rows without a port to a process that has none.
+    fn deal(&mut self, now: Moment, claimant: &Claimant<'_>, sockets: &Sockets) {
+        let is_its = |key: &RowKey, row: &Row| {
+            let is_new = row.first_seen >= claimant.spawned;
+            // The number of its socket was given again, and the server was never asked in between.
+            let is_reused = row.freed.is_some_and(|freed| now.since(freed) > STALE);
+            key.port.is_none() && (is_new || is_reused) && self.is_from(key, claimant.group, sockets)
+        };
+        let Some(keys) = self.pick(claimant, is_its) else { return };
+        let connections = self.port.map_or(usize::MAX, |port| sockets.count(claimant.group, port, None));
+        if keys.iter().filter(|key| key.address != UNIX).count() > connections {
+            return;
+        }
+        self.has_matched |= !keys.is_empty();
+        self.give(keys, Owner::Dealt(claimant.process));
+    }
+
+    /// Whether a group has a connection that the server sees from this address.
+    fn is_from(&self, key: &RowKey, group: i32, sockets: &Sockets) -> bool {
+        let Some(port) = self.port else { return true };
+        match key.address.parse::<IpAddr>() {
+            Ok(address) => sockets.count(group, port, Some(address.to_canonical())) > 0,
+            // A Unix socket, whose other end nobody tells.
+            Err(_) if key.address == UNIX => true,
+            // The reference's server prints some addresses wrong.
+            Err(_) => sockets.count(group, port, None) > 0,
+        }
+    }
+
+    /// Gives rows from another address to a process that no row fits.
+    fn count(&mut self, claimant: &Claimant<'_>, sockets: &Sockets) {
+        let is_connected = self.is_connected(claimant.group, sockets);
+        let new = self.pick(claimant, |_, row| row.is_news && row.first_seen >= claimant.spawned);
+        if let Some(keys) = new {
+            // Where addresses were never what they seem, this is as good as it gets.
+            if is_connected && !self.has_matched && !keys.is_empty() {
+                self.counted.insert(claimant.process);
+            }
+            self.give(keys, Owner::Counted(claimant.process));
+        } else if is_connected && let Some(keys) = self.pick(claimant, |_, _| true) {
+            self.give(keys, Owner::Counted(claimant.process));
+        }
+    }
+
+    fn is_connected(&self, group: i32, sockets: &Sockets) -> bool {
+        self.port.is_some_and(|port| sockets.count(group, port, None) > 0)
+    }
+
+    /// Rows that are nobody's and that together have the functions that a process is not listed with yet.
+    fn pick(&self, claimant: &Claimant<'_>, fits: impl Fn(&RowKey, &Row) -> bool) -> Option<Vec<RowKey>> {
+        let able = self.functions(claimant.process);
+        let mut missing: BTreeSet<&str> =
+            claimant.functions.iter().map(String::as_str).filter(|it| !able.contains(it)).collect();
+        let inside = |row: &Row| row.functions.iter().filter(|it| claimant.functions.contains(it)).count();
+        let mut rows: Vec<(usize, Reverse<usize>, Moment, &RowKey, &Row)> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| row.owner.is_none())
+            .map(|(key, row)| (inside(row), key, row))
+            .filter(|(inside, key, row)| *inside > 0 && fits(key, row))
+            .map(|(inside, key, row)| {
+                (row.functions.len() - inside, Reverse(inside), row.first_seen, key, row)
+            })
+            .collect();
+        rows.sort_unstable_by_key(|(outside, inside, first_seen, key, _)| {
+            (*outside, *inside, *first_seen, *key)
+        });
+        let mut picked = Vec::new();
+        for (_, _, _, key, row) in rows {
+            let before = missing.len();
+            row.functions.iter().for_each(|it| {
+                missing.remove(it.as_str());
+            });
+            if missing.len() < before {
+                picked.push(key.clone());
+            }
+        }
+        missing.is_empty().then_some(picked)
+    }
+
+    fn give(&mut self, keys: Vec<RowKey>, owner: Owner) {
+        for key in keys {
+            if let Some(row) = self.rows.get_mut(&key) {
+                row.owner = Some(owner);
+                if !matches!(owner, Owner::Counted(_)) {
+                    row.freed = None;
+                }
+            }
+        }
+    }
+
+    fn of(&self, process: ProcessId) -> impl Iterator<Item = (&RowKey, &Row)> {
+        self.rows.iter().filter(move |(_, row)| row.owner.is_some_and(|owner| owner.process() == process))
+    }
+
+    /// What a process is listed with, as far as its rows are known.
+    pub(crate) fn functions(&self, process: ProcessId) -> BTreeSet<&str> {
+        let counted = Some(Owner::Counted(process));
+        let rows = self.of(process).filter(|(_, row)| row.owner != counted);
+        rows.flat_map(|(_, row)| row.functions.iter().map(String::as_str)).collect()
+    }
+
+    /// Whether a process is listed with all of its functions.
+    fn is_listed(&self, claimant: &Claimant<'_>) -> bool {
+        let able = self.functions(claimant.process);
+        claimant.functions.iter().all(|it| able.contains(it.as_str()))
+    }
+
+    /// The processes that are listed, or that may well be where no address is what it seems.
+    pub(crate) fn listed(&self, claimants: &[Claimant<'_>]) -> BTreeSet<ProcessId> {
+        let is_there = |it: &&Claimant<'_>| self.is_listed(it) || self.counted.contains(&it.process);
+        claimants.iter().filter(is_there).map(|it| it.process).collect()
+    }
+
+    fn sight_of(&self, claimant: &Claimant<'_>, sockets: &Sockets) -> Sight {
+        let functions = claimant.functions.join(", ");
+        let counted = Some(Owner::Counted(claimant.process));
+        if let Some((key, _)) = self.of(claimant.process).find(|(_, row)| row.owner == counted) {
+            let from = &key.address;
+            return Sight::Likely(format!(
+                "{} lists a worker of {functions} from {from} that may be it (hint: servers, ready-within)",
+                self.name
+            ));
+        }
+        let able = self.functions(claimant.process);
+        let missing: Vec<&str> =
+            claimant.functions.iter().map(String::as_str).filter(|it| !able.contains(it)).collect();
+        Sight::Unseen(if !able.is_empty() {
+            format!("{} lists it without {}", self.name, missing.join(", "))
+        } else if sockets.is_hidden(claimant.group) {
+            "its connections cannot be seen (hint: run the manager as root)".to_owned()
+        } else if self.is_connected(claimant.group, sockets) {
+            format!("it is connected to {}, which lists no such worker of {functions}", self.name)
+        } else {
+            format!("it has no connection to {}", self.name)
+        })
+    }
+
+    pub(crate) fn sight(&self, process: ProcessId) -> Option<&Sight> {
+        self.sights.get(&process)
+    }
+
+    /// Jobs of a process that is known by its ports.
+    pub(crate) fn jobs(&self, process: ProcessId) -> Option<u64> {
+        let is_known = self.tells_jobs && self.known.contains(&process);
+        is_known.then(|| self.exact_jobs(process).count()).and_then(|it| u64::try_from(it).ok())
+    }
+
+    fn exact_jobs(&self, process: ProcessId) -> impl Iterator<Item = Moment> {
+        let exact = Some(Owner::Exact(process));
+        self.rows.values().filter(move |row| row.owner == exact).flat_map(|row| row.jobs.values().copied())
+    }
+
+    /// Whether a process is in the middle of a job; `None` where only the counts of functions can tell.
+    pub(crate) fn job(&self, process: ProcessId, functions: &[String]) -> Option<Job> {
+        if !self.tells_jobs {
+            return None;
+        }
+        if let Some(since) = self.exact_jobs(process).min() {
+            return Some(Job::Sure { since });
+        }
+        if self.known.contains(&process) {
+            return Some(Job::None);
+        }
+        // It is one of those that nobody can tell apart.
+        let may_be_its = |row: &&Row| {
+            let is_anothers = matches!(row.owner, Some(Owner::Exact(_)));
+            !is_anothers && row.functions.iter().any(|it| functions.contains(it))
+        };
+        let is_busy = self.rows.values().filter(may_be_its).any(|row| !row.jobs.is_empty());
+        Some(if is_busy { Job::Maybe } else { Job::None })
+    }
+
+    /// Nothing is left of a process: its rows are free.
+    pub(crate) fn handle_gone(&mut self, now: Moment, process: ProcessId) {
+        self.known.remove(&process);
+        self.sights.remove(&process);
+        self.counted.remove(&process);
+        for row in self.rows.values_mut() {
+            if row.owner.is_some_and(|owner| owner.process() == process) {
+                row.owner = None;
+                row.freed = Some(now);
+                self.has_changed = true;
+            }
+        }
+    }
+}
+
+fn is_from_here(worker: &WorkerSeen) -> bool {
+    worker.port.is_some()
+        && worker.address.parse().is_ok_and(|ip: IpAddr| sockets::is_local(ip.to_canonical()))
+}
+
+fn key(worker: &WorkerSeen) -> RowKey {
+    RowKey {
+        descriptor: worker.descriptor,
+        address: worker.address.clone(),
+        port: worker.port,
+        client_id: worker.client_id.clone(),
+        functions: if worker.port.is_some() { Vec::new() } else { worker.functions.clone() },
+    }
+}
+
+#[cfg(test)]
+mod tests;
