@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            say(&format!("{error:#}"));
+            say(&geartrain_client::chain(error.as_ref()));
             ExitCode::from(EXIT_FAILED)
         }
     }

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments, servers: Vec<ServerAddress>, action: &A
 
 /// Says why something was not done.
 pub(crate) fn say_error(error: &anyhow::Error) {
-    say(&format!("{error:#}"));
+    say(&geartrain_client::chain(error.as_ref()));
 }
 
 /// Says what is no error.

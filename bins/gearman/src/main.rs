@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         let closed =
             error.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe);
         if !closed {
-            say(&format_args!("{error:#}"));
+            say(&geartrain_client::chain(error.as_ref()));
         }
         Outcome::Failed
     });

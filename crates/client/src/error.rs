@@ -120,3 +120,21 @@ impl ClientError {
             || (kind == io::ErrorKind::TimedOut && error.raw_os_error().is_none())
     }
 }
+
+/// How many causes of an error are told: a chain without an end is no reason to hang.
+const CAUSES_MAX: usize = 32;
+
+/// An error and its causes in one line, each of them once: many errors, those of this library among them, show
+/// their cause in their own text. For `main` functions, in place of `{error:#}`.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()).take(CAUSES_MAX) {
+        let shown = cause.to_string();
+        if !text.contains(&shown) {
+            text.push_str(": ");
+            text.push_str(&shown);
+        }
+    }
+    text
+}

@@ -91,7 +91,7 @@ pub use client::{
     JobHandle, JobSet, JobStatus, Resend, Run, RunAll, ServerChoice,
 };
 pub use connection::{Connection, Limits};
-pub use error::ClientError;
+pub use error::{ClientError, chain};
 pub use geartrain_proto::Priority;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};

@@ -3,7 +3,8 @@
 //! From: a [`Job`]. To: how the job ends. Never: knows a connection.
 
 use super::job::Job;
-use super::limits::{EXCEPTION_BYTES_MAX, EXCEPTION_CAUSES_MAX};
+use super::limits::EXCEPTION_BYTES_MAX;
+use crate::error::chain;
 use crate::values::{BoxError, FromBytes, IntoBytes};
 use bytes::Bytes;
 use std::error::Error;
@@ -88,7 +89,7 @@ where
 }
 
 fn refuse(error: &(dyn Error + 'static)) -> HandlerFuture {
-    Box::pin(ready(JobEnd::Exception(chain(error))))
+    Box::pin(ready(JobEnd::Exception(exception_text(error))))
 }
 
 /// A handler that is not async, for [`register_blocking`](super::WorkerBuilder::register_blocking).
@@ -113,7 +114,7 @@ where
     fn call(&self, job: &Job) -> JobEnd {
         match A::from_job(job) {
             Ok(argument) => self(argument).into_job_end(),
-            Err(error) => JobEnd::Exception(chain(&*error)),
+            Err(error) => JobEnd::Exception(exception_text(&*error)),
         }
     }
 }
@@ -128,7 +129,7 @@ where
     fn call(&self, job: &Job) -> JobEnd {
         match (A::from_job(job), B::from_job(job)) {
             (Ok(first), Ok(second)) => self(first, second).into_job_end(),
-            (Err(error), _) | (_, Err(error)) => JobEnd::Exception(chain(&*error)),
+            (Err(error), _) | (_, Err(error)) => JobEnd::Exception(exception_text(&*error)),
         }
     }
 }
@@ -204,7 +205,7 @@ impl<R: IntoBytes> IntoJobEnd for R {
     fn into_job_end(self) -> JobEnd {
         match self.into_bytes() {
             Ok(result) => JobEnd::Complete(result),
-            Err(error) => JobEnd::Exception(format!("the result {}", chain(&*error))),
+            Err(error) => JobEnd::Exception(format!("the result {}", exception_text(&*error))),
         }
     }
 }
@@ -215,7 +216,11 @@ impl<R: IntoBytes, E: Into<BoxError>> IntoJobEnd for Result<R, E> {
             Ok(result) => result.into_job_end(),
             Err(error) => {
                 let error = error.into();
-                if error.is::<JobFailed>() { JobEnd::Fail } else { JobEnd::Exception(chain(&*error)) }
+                if error.is::<JobFailed>() {
+                    JobEnd::Fail
+                } else {
+                    JobEnd::Exception(exception_text(&*error))
+                }
             }
         }
     }
@@ -229,20 +234,9 @@ impl<R: IntoBytes, E: Into<BoxError>> IntoJobEnd for Result<R, E> {
 #[error("the job failed")]
 pub struct JobFailed;
 
-/// An error and its causes in one line, as in `no thumbnail: no such image: a.png`.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    for _ in 0..EXCEPTION_CAUSES_MAX {
-        let Some(error) = cause else { break };
-        let shown = error.to_string();
-        // Many errors show their cause in their own text.
-        if !text.ends_with(&shown) {
-            text.push_str(": ");
-            text.push_str(&shown);
-        }
-        cause = error.source();
-    }
+/// The text of an exception for an error: it and its causes.
+fn exception_text(error: &(dyn Error + 'static)) -> String {
+    let mut text = chain(error);
     text.truncate(text.floor_char_boundary(EXCEPTION_BYTES_MAX));
     text
 }

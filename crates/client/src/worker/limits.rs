@@ -41,9 +41,6 @@ pub(super) const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 /// Longest text of an exception that a handler's error becomes, in bytes: 64 KiB.
 pub(super) const EXCEPTION_BYTES_MAX: usize = 64 * 1024;
 
-/// Most causes of an error that its text names.
-pub(super) const EXCEPTION_CAUSES_MAX: usize = 32;
-
 /// How much later than the server a worker gives up a job over its time limit: 1 second.
 ///
 /// The server acts first: it gives the job to another worker, where this one would end it for good.
