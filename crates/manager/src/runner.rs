@@ -10,6 +10,7 @@ mod clock;
 mod control;
 mod log;
 mod logfile;
+mod manners;
 mod notify;
 mod observe;
 mod output;
@@ -36,6 +37,7 @@ use crate::planner::{Moment, Planner, ProcessId};
 use control::Control;
 use life::Process;
 use log::{Level, Log};
+use manners::Manners;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal};
@@ -131,6 +133,7 @@ struct Runner {
     control: Control,
     observers: Observers,
     matching: Matching,
+    manners: Manners,
     hurry: servers::Hurry,
     watches: Watches,
     systemd: Systemd,
@@ -188,6 +191,7 @@ impl Runner {
             signals,
             observers: Observers::new(Arc::clone(&wake)),
             matching: Matching::default(),
+            manners: Manners::default(),
             hurry: servers::Hurry::default(),
             watches: Watches::default(),
             wake,
@@ -220,6 +224,7 @@ impl Runner {
         let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
         self.observers.set_servers(servers);
         self.matching.retain_servers(servers);
+        self.manners.retain(&self.config.programs);
     }
 
     fn begin(&mut self) {
