@@ -3,6 +3,7 @@
 use crate::shell::{self, cargo};
 use crate::tidy;
 use anyhow::Result;
+use std::process::Command;
 use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
@@ -42,6 +43,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })?;
     step("real clients and workers against both servers", || {
         run_cargo(["run", "--quiet", "--package", "geartrain-interop", "--", "run", "--server", "both"])
+    })?;
+    step("real workers under the manager, on both servers", || {
+        // As built above: with other packages around it, Cargo would build it anew.
+        shell::run(&mut Command::new(std::env::current_exe()?.with_file_name("geartrain-fleet")))
     })?;
     println!("\nall tests passed in {} s", start.elapsed().as_secs());
     Ok(())

@@ -14,6 +14,7 @@ mod descriptors;
 mod folder;
 mod log;
 mod logfile;
+mod manners;
 mod notify;
 mod observe;
 mod output;
@@ -42,6 +43,7 @@ use account::Accounts;
 use control::Control;
 use life::Process;
 use log::{Level, Log};
+use manners::Manners;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal};
@@ -143,6 +145,7 @@ struct Runner {
     accounts: Accounts,
     observers: Observers,
     matching: Matching,
+    manners: Manners,
     hurry: servers::Hurry,
     watches: Watches,
     systemd: Systemd,
@@ -213,6 +216,7 @@ impl Runner {
             signals,
             observers: Observers::new(Arc::clone(&wake)),
             matching: Matching::default(),
+            manners: Manners::default(),
             hurry: servers::Hurry::default(),
             watches: Watches::default(),
             wake,
@@ -250,6 +254,7 @@ impl Runner {
         let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
         self.observers.set_servers(servers);
         self.matching.retain_servers(servers);
+        self.manners.retain(&self.config.programs);
     }
 
     fn begin(&mut self) {

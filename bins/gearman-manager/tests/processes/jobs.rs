@@ -153,7 +153,7 @@ fn a_worker_that_would_die_of_its_signal_gets_it_after_its_job(server: Server) {
     let client = submit(&server, "slow", &[]);
     wait_for_job(&server, "slow");
     assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
-    manager.wait_for("w: a process has no handler for its stop signal: it gets it after its job");
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
     assert_eq!(state(&manager, "w:0"), "stopping");
     assert_eq!(finish(&manager, client), "done\n");
     manager.wait_for("stopping -> exited: stopped by hand: SIGTERM");
@@ -187,11 +187,11 @@ fn a_job_of_a_program_that_is_gone_is_spared(server: Server) {
     // With it goes the last program that has to do with job servers; and then the manager is killed as well.
     manager.configure(&servers(&server), "[program.other]\ncommand = 'sleep 1000'\n");
     assert_eq!(manager.ctl(&["update"]).code, 0);
-    manager.wait_for("w: a process has no handler for its stop signal: it gets it after its job");
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
     manager.kill();
     manager.start_again();
     manager.wait_for("w:0 pid ");
-    manager.wait_for("w: a process has no handler for its stop signal: it gets it after its job");
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
     assert_eq!(finish(&manager, client), "done\n");
     wait_until("the worker is gone", || server.ask("status", ".\n").contains("slow\t0\t0\t0"));
 }

@@ -98,6 +98,11 @@ impl Scaling {
         if now.since(since) < rule.idle {
             return Decision::Stay;
         }
+        if peak >= range.count {
+            // It was taken down to the most that was needed then; what is needed since may be less.
+            self.idle = Some((now, needed));
+            return Decision::Stay;
+        }
         let step = allowed(&mut self.shrunk, now, rule.down_per_minute).min(range.count - peak);
         let to = range.count.saturating_sub(step).max(range.min);
         if to >= range.count {
@@ -363,6 +368,21 @@ mod tests {
         assert_eq!(scaling.decide(at(61), &rule(), &work(15, 2, Some(1.0)), &load, RANGE), Decision::Stay);
         let decision = scaling.decide(at(121), &rule(), &work(15, 2, Some(1.0)), &load, RANGE);
         assert!(matches!(decision, Decision::Refused(_)), "{decision:?}");
+    }
+
+    #[test]
+    fn what_was_needed_once_is_not_kept_for_ever() {
+        let mut scaling = Scaling::default();
+        let load = MachineLoad::default();
+        let range = Range { count: 8, ..RANGE };
+        assert_eq!(scaling.decide(at(0), &rule(), &work(0, 7, None), &load, range), Decision::Stay);
+        assert_eq!(to(&scaling.decide(at(60), &rule(), &work(0, 1, None), &load, range)), Some(7));
+        let range = Range { count: 7, ..RANGE };
+        assert_eq!(scaling.decide(at(120), &rule(), &work(0, 3, None), &load, range), Decision::Stay);
+        assert_eq!(scaling.decide(at(179), &rule(), &work(0, 1, None), &load, range), Decision::Stay);
+        let decision = scaling.decide(at(180), &rule(), &work(0, 1, None), &load, range);
+        let Decision::To(6, why) = decision else { panic!("{decision:?}") };
+        assert!(why.ends_with("at most 3 were needed for 60 s"), "{why}");
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl fmt::Display for Event {
                 write!(f, "{program}: a process is killed in the middle of a job, the hard limit is over")
             }
             Event::Held { program, .. } => {
-                write!(f, "{program}: a process has no handler for its stop signal: it gets it after its job")
+                write!(f, "{program}: a process may die of its stop signal: it gets it after its job")
             }
             Event::Rollout { program, step } => write!(f, "{program} restart: {step}"),
             Event::Scaled { program, from, to, why } => write!(f, "{program} scaled {from} -> {to}: {why}"),

@@ -253,7 +253,9 @@ impl Runner {
             // By the last manager. Many take a second signal for the order to drop everything.
             return;
         }
-        if spare && facts.would_die(whole) {
+        // Without an end of patience, one with a handler would be held as long as its function has jobs.
+        let may_die = facts.stop.patience.is_some() && self.manners.may_die(&facts.name);
+        if spare && ((may_die && !facts.has_ended()) || facts.would_die(whole)) {
             self.planner.handle_held(now, process);
             return;
         }
@@ -312,6 +314,9 @@ impl Runner {
             self.handle_output(process, stream);
         }
         let Some(facts) = self.processes.get_mut(&process) else { return };
+        if facts.is_told {
+            self.manners.handle_end(&facts.name, facts.stop.signal, end);
+        }
         let pid = facts.pid;
         let has_remains = is_group_alive(pid);
         if let Life::Watched(pidfd) = std::mem::replace(&mut facts.life, Life::Ended) {

@@ -174,7 +174,7 @@ impl Rows {
         self.looked = Some(now);
         self.looked_for = claimants.iter().map(|it| it.process).collect();
         self.find_exact(claimants, sockets);
-        self.release(claimants, sockets);
+        self.release(now, claimants, sockets);
         for claimant in claimants.iter().filter(|it| !it.is_rest) {
             self.deal(now, claimant, sockets);
         }
@@ -203,7 +203,7 @@ impl Rows {
     }
 
     /// Takes rows back that were dealt to a process with fewer connections, and those counted for one not ready.
-    fn release(&mut self, claimants: &[Claimant<'_>], sockets: &Sockets) {
+    fn release(&mut self, now: Moment, claimants: &[Claimant<'_>], sockets: &Sockets) {
         let mut doubtful: Vec<Owner> = Vec::new();
         for claimant in claimants {
             let dealt = self.rows.iter().filter(|(key, row)| {
@@ -221,6 +221,10 @@ impl Rows {
         for row in self.rows.values_mut() {
             let is_doubtful = row.owner.is_some_and(|owner| doubtful.contains(&owner));
             if is_doubtful {
+                if matches!(row.owner, Some(Owner::Dealt(_))) {
+                    // Whoever had it may be gone, and the number of the socket may be given again before the next answer.
+                    row.freed = Some(now);
+                }
                 row.owner = None;
             }
         }

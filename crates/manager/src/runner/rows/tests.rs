@@ -208,3 +208,19 @@ fn a_row_whose_number_was_given_again_is_that_of_the_next_process() {
         assert_eq!(listed(&rows, &second), expected);
     }
 }
+
+#[test]
+fn a_row_that_was_taken_back_from_a_process_without_a_connection_is_that_of_the_next_one() {
+    let f = functions("f");
+    let first = [claimant(1, &f)];
+    let workers = [row("7 127.0.0.1 f", None, None)];
+    let mut rows = rows(&workers, &first, &sockets(&["1 127.0.0.1:5001"]));
+    // It has closed its connection, and is looked at before it ends.
+    rows.take(at(110), at(110), &seen(&workers), false);
+    rows.look(at(110), &first, &sockets(&[]));
+    rows.handle_gone(at(110), ProcessId(1));
+    let second = [Claimant { spawned: at(111), ..claimant(2, &f) }];
+    rows.take(at(112), at(112), &seen(&workers), false);
+    rows.look(at(112), &second, &sockets(&["2 127.0.0.1:5002"]));
+    assert_eq!(listed(&rows, &second), [2]);
+}
