@@ -35,7 +35,7 @@ enum Exit {
 fn main() -> ExitCode {
     let exit = match Arguments::try_parse() {
         Ok(arguments) => run(&arguments).unwrap_or_else(|error| {
-            say(&format!("gearman-manager: {}", geartrain_client::chain(error.as_ref())));
+            say(&format!("gearman-manager: {error:#}"));
             Exit::Failed
         }),
         Err(error) => usage(&error),

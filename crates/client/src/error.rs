@@ -131,7 +131,8 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |cause| cause.source()).take(CAUSES_MAX) {
         let shown = cause.to_string();
-        if !text.contains(&shown) {
+        let is_reason_told = cause.downcast_ref().is_some_and(|error| text.contains(&reason(error)));
+        if !is_reason_told && !text.contains(&shown) {
             text.push_str(": ");
             text.push_str(&shown);
         }

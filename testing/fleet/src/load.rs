@@ -46,7 +46,7 @@ impl Load {
     /// A client with a connection of its own.
     pub(crate) fn client(&self) -> Result<Client> {
         let builder = AsyncClient::builder().servers(&self.server);
-        Ok(Client::from_builder(builder.resend(Resend::Never).job_timeout(JOB_LIMIT))?)
+        Ok(builder.resend(Resend::Never).job_timeout(JOB_LIMIT).build_blocking()?)
     }
 
     /// Lanes that are busy end after the jobs they have.
