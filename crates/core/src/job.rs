@@ -5,6 +5,7 @@
 //! counts and indexes that must agree with it.
 
 mod identity;
+mod key;
 mod presence;
 mod window;
 
@@ -17,42 +18,9 @@ use crate::persist::Outcome;
 use foldhash::fast::FixedState;
 use geartrain_proto::{GrabKind, Priority, Unique};
 use identity::Identity;
+pub(crate) use key::JobKey;
 use presence::Presence;
-use std::num::NonZeroU32;
 use std::time::Duration;
-
-/// Where a job lies in the table; means nothing once the job is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct JobKey(NonZeroU32);
-
-impl JobKey {
-    /// The key of a slot; keys count from 1, so that an absent one takes no room.
-    pub(crate) fn of(index: u32) -> Self {
-        Self(NonZeroU32::MIN.checked_add(index).expect("jobs_max is below 2^32"))
-    }
-
-    const fn slot(self) -> u32 {
-        self.0.get() - 1
-    }
-
-    /// The number that [`Self::from_bits`] turns into the key again.
-    pub(crate) const fn bits(self) -> u32 {
-        self.0.get()
-    }
-
-    pub(crate) const fn from_bits(bits: u32) -> Self {
-        Self(NonZeroU32::new(bits).expect("bits of a key"))
-    }
-
-    /// Where [`Jobs::slots`] finds it.
-    pub(crate) fn slot_number(self) -> u64 {
-        u64::from(self.slot())
-    }
-
-    const fn index(self) -> usize {
-        self.slot() as usize
-    }
-}
 
 /// Where a job is in its life. What it says of the workload is here since it takes no room here.
 #[derive(Debug)]
