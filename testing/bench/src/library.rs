@@ -1,6 +1,7 @@
 //! The client libraries under test, and the programs that use them.
 //!
-//! From: sources in `peers/`, Debian, PyPI and crates.io. To: a command for each library, which [`crate::peer`] runs.
+//! From: sources in `peers/`, Debian, the registries of Python and Rust. To: a command for each library, which
+//! [`crate::peer`] runs.
 //! Never: runs a library within the bench, where its CPU time could not be told from the bench's own.
 
 use std::path::{Path, PathBuf};
