@@ -25,6 +25,8 @@ pub(crate) const DROPS_MAX: usize = 1024;
 pub(crate) struct Chores {
     /// Functions get the policies that follow from their rules.
     pub(crate) policies: Sweep<u64>,
+    /// How many functions got another policy, since the start.
+    pub(crate) policies_changed: u64,
     /// Queued jobs get the time at which they expire.
     pub(crate) expiries: Sweep<u64>,
     /// Letters are kept for as long as their policies say.
@@ -100,7 +102,7 @@ pub(crate) struct Drop {
 
 impl Chores {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { policies, expiries, keeping, spills, drops } = self;
+        let Self { policies, policies_changed: _, expiries, keeping, spills, drops } = self;
         policies.at.is_none()
             && expiries.at.is_none()
             && keeping.at.is_none()

@@ -1,8 +1,9 @@
 //! Finds a job by its number.
 //!
 //! From: `job.rs`. Never: hashes a number by itself. Numbers are given out one after the other, and jobs are mostly
-//! served in that order: a page has the jobs of 62 numbers in a row, so that the next one is found where the last one
-//! was. A page goes when its last job goes; one that holds a single old job takes about 280 bytes.
+//! served in that order: a page has the jobs of 30 numbers in a row, so that the next one is found where the last one
+//! was. A page goes when its last job goes; one that holds a single old job takes about 150 bytes. Pages are spread
+//! over many tables, so that no table takes long to grow.
 
 use crate::job::JobKey;
 use foldhash::fast::FixedState;
@@ -10,13 +11,19 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use std::hash::BuildHasher;
 
-/// How many numbers a page has: with what the allocator adds it takes 256 bytes.
-const PAGE: usize = 62;
+/// How many numbers a page has: with what the allocator adds it takes 128 bytes.
+const PAGE: usize = 30;
+
+/// Into how many tables the pages are spread.
+const TABLES: usize = 256;
+
+/// Which bits of a hash choose the table: those that no table uses itself.
+const TABLE_SHIFT: u32 = 40;
 
 /// Jobs by their numbers.
 #[derive(Debug)]
 pub(crate) struct Numbers {
-    pages: HashTable<Page>,
+    tables: Box<[HashTable<Page>]>,
     hash: FixedState,
 }
 
@@ -29,19 +36,21 @@ struct Page {
 
 impl Numbers {
     pub(crate) fn new(hash: FixedState) -> Self {
-        Self { pages: HashTable::new(), hash }
+        Self { tables: (0..TABLES).map(|_| HashTable::new()).collect(), hash }
     }
 
     pub(crate) fn find(&self, number: u64) -> Option<JobKey> {
         let (page, place) = place(number);
-        let page = self.pages.find(self.hash.hash_one(page), |it| it.number == page)?;
+        let hash = self.hash.hash_one(page);
+        let page = self.tables.get(table(hash))?.find(hash, |it| it.number == page)?;
         *page.jobs.get(place)?
     }
 
     pub(crate) fn insert(&mut self, number: u64, key: JobKey) {
-        let (page, place) = place(number);
-        let mut page = self.page(page).or_insert_with(|| Page { number: page, jobs: Box::new([None; PAGE]) });
-        if let Some(place) = page.get_mut().jobs.get_mut(place) {
+        let (number, place) = place(number);
+        let new = || Page { number, jobs: Box::new([None; PAGE]) };
+        let page = self.page(number).map(|page| page.or_insert_with(new).into_mut());
+        if let Some(place) = page.and_then(|page| page.jobs.get_mut(place)) {
             *place = Some(key);
         }
     }
@@ -49,7 +58,7 @@ impl Numbers {
     /// Forgets a number; whether it named this job.
     pub(crate) fn remove(&mut self, number: u64, key: JobKey) -> bool {
         let (page, place) = place(number);
-        let Entry::Occupied(mut page) = self.page(page) else { return false };
+        let Some(Entry::Occupied(mut page)) = self.page(page) else { return false };
         let Some(found) = page.get_mut().jobs.get_mut(place).filter(|found| **found == Some(key)) else {
             return false;
         };
@@ -60,14 +69,20 @@ impl Numbers {
         true
     }
 
-    fn page(&mut self, number: u64) -> Entry<'_, Page> {
-        let Self { pages, hash } = self;
-        pages.entry(hash.hash_one(number), |it| it.number == number, |it| hash.hash_one(it.number))
+    fn page(&mut self, number: u64) -> Option<Entry<'_, Page>> {
+        let Self { tables, hash } = self;
+        let hash_of = |number: u64| hash.hash_one(number);
+        let table = tables.get_mut(table(hash_of(number)))?;
+        Some(table.entry(hash_of(number), |it| it.number == number, |it| hash_of(it.number)))
     }
 }
 
+const fn table(hash: u64) -> usize {
+    (hash >> TABLE_SHIFT) as usize % TABLES
+}
+
 /// The page of a number, and its place there.
-#[expect(clippy::cast_possible_truncation, reason = "a remainder of 62")]
+#[expect(clippy::cast_possible_truncation, reason = "a remainder of 30")]
 const fn place(number: u64) -> (u64, usize) {
     (number / PAGE as u64, (number % PAGE as u64) as usize)
 }
@@ -78,6 +93,10 @@ mod tests {
 
     fn key(number: u64) -> JobKey {
         JobKey::of(u32::try_from(number).expect("small"))
+    }
+
+    fn pages(numbers: &Numbers) -> usize {
+        numbers.tables.iter().map(HashTable::len).sum()
     }
 
     #[test]
@@ -91,9 +110,9 @@ mod tests {
             assert!(!numbers.remove(number, key(number + 1)), "it is another job's");
             assert!(numbers.remove(number, key(number)));
         }
-        assert_eq!((numbers.pages.len(), numbers.find(40), numbers.find(41)), (1, Some(key(40)), None));
+        assert_eq!((pages(&numbers), numbers.find(40), numbers.find(41)), (1, Some(key(40)), None));
         assert!(numbers.remove(40, key(40)));
         assert!(!numbers.remove(40, key(40)));
-        assert_eq!(numbers.pages.len(), 0);
+        assert_eq!(pages(&numbers), 0);
     }
 }

@@ -56,8 +56,11 @@ pub struct NewFile {
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Rules,
-    /// The rules are in force for some functions; those of a portion follow with each step.
-    Functions,
+    /// Functions follow the rules, a portion with each step, until this pass over them is done.
+    Functions {
+        pass: u64,
+        changed_before: u64,
+    },
     /// Schedules behind this one end where the file has them no more.
     Ends(ScheduleKey),
     Schedules,
@@ -116,15 +119,19 @@ impl Core {
                     ReloadError::Policy(SettingsError::Policy { pattern: shown(&pattern), error })
                 })?;
                 std::mem::swap(&mut self.settings.schedules, &mut file.given);
-                file.reloaded.functions = self.apply_rule(b"*", out);
-                file.step = Step::Functions;
+                let changed_before = self.chores.policies_changed;
+                self.apply_rule(b"*", out);
+                file.reloaded.functions = self.chores.policies_changed - changed_before;
+                file.step = Step::Functions { pass: self.chores.policies.wanted(), changed_before };
                 // Before all is loaded none runs, and those of the settings begin then.
                 Ok((!self.schedules.begun).then_some(file.reloaded))
             }
-            Step::Functions => {
-                file.reloaded.functions += self.apply_policies(out);
-                self.answer_passed(out);
-                if self.chores.policies.at().is_none() {
+            Step::Functions { pass, changed_before } => {
+                if self.chores.policies.passed() < pass {
+                    self.apply_policies(out);
+                    self.answer_passed(out);
+                } else {
+                    file.reloaded.functions = self.chores.policies_changed - changed_before;
                     file.step = Step::Ends(ScheduleKey::new(0));
                 }
                 Ok(None)

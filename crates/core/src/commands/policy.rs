@@ -89,9 +89,7 @@ impl Core {
     /// Takes a rule back that the store kept. One that cannot be read is left there as it is.
     pub(crate) fn load_policy(&mut self, pattern: &[u8], body: &[u8], out: &mut dyn Outbox) {
         match self.rules.load_document(pattern, body) {
-            Ok(()) => {
-                self.apply_rule(pattern, out);
-            }
+            Ok(()) => self.apply_rule(pattern, out),
             Err(error) => out.note(Event::UnreadableDocument {
                 kind: DocumentKind::Policy,
                 name: pattern,
@@ -115,50 +113,48 @@ impl Core {
         }
     }
 
-    /// The rules of this name, or any where it is a pattern, are other ones: how many functions have another
-    /// policy now.
+    /// The rules of this name, or any where it is a pattern, are other ones.
     ///
-    /// Those that are not among the first follow in portions; see `chores.rs`.
-    pub(crate) fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
-        let changed = self.apply_to_functions(pattern, out);
+    /// Functions that are not among the first follow in portions; see `chores.rs`.
+    pub(crate) fn apply_rule(&mut self, pattern: &[u8], out: &mut dyn Outbox) {
+        self.apply_to_functions(pattern, out);
         // Letters outlive their functions.
         self.keep_anew(pattern, out);
-        changed
     }
 
-    fn apply_to_functions(&mut self, pattern: &[u8], out: &mut dyn Outbox) -> u64 {
+    fn apply_to_functions(&mut self, pattern: &[u8], out: &mut dyn Outbox) {
         let is_first_of_expiries = self.chores.expiries.at().is_none();
-        let changed = if rules::is_pattern(pattern) {
+        if rules::is_pattern(pattern) {
             let is_first = self.chores.policies.at().is_none();
             self.chores.policies.ask();
-            if is_first { self.apply_policies(out) } else { 0 }
-        } else {
-            let function = self.functions.find(Function::new(pattern));
-            function.map_or(0, |function| u64::from(self.follow_rules(function, out)))
-        };
+            if is_first {
+                self.apply_policies(out);
+            }
+        } else if let Some(function) = self.functions.find(Function::new(pattern)) {
+            self.follow_rules(function, out);
+        }
         if is_first_of_expiries {
             self.time_expiries();
         }
-        changed
     }
 
-    /// Gives a portion of all functions the policies that follow from the rules of now: how many changed.
-    pub(crate) fn apply_policies(&mut self, out: &mut dyn Outbox) -> u64 {
-        let Some(from) = self.chores.policies.at() else { return 0 };
+    /// Gives a portion of all functions the policies that follow from the rules of now.
+    pub(crate) fn apply_policies(&mut self, out: &mut dyn Outbox) {
+        let Some(from) = self.chores.policies.at() else { return };
         let names = self.rules.names_compared(self.settings.portion);
         let (functions, next) = self.functions.slots(from, names);
         self.chores.policies.go_on(next);
-        functions.into_iter().map(|function| u64::from(self.follow_rules(function, out))).sum()
+        for function in functions {
+            self.follow_rules(function, out);
+        }
     }
 
-    /// Whether a function has another policy now.
-    fn follow_rules(&mut self, function: FunctionKey, out: &mut dyn Outbox) -> bool {
+    fn follow_rules(&mut self, function: FunctionKey, out: &mut dyn Outbox) {
         let entry = self.functions.get(function);
-        let changes = *self.rules.resolve(entry.name().as_bytes()) != *entry.policy;
-        if changes {
+        if *self.rules.resolve(entry.name().as_bytes()) != *entry.policy {
             self.apply_policy(function, out);
+            self.chores.policies_changed += 1;
         }
-        changes
     }
 
     /// The answer: the rule of this name, without values when there is none any more.

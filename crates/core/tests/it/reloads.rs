@@ -198,7 +198,7 @@ fn large_schedules_are_written_in_portions() {
     };
     let all: Vec<ScheduleAdd> = (0..5).map(large).collect();
     let (_, written) = reload_steps(&mut world, &[], &all).unwrap();
-    assert_eq!(written, [0, 0, 0, 2, 2, 1]);
+    assert_eq!(written.iter().filter(|count| **count > 0).collect::<Vec<_>>(), [&2, &2, &1]);
 }
 
 #[test]
