@@ -9,7 +9,7 @@ mod driver;
 mod error;
 mod handle;
 mod job;
-mod limits;
+pub(crate) mod limits;
 mod link;
 mod name;
 mod pool;

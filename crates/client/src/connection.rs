@@ -7,7 +7,8 @@ use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::inbox::Inbox;
 use crate::limits::{
-    BODY_BYTES_MAX_DEFAULT, CONNECT_LIMIT_DEFAULT, KEEPALIVE_IDLE, READ_BYTES_MIN, WRITE_LIMIT_DEFAULT,
+    BODY_BYTES_MAX_DEFAULT, CONNECT_LIMIT_DEFAULT, KEEPALIVE_IDLE, NO_LIMIT, READ_BYTES_MIN,
+    WRITE_LIMIT_DEFAULT,
 };
 use geartrain_proto::{DecodeError, Request, Response};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
@@ -233,7 +234,7 @@ fn connect_tcp(
     host_and_port: (&str, u16),
     limit: Duration,
 ) -> Result<TcpStream, ClientError> {
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now() + limit.min(NO_LIMIT);
     let unresolved = |cause| ClientError::Resolve { server: server.clone(), cause };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     let addresses: Vec<_> = host_and_port.to_socket_addrs().map_err(unresolved)?.collect();

@@ -103,3 +103,6 @@ pub const TRUSTED_SILENCE: Duration = Duration::from_micros(500);
 
 /// Largest reply that is held as a whole, in bytes: 256 MiB, over 4 million jobs.
 pub const HELD_REPLY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// A longer limit is none: 10 years.
+pub(crate) const NO_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);

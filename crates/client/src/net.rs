@@ -4,6 +4,7 @@
 //! Never: buffers, reconnects, or knows a packet.
 
 use crate::address::ServerAddress;
+use crate::client::limits::deadline;
 use crate::error::ClientError;
 use crate::limits::KEEPALIVE_IDLE;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
@@ -117,7 +118,7 @@ async fn connect_tcp(
     port: u16,
     limit: Duration,
 ) -> Result<TcpStream, ClientError> {
-    let by = Instant::now() + limit;
+    let by = deadline(Instant::now(), limit);
     let unresolved = |cause| ClientError::Resolve { server: server.clone(), cause };
     let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(unresolved)?.collect();
     connect_any(&addresses, by).await.map_err(|cause| {

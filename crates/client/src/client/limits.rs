@@ -9,9 +9,6 @@ use crate::session::client::SessionLimits;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A longer limit is none: 10 years.
-const NO_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-
 /// What becomes of a job whose connection ends before the job does.
 ///
 /// Whatever is not sent again is reported as [`JobError::Lost`](super::JobError::Lost), which says how far it came.
@@ -60,5 +57,5 @@ impl Default for ClientLimits {
 
 /// When a limit that begins at `from` ends.
 pub(crate) fn deadline(from: Instant, limit: Duration) -> Instant {
-    from + limit.min(NO_LIMIT)
+    from + limit.min(crate::limits::NO_LIMIT)
 }

@@ -195,6 +195,10 @@ impl Link {
         };
         if let Err(error) = asked {
             state.slots.take_back(key);
+            // A reader tells nobody of room.
+            let driver = state.reader.take().and_then(|_| state.driver.take());
+            drop(state);
+            driver.into_iter().for_each(Waker::wake);
             return Err(match error {
                 SubmitError::Full => NotTaken::Full,
                 SubmitError::Invalid(invalid) => NotTaken::Invalid(invalid),
@@ -251,8 +255,8 @@ impl Link {
             debug_assert!(wakers.is_empty(), "nobody else waits");
         }
         let polled = state.slots.poll(key, context, &mut former);
-        let is_read = matches!(polled, Poll::Ready((_, Last::Yes(_))));
-        let mut driver = if is_read { state.hand_back(key) } else { None };
+        // Who has news may not look again for long.
+        let mut driver = if polled.is_ready() { state.hand_back(key) } else { None };
         if state.check_at != check_at {
             driver = driver.or_else(|| state.driver.take());
         }
@@ -359,7 +363,9 @@ impl State {
     fn may_read(&self, key: Key) -> bool {
         match self.reader {
             Some(reader) => reader == key,
-            None => self.session.in_flight() == 1 && self.slots.waits_alone(key),
+            None => {
+                self.waiting_for_room == 0 && self.session.in_flight() == 1 && self.slots.waits_alone(key)
+            }
         }
     }
 

@@ -283,7 +283,7 @@ impl Lane {
     fn fail(&mut self, server: &ServerAddress, cause: Arc<ClientError>) {
         let pause = self.pauses.next().unwrap_or_default();
         tracing::warn!(%server, %cause, pause_ms = pause.as_millis(), "a server is left out for a while");
-        self.state = LaneState::Down { cause, next: NextTry::At(Instant::now() + pause) };
+        self.state = LaneState::Down { cause, next: NextTry::At(deadline(Instant::now(), pause)) };
     }
 
     /// What it has to offer, and whether it should be opened.

@@ -421,9 +421,17 @@ impl WorkerSession {
     }
 
     /// Goes to sleep with the end of a job where no other is to be expected.
+    ///
+    /// Not with several functions: where a job was abandoned, gearmand may lose another one at a `PRE_SLEEP` that
+    /// comes before a grab.
     fn doze(&mut self) {
         let was_single = self.rhythm == Rhythm::Awake && self.streak == 1 && self.asked == 0;
-        if !was_single || !self.jobs.is_empty() || self.stopping || self.singles < SINGLES_MIN {
+        if !was_single
+            || self.abilities.count() != 1
+            || !self.jobs.is_empty()
+            || self.stopping
+            || self.singles < SINGLES_MIN
+        {
             return;
         }
         self.singles = self.singles.saturating_add(1);

@@ -31,6 +31,10 @@ impl Abilities {
         self.by_function.is_empty()
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.by_function.len()
+    }
+
     pub(super) fn some_leave(&self) -> bool {
         self.leaving > 0
     }

@@ -194,6 +194,25 @@ fn where_jobs_come_one_by_one_it_sleeps_with_the_end_of_each_and_asks_now_and_th
     assert_eq!(single("i"), sleeps("i"));
 }
 
+/// At a `PRE_SLEEP` that comes before a grab gearmand may lose a job of another function.
+#[test]
+fn with_several_functions_it_asks_after_each_job() {
+    let mut session = asleep();
+    session.register("g", None);
+    assert_eq!(sent(&mut session), ["CAN_DO g"]);
+    for handle in ["a", "b", "c", "d", "e"] {
+        noop(&mut session);
+        assert_eq!(grab(&mut session), 1);
+        sent(&mut session);
+        let job = assign(&mut session, handle, "f");
+        assert!(session.complete(&job.key, b""));
+        assert_eq!(grab(&mut session), 1, "{handle}");
+        no_job(&mut session);
+        assert!(session.is_asleep());
+        sent(&mut session);
+    }
+}
+
 #[test]
 fn where_a_second_job_comes_it_goes_on_asking() {
     let mut session = asleep();

@@ -70,6 +70,35 @@ fn a_question_that_is_lost_is_told_as_one() {
     script.finish();
 }
 
+/// Who started a job and looks away leaves the reading to the driver.
+#[test]
+fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
+    let (is_closed, closed) = std::sync::mpsc::channel();
+    let script = Script::start(2, move |connection, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        read_packet(stream);
+        stream.write_all(CREATED).unwrap();
+        if connection == 0 {
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            is_closed.send(()).unwrap();
+        } else {
+            stream.write_all(b"\0RES\0\0\0\x0d\0\0\0\x08H:h:1\0ok").unwrap();
+        }
+        read_to_end(stream);
+    });
+    within_limit(async {
+        let client = client(&script.address);
+        let first = client.job("f", "x").start().await.unwrap();
+        closed.recv().unwrap();
+        // What the kernel has already is read within this.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(client.job("f", "y").run().await.unwrap(), "ok".as_bytes());
+        drop(first);
+    });
+    script.finish();
+}
+
 #[test]
 fn a_connection_that_ends_in_the_middle_of_a_packet_loses_the_job() {
     let answer: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:1\0RES\0\0\0\x0d\0\0\0\x64H:h:1\0ab";
