@@ -43,7 +43,7 @@ struct Entry {
     key: [u16; 2],
 }
 
-/// The lowest bits of a hash: as many as choose a place in a table while there are fewer than 200 million jobs. With
+/// The lowest bits of a hash: as many as choose a place in a table while there are fewer than 160 million jobs. With
 /// more of them it takes longer to find one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ShortHash(u16);

@@ -58,7 +58,11 @@ impl Numbers {
     /// Forgets a number; whether it named this job.
     pub(crate) fn remove(&mut self, number: u64, key: JobKey) -> bool {
         let (page, place) = place(number);
-        let Some(Entry::Occupied(mut page)) = self.page(page) else { return false };
+        let hash = self.hash.hash_one(page);
+        let table = self.tables.get_mut(table(hash));
+        let Some(Ok(mut page)) = table.map(|table| table.find_entry(hash, |it| it.number == page)) else {
+            return false;
+        };
         let Some(found) = page.get_mut().jobs.get_mut(place).filter(|found| **found == Some(key)) else {
             return false;
         };
