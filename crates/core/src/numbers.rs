@@ -74,10 +74,10 @@ impl Numbers {
     }
 
     fn page(&mut self, number: u64) -> Option<Entry<'_, Page>> {
-        let Self { tables, hash } = self;
-        let hash_of = |number: u64| hash.hash_one(number);
-        let table = tables.get_mut(table(hash_of(number)))?;
-        Some(table.entry(hash_of(number), |it| it.number == number, |it| hash_of(it.number)))
+        let Self { tables, hash: state } = self;
+        let hash = state.hash_one(number);
+        let table = tables.get_mut(table(hash))?;
+        Some(table.entry(hash, |it| it.number == number, |it| state.hash_one(it.number)))
     }
 }
 
