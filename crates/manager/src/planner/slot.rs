@@ -486,44 +486,31 @@ impl Slot {
     }
 
     fn check_ready_in_time(&mut self, cx: &mut Context<'_>) -> Ended {
-        let is_late = |up: &Up, floor: &Floor| {
-            ready_deadline(up, cx.program, floor).is_some_and(|deadline| cx.now >= deadline)
+        let is_late =
+            |up: &Up| ready_deadline(up, cx.program, cx.floor).is_some_and(|deadline| cx.now >= deadline);
+        let (up, is_successor) = match (&self.beside, &self.state) {
+            (Beside::Successor(up), _) if is_late(up) => (up, true),
+            (_, State::Starting(up)) if is_late(up) => (up, false),
+            _ => return Ended::AsWanted,
         };
-        if let Beside::Successor(up) = &self.beside
-            && is_late(up, cx.floor)
-        {
-            let (process, version) = (up.process, up.version);
-            return match sight(cx, process) {
-                Ok(why) => {
-                    self.handle_ready(cx, process, &why);
-                    Ended::AsWanted
-                }
-                Err(why) => {
-                    self.note_beside(cx, process, format!("has a successor that is given up: {why}"));
-                    self.leave_beside(cx);
-                    self.retry_later(cx);
-                    Ended::Failed { unready: Some(version) }
-                }
-            };
+        let (process, version) = (up.process, up.version);
+        match sight(cx, process) {
+            Ok(why) => {
+                self.handle_ready(cx, process, &why);
+                return Ended::AsWanted;
+            }
+            Err(why) if is_successor => {
+                self.note_beside(cx, process, format!("has a successor that is given up: {why}"));
+                self.leave_beside(cx);
+                self.retry_later(cx);
+            }
+            Err(why) => {
+                self.next = self.count_failure(cx);
+                let leave = tell_to_leave(cx, process);
+                self.set(cx, State::Stopping(leave), why);
+            }
         }
-        if let State::Starting(up) = &self.state
-            && is_late(up, cx.floor)
-        {
-            let (process, version) = (up.process, up.version);
-            return match sight(cx, process) {
-                Ok(why) => {
-                    self.handle_ready(cx, process, &why);
-                    Ended::AsWanted
-                }
-                Err(why) => {
-                    self.next = self.count_failure(cx);
-                    let leave = tell_to_leave(cx, process);
-                    self.set(cx, State::Stopping(leave), why);
-                    Ended::Failed { unready: Some(version) }
-                }
-            };
-        }
-        Ended::AsWanted
+        Ended::Failed { unready: Some(version) }
     }
 
     /// The leave of each of its processes that was told to leave.
