@@ -21,14 +21,30 @@ pub(crate) struct Manager {
     pub(crate) folder: tempfile::TempDir,
     process: Option<Child>,
     said: Arc<Said>,
-    /// Lines that a test has waited for already.
-    read: usize,
+    /// For each stream how many of the lines are behind the last one that a test has waited for there.
+    read: [usize; 2],
 }
 
 #[derive(Default)]
 struct Said {
-    lines: Mutex<Vec<(Instant, String)>>,
+    lines: Mutex<Vec<Line>>,
     more: Condvar,
+}
+
+/// A line that the manager said. The two streams have an order each, and none between them.
+#[derive(Debug)]
+struct Line {
+    at: Instant,
+    stream: Stream,
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stream {
+    /// What the manager itself says.
+    Log,
+    /// What its programs print.
+    Output,
 }
 
 /// What a command ended with.
@@ -49,7 +65,7 @@ impl Manager {
     pub(crate) fn start_with(keys: &str, programs: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: [0; 2] };
         manager.configure(keys, programs);
         manager.start_again();
         manager
@@ -57,7 +73,7 @@ impl Manager {
 
     /// The same, in a folder that a test has made.
     pub(crate) fn start_in_folder(folder: tempfile::TempDir, keys: &str, programs: &str) -> Self {
-        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: [0; 2] };
         manager.configure(keys, programs);
         manager.start_again();
         manager
@@ -66,7 +82,7 @@ impl Manager {
     /// The same, with variables in the manager's environment.
     pub(crate) fn start_in(variables: &[(&str, &str)], programs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: [0; 2] };
         manager.configure("", programs);
         manager.spawn(variables, "");
         manager
@@ -75,7 +91,7 @@ impl Manager {
     /// The same, after a shell has done something before.
     pub(crate) fn start_after(before: &str, programs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut manager = Self { folder, process: None, said: Arc::default(), read: 0 };
+        let mut manager = Self { folder, process: None, said: Arc::default(), read: [0; 2] };
         manager.configure("", programs);
         manager.spawn(&[], before);
         manager
@@ -91,8 +107,7 @@ impl Manager {
     }
 
     fn spawn(&mut self, variables: &[(&str, &str)], before: &str) {
-        let read = self.said.lines.lock().unwrap().len();
-        self.read = read;
+        self.read = [self.said.lines.lock().unwrap().len(); 2];
         let mut process = Command::new("sh")
             .args(["-c", &format!("{before}\nexec \"$0\" \"$@\""), PROGRAM, "run"])
             .arg("--config")
@@ -103,12 +118,10 @@ impl Manager {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        listen(&self.said, process.stderr.take().unwrap());
-        listen(&self.said, process.stdout.take().unwrap());
+        listen(&self.said, Stream::Log, process.stderr.take().unwrap());
+        listen(&self.said, Stream::Output, process.stdout.take().unwrap());
         self.process = Some(process);
         self.wait_for("programs");
-        // The first words of a program may come before the manager's own.
-        self.read = read;
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -119,25 +132,30 @@ impl Manager {
         i32::try_from(self.process.as_ref().unwrap().id()).unwrap()
     }
 
-    /// Waits for a line of the log, behind those that were waited for before.
+    /// Waits for a line, behind those of its stream that were waited for before.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         self.wait_for_at(text).1
     }
 
     /// The same, with the time at which it was read.
     pub(crate) fn wait_for_at(&mut self, text: &str) -> (Instant, String) {
-        let lines = self.said.lines.lock().unwrap();
-        let is_missing = |lines: &mut Vec<(Instant, String)>| {
-            lines.iter().skip(self.read).all(|(_, line)| !line.contains(text))
+        let read = self.read;
+        let find = |lines: &[Line]| {
+            let mut unread =
+                lines.iter().enumerate().filter(|(index, line)| *index >= read[line.stream as usize]);
+            unread.find(|(_, line)| line.text.contains(text)).map(|(index, _)| index)
         };
+        let lines = self.said.lines.lock().unwrap();
+        let is_missing = |lines: &mut Vec<Line>| find(lines).is_none();
         let (lines, waited) = self.said.more.wait_timeout_while(lines, LIMIT, is_missing).unwrap();
         assert!(!waited.timed_out(), "the manager never said {text:?}, but {lines:#?}");
-        let at = lines.iter().skip(self.read).position(|(_, line)| line.contains(text)).unwrap() + self.read;
-        self.read = at + 1;
-        lines[at].clone()
+        let index = find(&lines).unwrap();
+        let line = &lines[index];
+        self.read[line.stream as usize] = index + 1;
+        (line.at, line.text.clone())
     }
 
-    /// Waits for a line of the log, wherever it is.
+    /// Waits for a line, wherever it is.
     pub(crate) fn wait_for_any(&mut self, text: &str) {
         let read = std::mem::take(&mut self.read);
         self.wait_for(text);
@@ -145,7 +163,7 @@ impl Manager {
     }
 
     pub(crate) fn has_said(&self, text: &str) -> bool {
-        self.said.lines.lock().unwrap().iter().any(|(_, line)| line.contains(text))
+        self.said.lines.lock().unwrap().iter().any(|line| line.text.contains(text))
     }
 
     pub(crate) fn ctl(&self, arguments: &[&str]) -> Done {
@@ -227,11 +245,11 @@ fn start_of(pid: i32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-fn listen(said: &Arc<Said>, stream: impl Read + Send + 'static) {
+fn listen(said: &Arc<Said>, stream: Stream, pipe: impl Read + Send + 'static) {
     let said = Arc::clone(said);
     thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            said.lines.lock().unwrap().push((Instant::now(), line));
+        for text in BufReader::new(pipe).lines().map_while(Result::ok) {
+            said.lines.lock().unwrap().push(Line { at: Instant::now(), stream, text });
             said.more.notify_all();
         }
     });

@@ -173,7 +173,7 @@ impl ResponseParts {
     }
 }
 
-/// Text lines, with their line feed: commands of the grammar, near misses and plain noise.
+/// Text lines, with their line feed: commands of the grammar, near misses and plain noise. None announces its length.
 pub(crate) fn line() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         Just(b"status".to_vec()),
@@ -191,7 +191,7 @@ pub(crate) fn line() -> impl Strategy<Value = Vec<u8>> {
         Just(b"-1".to_vec()),
         vec(any::<u8>().prop_filter("no line feed", |byte| *byte != b'\n'), 0..12),
     ];
-    vec(word, 1..7).prop_map(|words| {
+    let line = vec(word, 1..7).prop_map(|words| {
         let mut line = words.join(&b' ');
         // A line that begins with a NUL is a packet.
         if line.first().is_none_or(|byte| *byte == 0) {
@@ -199,5 +199,9 @@ pub(crate) fn line() -> impl Strategy<Value = Vec<u8>> {
         }
         line.push(b'\n');
         line
+    });
+    line.prop_filter("a number as third word is a length", |line| {
+        let third = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(2);
+        !third.is_some_and(|word| word[0].is_ascii_digit())
     })
 }
