@@ -136,9 +136,9 @@ impl Core {
     /// Lets the workload of a waiting job leave memory, where the budget is used up and the store has it; unless
     /// its queue is so short that it would be read back at once.
     ///
-    /// What is returned is to be dropped. Whoever lets go of many drops it when all have left: what stays of them is
+    /// `stays` is what is kept of it then, where that has a place already. What is returned is to be dropped. Whoever lets go of many drops it when all have left: what stays of them is
     /// small, and would else be put one by one into the holes, which then stay holes.
-    pub(crate) fn spare_memory(&mut self, key: JobKey) -> Option<Box<[u8]>> {
+    pub(crate) fn spare_memory(&mut self, key: JobKey, stays: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
         if !self.is_over_budget(0) {
             // A queue that stands at its budget is not swept again and again.
             if self.jobs.memory_bytes() < self.settings.queue_memory_bytes / 8 * 7 {
@@ -157,7 +157,7 @@ impl Core {
         if self.jobs.get(key).is_ahead() || self.writing.is_owed(number) || self.reads.is_reading(number) {
             return None;
         }
-        self.jobs.leave(key)
+        self.jobs.leave(key, stays)
     }
 
     /// The budget is used up, or an eighth more memory than when that was seen last: workloads that came before
@@ -175,7 +175,7 @@ impl Core {
     pub(crate) fn spill(&mut self, out: &mut dyn Outbox) {
         let Some(Below(slot)) = self.chores.spills.at() else { return };
         let (keys, next) = self.jobs.portion_below(slot, self.settings.portion);
-        let left: Vec<_> = keys.into_iter().filter_map(|key| self.spare_memory(key)).collect();
+        let left: Vec<_> = keys.into_iter().filter_map(|key| self.spare_memory(key, None)).collect();
         self.spilling.left += left.iter().map(|content| content.len() as u64).sum::<u64>();
         drop(left);
         let next = next.filter(|_| self.is_over_budget(0));
@@ -211,7 +211,7 @@ impl Core {
     pub(crate) fn settle(&mut self, upto: Ticket) {
         for number in self.writing.take_settled(upto) {
             if let Some(key) = self.jobs.find(number) {
-                drop(self.spare_memory(key));
+                drop(self.spare_memory(key, None));
             }
         }
     }

@@ -41,12 +41,14 @@ pub(crate) struct Writing {
 }
 
 /// A job whose record is being written. It lives as long as it is among those.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Unwritten {
     key: JobKey,
     ticket: Ticket,
     /// The client that submitted it first.
     conn: ConnId,
+    /// What is to stay in memory when its workload leaves.
+    stays: Option<Box<[u8]>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -230,9 +232,9 @@ impl Core {
             if self.conns.get(conn).is_some() {
                 out.release(conn, ticket);
             }
-            if let Some(Unwritten { key, .. }) = self.writing.by_number.remove(&number) {
+            if let Some(Unwritten { key, stays, .. }) = self.writing.by_number.remove(&number) {
                 self.jobs.set_kept(key, Kept::Stored);
-                left.extend(self.spare_memory(key));
+                left.extend(self.spare_memory(key, stays));
             }
         }
         drop(left);
@@ -306,7 +308,10 @@ impl Core {
         let number = job.number();
         out.persist(ticket, Op::Put(self.record(job, place.unwrap_or(number))));
         self.writing.pending.push_back(Pending { ticket, number, conn });
-        self.writing.by_number.insert(number, Unwritten { key, ticket, conn });
+        // Made here, by the thread that has just made the job: an allocator that keeps apart what its threads free would
+        // put what stays of millions of jobs beside the room that their workloads leave, not into it.
+        let stays = self.is_over_budget(0).then(|| self.jobs.get(key).head().into());
+        self.writing.by_number.insert(number, Unwritten { key, ticket, conn, stays });
         ticket
     }
 

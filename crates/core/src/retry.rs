@@ -63,7 +63,7 @@ impl Core {
         let pause = self.functions.get(function).policy.backoff.pause(attempts, spread);
         self.pause(key, self.now.moment.after(pause));
         self.change_record(key, out);
-        drop(self.spare_memory(key));
+        drop(self.spare_memory(key, None));
         self.wake_if_ready(function, out);
     }
 

@@ -90,7 +90,7 @@ impl Core {
             None => self.place(key, until, since),
         }
         self.change_record(key, out);
-        drop(self.spare_memory(key));
+        drop(self.spare_memory(key, None));
         self.wake_if_ready(function, out);
     }
 

@@ -33,7 +33,8 @@ impl Job {
         self.extra.as_ref()?.asked
     }
 
-    fn head(&self) -> &[u8] {
+    /// Unique and reducer.
+    pub(crate) fn head(&self) -> &[u8] {
         self.content.get(..self.head_len()).unwrap_or_default()
     }
 }
@@ -65,14 +66,15 @@ impl Jobs {
         self.insert_as(new, away.unwrap_or(Presence::HERE))
     }
 
-    /// Lets the workload of a waiting job leave memory, where it may; returns what is to be dropped.
-    pub(crate) fn leave(&mut self, key: JobKey) -> Option<Box<[u8]>> {
+    /// Lets the workload of a waiting job leave memory, where it may; returns what is to be dropped. `stays` is a copy
+    /// of its unique and reducer, where there is one.
+    pub(crate) fn leave(&mut self, key: JobKey, stays: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
         let job = self.get(key);
         let len = usize::try_from(job.workload_len()).unwrap_or(usize::MAX);
         let away = Presence::away(len).filter(|_| len > 0 && job.may_leave())?;
         // Copied, not cut: what is left behind in place would be a hole too small for the next job.
-        let head: Box<[u8]> = job.head().into();
-        let mut content = head;
+        let stays = stays.filter(|stays| **stays == *job.head());
+        let mut content = stays.unwrap_or_else(|| job.head().into());
         self.alter(key, |job| {
             std::mem::swap(&mut job.content, &mut content);
             job.set_presence(away);
@@ -218,5 +220,51 @@ impl Jobs {
             let queue = self.line_mut(function).queue_mut(priority);
             queue.away_behind = queue.away_behind.saturating_add_signed(by);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::Functions;
+    use geartrain_proto::Unique;
+    use std::sync::Arc;
+
+    fn leave(stays: &[u8]) -> (Jobs, JobKey, *const u8) {
+        let mut jobs = Jobs::new(1);
+        let function = Functions::new(1).insert("f".into(), Arc::default());
+        jobs.add_line(function);
+        let unique = Unique::from("order-1");
+        let Err(identity) = jobs.find_identity(function, unique, b"work") else { panic!("it is the first") };
+        let new = NewJob {
+            number: 1,
+            function,
+            unique,
+            identity,
+            priority: Priority::Normal,
+            workload: b"work",
+            reducer: Some(b"sum"),
+            submitted: UnixTime::from_seconds(0),
+            attempts: 0,
+            lost: 0,
+            kept: Kept::Stored,
+        };
+        let key = jobs.insert(&new);
+        let stays: Box<[u8]> = stays.into();
+        let at = stays.as_ptr();
+        assert_eq!(jobs.leave(key, Some(stays)).as_deref(), Some(b"order-1sumwork".as_slice()));
+        (jobs, key, at)
+    }
+
+    #[test]
+    fn what_stays_is_where_it_was_made() {
+        let (jobs, key, at) = leave(b"order-1sum");
+        assert_eq!((jobs.get(key).head(), jobs.get(key).head().as_ptr()), (b"order-1sum".as_slice(), at));
+    }
+
+    #[test]
+    fn what_stays_is_what_the_job_has_now() {
+        let (jobs, key, _) = leave(b"order-1max");
+        assert_eq!(jobs.get(key).head(), b"order-1sum");
     }
 }
