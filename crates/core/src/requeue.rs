@@ -237,6 +237,7 @@ impl Core {
             self.writing.owe(number, ticket);
         }
         self.unfile_letter(Shelf::Dead, number, out);
+        self.keep_function(function, out);
         if let Some(running) = self.campaigns.by_number.get_mut(&campaign) {
             running.row.released += 1;
             running.watched.insert(number);

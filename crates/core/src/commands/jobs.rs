@@ -230,6 +230,7 @@ impl Core {
             return false;
         }
         self.move_job(key, function, priority, out);
+        self.keep_function(function, out);
         true
     }
 

@@ -252,6 +252,7 @@ impl Core {
         let unique = Unique::new(&record.unique);
         let identity = match self.jobs.find_identity(function, unique, &record.workload) {
             Ok(key) => {
+                self.keep_function(function, out);
                 let handle = self.handle_bytes(self.jobs.get(key).number());
                 return Imported { outcome: "known".to_owned(), handle: Some(handle) };
             }
