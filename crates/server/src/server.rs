@@ -26,7 +26,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 /// Why a server cannot start.
 #[derive(Debug, Error)]
@@ -178,17 +178,23 @@ impl Server {
         self.shared.hub.lock().loading
     }
 
-    /// Puts these policies and schedules in the place of those of the configuration file.
+    /// Puts these policies and schedules in the place of those of the configuration file, in steps of some
+    /// milliseconds, between which other work of the runtime has its turn. Where it is dropped it stays as far as it is.
     ///
     /// # Errors
     /// When one of them is wrong: nothing is changed then.
-    pub fn reload(&self, rules: &[FileRule], schedules: &[ScheduleAdd]) -> Result<Reloaded, ReloadError> {
+    pub async fn reload(
+        &self,
+        rules: &[FileRule],
+        schedules: &[ScheduleAdd],
+    ) -> Result<Reloaded, ReloadError> {
         let now = self.shared.clock.now().unix;
         let mut file = NewFile::new(&self.settings, rules, schedules, now)?;
         loop {
             if let Some(done) = self.shared.run(|now, hub| hub.core.reload(now, &mut file, &mut hub.out))? {
                 return Ok(done);
             }
+            yield_now().await;
         }
     }
 
