@@ -28,10 +28,11 @@ pub(crate) fn serve(resolved: Resolved, readiness: Option<Readiness>, read_again
         let hangups = signal(SignalKind::hangup())?;
         let log = log::open(&resolved.log)?;
         abort_on_panic(&log);
-        let (server, pid_file) = start(&resolved, &log)?;
+        let grace = resolved.process.shutdown_grace;
+        let (server, pid_file) = start(resolved, &log)?;
         let reload = Reload { server: &server, log: &log, read_again };
         let outcome = tokio::select! {
-            outcome = run(&server, &log, &mut signals, readiness, resolved.process.shutdown_grace) => outcome,
+            outcome = run(&server, &log, &mut signals, readiness, grace) => outcome,
             never = reload.at_each(hangups) => match never {},
         };
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
@@ -63,7 +64,7 @@ fn abort_on_panic(log: &Log) {
     }));
 }
 
-fn start(resolved: &Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
+fn start(resolved: Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
     let mut addresses = Vec::new();
     for place in &resolved.listen {
         addresses.extend(place.addresses()?);
@@ -79,9 +80,10 @@ fn start(resolved: &Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
     };
     let opening = store.as_deref().map(Store::opening);
     let pid_file = resolved.process.pid_file.as_deref().map(PidFile::write).transpose()?;
-    let server = Server::start(resolved.server.clone(), listeners, store, log.clone())?;
+    let is_late = opening.is_some() && resolved.server.store_when == StoreWhen::AtShutdown;
+    let server = Server::start(resolved.server, listeners, store, log.clone())?;
     introduce(&server, opening.as_ref(), log);
-    if opening.is_some() && resolved.server.store_when == StoreWhen::AtShutdown {
+    if is_late {
         log.talk(format_args!(
             "the queue is written when the server ends: dead letters and finished jobs of this run are counted, and \
              can be listed, shown and requeued after the next start"

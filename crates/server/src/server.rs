@@ -55,7 +55,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    /// As it was started: what the configuration file says later is on top of them.
+    /// As it was started, but for what the configuration file says of functions and schedules.
     settings: Settings,
     addresses: Vec<Address>,
     http: Option<SocketAddr>,
@@ -80,7 +80,7 @@ impl Server {
     /// # Errors
     /// When the settings are unusable, threads cannot be had, or a required HTTP address is taken.
     pub fn start(
-        config: Config,
+        mut config: Config,
         listeners: Listeners,
         store: Option<Box<dyn Store>>,
         log: Log,
@@ -91,6 +91,8 @@ impl Server {
         // Without a store, dead letters and policies are held in this one as long as the process lives.
         let store = store.unwrap_or_else(|| Box::new(MemoryStore::new()));
         let shared = Arc::new(share(&config, durability, store.as_ref(), log)?);
+        // The queue has them: they may be large.
+        (config.settings.rules, config.settings.schedules) = (Vec::new(), Vec::new());
         let (phase, phases) = watch::channel(Phase::Serving);
         let mut server = Self {
             shared: Arc::clone(&shared),
