@@ -284,7 +284,7 @@ fn a_queued_epoch_job_that_is_moved_expires_no_earlier_over_a_restart() {
     world.advance(30 * MINUTE);
     world.command(client, r#"jobs priority {"pick":{"filter":{}},"to":"high"}"#);
     let record = world.out.stored[&1].clone();
-    assert_eq!(record.not_before, epoch, "its time stays with it");
+    assert_eq!(record.not_before, -epoch, "it waits since then");
     let mut after = expiring();
     after.set_now(world.now());
     let now = after.now();
@@ -422,4 +422,31 @@ fn a_function_that_is_dropped_loses_all_it_had_though_new_jobs_come() {
         world.advance(Duration::ZERO);
     }
     assert_eq!(world.core.jobs(), 2, "the new one, and that of the other function");
+}
+
+#[test]
+fn a_job_that_was_ready_is_ready_after_a_restart_with_the_clock_set_back() {
+    let mut world = expiring();
+    let person = world.connect();
+    let import = r#"import {"item":{"kind":"job","origin":"o","number":1,"function":"f","unique":"","priority":"normal","workload":"","submitted":0}}"#;
+    world.command(person, import);
+    world.committed(1000);
+    let record = world.out.stored.values().next().unwrap().clone();
+    let mut after = expiring();
+    let now = after.now();
+    after.set_now(Now { moment: now.moment, unix: UnixTime::from_seconds(now.unix.seconds() - 7200) });
+    let now = after.now();
+    after.core.load(now, Stored::Job(record.as_record()), &mut after.out);
+    after.loaded();
+    let worker = worker(&mut after);
+    assert_eq!(after.grab(worker).len(), 1);
+    assert_eq!(after.out.assigned.len(), 1, "it does not wait for the time of its import");
+    // Where the clock was right, it expires an hour behind its import, not behind its submit.
+    let mut after = expiring();
+    after.core.load(world.now(), Stored::Job(record.as_record()), &mut after.out);
+    after.loaded();
+    after.advance(59 * MINUTE);
+    assert_eq!(after.core.jobs(), 1);
+    after.advance(MINUTE);
+    assert_eq!(after.core.jobs(), 0);
 }

@@ -85,7 +85,7 @@ impl Oracle {
         assert!(!self.letters.contains_key(handle), "I7: job {name} waits and is a letter");
         assert_eq!(self.twin(&content), None, "I5: job {name} came back beside its twin");
         self.last_place += 1;
-        let until = record.not_before * 1000;
+        let until = record.not_before.abs() * 1000;
         let (state, since) = if record.attempts == 0 {
             let state =
                 if is_due { State::Waiting } else { State::Delayed { earliest: until, latest: until } };
