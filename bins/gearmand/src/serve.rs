@@ -86,7 +86,7 @@ fn start(resolved: Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
     if is_late {
         log.talk(format_args!(
             "the queue is written when the server ends: dead letters and finished jobs of this run are counted, and \
-             can be listed, shown and requeued after the next start"
+             can be listed, shown, requeued and exported after the next start"
         ));
     }
     Ok((server, pid_file))
