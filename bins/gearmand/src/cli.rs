@@ -10,9 +10,9 @@ use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const CONFIG_FILE: &str = "/etc/gearmand.conf";
 
@@ -23,7 +23,7 @@ pub(crate) struct Sources {
     /// Read where the arguments name no other, if it exists.
     default_file: PathBuf,
     /// Whether it did.
-    had_default: Cell<bool>,
+    had_default: AtomicBool,
 }
 
 impl Sources {
@@ -32,7 +32,7 @@ impl Sources {
     }
 
     fn with_default(arguments: Vec<OsString>, default_file: PathBuf) -> Self {
-        Self { arguments, default_file, had_default: Cell::new(false) }
+        Self { arguments, default_file, had_default: AtomicBool::new(false) }
     }
 
     /// The command line, with the name of the program.
@@ -83,10 +83,10 @@ impl Sources {
         let path = &self.default_file;
         match file::read(command, path)? {
             Some(contents) => {
-                self.had_default.set(true);
+                self.had_default.store(true, Ordering::Relaxed);
                 Ok(contents)
             }
-            None if self.had_default.get() => {
+            None if self.had_default.load(Ordering::Relaxed) => {
                 Err(missing(path, " any more (hint: an empty one takes back all that stood in it)"))
             }
             None => Ok(FileContents::default()),

@@ -14,6 +14,7 @@ mod serve;
 use anyhow::Result;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 fn main() -> ExitCode {
     match run() {
@@ -53,8 +54,8 @@ fn run() -> Result<()> {
         None
     };
     process::prepare(&mut resolved)?;
-    let read_again = || sources.read().and_then(|raw| resolve(raw, &sources));
-    serve::serve(resolved, readiness, &read_again)
+    let read_again = move || sources.read().and_then(|raw| resolve(raw, &sources));
+    serve::serve(resolved, readiness, Arc::new(read_again))
 }
 
 /// What the options mean; an error that comes from the configuration file has its line.

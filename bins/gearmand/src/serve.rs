@@ -8,29 +8,33 @@ use anyhow::{Result, bail};
 use geartrain_core::Reloaded;
 use geartrain_server::{Address, Health, Level, Listeners, Log, Server, StoreWhen};
 use geartrain_store::{JOBS_COUNTED_MAX, Opening, Store};
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// What the options and the configuration file say now.
-pub(crate) type ReadAgain<'a> = &'a dyn Fn() -> Result<Resolved>;
+pub(crate) type ReadAgain = Arc<dyn Fn() -> Result<Resolved> + Send + Sync>;
 
 /// Serves until a signal ends it.
-pub(crate) fn serve(
-    resolved: Resolved,
-    readiness: Option<Readiness>,
-    read_again: ReadAgain<'_>,
-) -> Result<()> {
+pub(crate) fn serve(resolved: Resolved, readiness: Option<Readiness>, read_again: ReadAgain) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         // First of all, so that no signal is lost while the server starts.
         let mut signals = Signals::new()?;
+        let hangups = signal(SignalKind::hangup())?;
         let log = log::open(&resolved.log)?;
         abort_on_panic(&log);
-        let (server, pid_file) = start(&resolved, &log)?;
+        let grace = resolved.process.shutdown_grace;
+        let (server, pid_file) = start(resolved, &log)?;
         let reload = Reload { server: &server, log: &log, read_again };
-        let outcome = run(&reload, &mut signals, readiness, resolved.process.shutdown_grace).await;
+        let outcome = tokio::select! {
+            outcome = run(&server, &log, &mut signals, readiness, grace) => outcome,
+            never = reload.at_each(hangups) => match never {},
+        };
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
         let outcome = match outcome {
             // Nothing was acknowledged yet, and loading is not worth waiting for.
@@ -42,7 +46,10 @@ pub(crate) fn serve(
         drop(pid_file);
         log.flush();
         outcome
-    })
+    });
+    // It does not wait for a configuration file that is still being read.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// A broken invariant must not go on with broken state: what is on disk is whole.
@@ -57,7 +64,7 @@ fn abort_on_panic(log: &Log) {
     }));
 }
 
-fn start(resolved: &Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
+fn start(resolved: Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
     let mut addresses = Vec::new();
     for place in &resolved.listen {
         addresses.extend(place.addresses()?);
@@ -73,12 +80,13 @@ fn start(resolved: &Resolved, log: &Log) -> Result<(Server, Option<PidFile>)> {
     };
     let opening = store.as_deref().map(Store::opening);
     let pid_file = resolved.process.pid_file.as_deref().map(PidFile::write).transpose()?;
-    let server = Server::start(resolved.server.clone(), listeners, store, log.clone())?;
+    let is_late = opening.is_some() && resolved.server.store_when == StoreWhen::AtShutdown;
+    let server = Server::start(resolved.server, listeners, store, log.clone())?;
     introduce(&server, opening.as_ref(), log);
-    if opening.is_some() && resolved.server.store_when == StoreWhen::AtShutdown {
+    if is_late {
         log.talk(format_args!(
             "the queue is written when the server ends: dead letters and finished jobs of this run are counted, and \
-             can be listed, shown and requeued after the next start"
+             can be listed, shown, requeued and exported after the next start"
         ));
     }
     Ok((server, pid_file))
@@ -119,13 +127,12 @@ fn introduce(server: &Server, opening: Option<&Opening>, log: &Log) {
     log.line(Level::Info, format_args!("Starting up with pid {pid}, verbose is set to {level}"));
 }
 
-/// The signals that mean something.
+/// The signals that end the server.
 #[derive(Debug)]
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     drain: Signal,
-    reload: Signal,
 }
 
 /// What a signal asks for.
@@ -133,25 +140,29 @@ struct Signals {
 enum Asked {
     End,
     Drain,
-    Reload,
 }
 
 /// What SIGHUP needs.
 struct Reload<'a> {
     server: &'a Server,
     log: &'a Log,
-    read_again: ReadAgain<'a>,
+    read_again: ReadAgain,
 }
 
 impl Reload<'_> {
+    /// Follows these signals, beside whatever else is awaited. A reload that is under way when the server ends is
+    /// left as far as it is: the next start reads the file anyway.
+    async fn at_each(&self, mut hangups: Signal) -> Infallible {
+        loop {
+            hangups.recv().await;
+            self.reload().await;
+        }
+    }
+
     /// Opens the log file anew, and takes the policies and schedules that stand in the configuration file now.
-    fn reload(&self) {
+    async fn reload(&self) {
         self.log.reopen();
-        let taken = (self.read_again)().and_then(|resolved| {
-            let settings = resolved.server.settings;
-            Ok(self.server.reload(&settings.rules, &settings.schedules)?)
-        });
-        match taken {
+        match self.take_file().await {
             Ok(Reloaded { functions, schedules }) => self.log.line(
                 Level::Notice,
                 format_args!(
@@ -165,6 +176,13 @@ impl Reload<'_> {
             ),
         }
     }
+
+    async fn take_file(&self) -> Result<Reloaded> {
+        let read_again = Arc::clone(&self.read_again);
+        // A file system may hang.
+        let settings = spawn_blocking(move || read_again()).await??.server.settings;
+        Ok(self.server.reload(&settings.rules, &settings.schedules).await?)
+    }
 }
 
 impl Signals {
@@ -173,7 +191,6 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             drain: signal(SignalKind::user_defined1())?,
-            reload: signal(SignalKind::hangup())?,
         })
     }
 
@@ -182,32 +199,24 @@ impl Signals {
             _ = self.terminate.recv() => Asked::End,
             _ = self.interrupt.recv() => Asked::End,
             _ = self.drain.recv() => Asked::Drain,
-            _ = self.reload.recv() => Asked::Reload,
         }
     }
 
-    /// The next signal that ends the server one way or the other; on the way the log is reopened, and the
-    /// configuration file read again.
-    async fn next_end(&mut self, reload: &Reload<'_>) -> Asked {
-        loop {
-            match self.next().await {
-                Asked::Reload => reload.reload(),
-                asked @ (Asked::End | Asked::Drain) => return asked,
-            }
-        }
+    async fn next_end(&mut self) {
+        while self.next().await != Asked::End {}
     }
 }
 
 /// Waits for the end, and for what has to be waited for before it.
 async fn run(
-    reload: &Reload<'_>,
+    server: &Server,
+    log: &Log,
     signals: &mut Signals,
     readiness: Option<Readiness>,
     grace: Duration,
 ) -> Result<()> {
-    let Reload { server, log, .. } = *reload;
     let asked = tokio::select! {
-        asked = signals.next_end(reload) => asked,
+        asked = signals.next() => asked,
         asked = async {
             be_ready(server, log, readiness).await?;
             Ok::<Asked, anyhow::Error>(std::future::pending().await)
@@ -218,7 +227,7 @@ async fn run(
             log.talk(format_args!("taking no more connections, ending once only stored jobs remain"));
             tokio::select! {
                 () = server.drain() => {}
-                () = next_stop(signals, reload) => {}
+                () = signals.next_end() => {}
             }
         }
         Asked::End if !grace.is_zero() => {
@@ -226,16 +235,12 @@ async fn run(
             tokio::select! {
                 // Running jobs whose time is up run again after the next start.
                 _ = timeout(grace, server.finish_running()) => {}
-                () = next_stop(signals, reload) => {}
+                () = signals.next_end() => {}
             }
         }
-        Asked::End | Asked::Reload => {}
+        Asked::End => {}
     }
     Ok(())
-}
-
-async fn next_stop(signals: &mut Signals, reload: &Reload<'_>) {
-    while signals.next_end(reload).await != Asked::End {}
 }
 
 async fn be_ready(server: &Server, log: &Log, readiness: Option<Readiness>) -> Result<()> {

@@ -186,6 +186,22 @@ impl Core {
         Some(b"OK\r\n".to_vec())
     }
 
+    /// A job that is not new came to this function: it was moved, requeued or joined. Where the function is being
+    /// dropped it stays, with all jobs that it has now, since that one's number says that it is meant.
+    pub(crate) fn keep_function(&mut self, function: FunctionKey, out: &mut dyn Outbox) {
+        if self.chores.drops.is_empty() {
+            return;
+        }
+        let name = self.functions.name(function).as_bytes();
+        self.chores.drops.retain(|chore| {
+            let stays = *chore.function == *name;
+            if stays {
+                out.replace(chore.conn, chore.place, Answer::Text(IN_USE));
+            }
+            !stays
+        });
+    }
+
     /// Cancels the first jobs in the line of a function that is dropped: how many more a portion has room for.
     fn cancel_queued(&mut self, function: FunctionKey, chore: &Drop, out: &mut dyn Outbox) -> usize {
         let mut room = self.settings.portion;

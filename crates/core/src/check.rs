@@ -8,6 +8,7 @@ use crate::function::FunctionKey;
 use crate::ids::Moment;
 use crate::job::{Kept, NEVER, State};
 use crate::persist::Shelf;
+use crate::schedule::{Schedule, Source};
 use crate::timers::{Alarm, Due};
 use geartrain_proto::Priority;
 use std::collections::{BTreeMap, BTreeSet};
@@ -240,9 +241,12 @@ impl Core {
         for number in self.schedules.live_numbers() {
             assert!(self.jobs.find(number).is_some(), "job {number} of a schedule lives");
         }
-        assert!(
-            self.schedules.len() <= self.settings.limits.schedules_max.max(self.settings.schedules.len())
-        );
+        let max = self.settings.limits.schedules_max;
+        let is_added = |schedule: &Schedule| schedule.source == Source::Set;
+        let (added, of_file): (Vec<_>, Vec<_>) =
+            self.schedules.iter().map(|(_, schedule)| schedule).partition(|schedule| is_added(schedule));
+        assert_eq!(self.schedules.added(), added.len(), "schedules that were added");
+        assert!(added.len() <= max && of_file.len() <= max, "I12: schedules");
     }
 
     /// Workloads: in memory, or in the store and known to be; the windows and what is counted about them.

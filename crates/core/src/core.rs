@@ -65,7 +65,9 @@ impl Core {
     ///
     /// # Errors
     /// When the handle prefix is too long or cannot be carried in text.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn new(mut settings: Settings) -> Result<Self, SettingsError> {
+        let of_file = std::mem::take(&mut settings.rules);
+        let rules = settings.rules(&of_file)?;
         Ok(Self {
             handles: Handles::new(&settings.handle_prefix)?,
             hash: FixedState::with_seed(settings.hash_seed),
@@ -84,7 +86,7 @@ impl Core {
             suspects: Suspects::default(),
             schedules: Schedules::default(),
             now: Now::default(),
-            rules: settings.rules(&settings.rules)?,
+            rules,
             assigning: true,
             settings,
         })

@@ -204,8 +204,9 @@ impl Core {
         } else {
             self.jobs.insert(&new)
         };
-        let not_before = UnixTime::from_seconds(record.not_before);
-        self.place_stored(key, not_before, record.submitted.max(not_before));
+        let second = UnixTime::from_seconds(record.not_before.saturating_abs());
+        let not_before = if record.not_before < 0 { UnixTime::default() } else { second };
+        self.place_stored(key, not_before, record.submitted.max(second));
         self.note_number(record.number.max(record.place));
     }
 
@@ -385,14 +386,15 @@ impl Core {
         }
     }
 
-    /// The second until which a job waits, as it is stored.
+    /// Until when a job waits, or since when, as it is stored: see [`Record::not_before`].
     fn stored_second(&self, job: &Job) -> i64 {
         match job.state() {
             State::Delayed { until, .. } => until.seconds_ceil(),
             State::Paused { .. } => self.now.unix.after(job.wait(self.now)).seconds_ceil(),
-            // After a restart its wait in the line counts from then, as it does now, and not from its submit.
+            // After a restart its wait in the line counts from then, as it does now, and not from its submit; and it
+            // does not wait for that again where the clock was set back.
             State::Queued { .. } if job.attempts() == 0 && job.waits_since() > job.submitted() => {
-                job.waits_since().seconds()
+                -job.waits_since().seconds()
             }
             State::Queued { .. } | State::Running(_) => 0,
         }

@@ -103,8 +103,8 @@ pub(crate) struct Job {
     reducer_len: u8,
 }
 
-/// What a job takes beside its content: its slot, and about 24 bytes in two indexes and around the content.
-const JOB_BYTES: u64 = size_of::<Option<Job>>() as u64 + 24;
+/// What a job takes beside its content and its number: its slot, and about 19 bytes in an index and around the content.
+const JOB_BYTES: u64 = size_of::<Option<Job>>() as u64 + 19;
 
 /// An `Option` would take a byte more, and the job eight.
 const NO_REDUCER: u8 = u8::MAX;

@@ -2,8 +2,8 @@
 //!
 //! From: `job.rs`. Never: hashes a number by itself. Numbers are given out one after the other, and jobs are mostly
 //! served in that order: a page has the jobs of 30 numbers in a row, so that the next one is found where the last one
-//! was. A page goes when its last job goes; one that holds a single old job takes about 150 bytes. Pages are spread
-//! over many tables, so that no table takes long to grow.
+//! was. A page goes when its last job goes; one that holds a single old job takes as much as a full one, and is counted
+//! as that. Pages are spread over many tables, so that no table takes long to grow.
 
 use crate::job::JobKey;
 use foldhash::fast::FixedState;
@@ -13,6 +13,9 @@ use std::hash::BuildHasher;
 
 /// How many numbers a page has: with what the allocator adds it takes 128 bytes.
 const PAGE: usize = 30;
+
+/// Bytes of a page: with its place in a table that is two thirds full.
+const PAGE_BYTES: u64 = 154;
 
 /// Into how many tables the pages are spread.
 const TABLES: usize = 256;
@@ -24,6 +27,7 @@ const TABLE_SHIFT: u32 = 40;
 #[derive(Debug)]
 pub(crate) struct Numbers {
     tables: Box<[HashTable<Page>]>,
+    pages: u64,
     hash: FixedState,
 }
 
@@ -36,7 +40,12 @@ struct Page {
 
 impl Numbers {
     pub(crate) fn new(hash: FixedState) -> Self {
-        Self { tables: (0..TABLES).map(|_| HashTable::new()).collect(), hash }
+        Self { tables: (0..TABLES).map(|_| HashTable::new()).collect(), pages: 0, hash }
+    }
+
+    /// Bytes of all that it has.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.pages * PAGE_BYTES
     }
 
     pub(crate) fn find(&self, number: u64) -> Option<JobKey> {
@@ -47,10 +56,18 @@ impl Numbers {
     }
 
     pub(crate) fn insert(&mut self, number: u64, key: JobKey) {
+        let Self { tables, pages, hash: state } = self;
         let (number, place) = place(number);
-        let new = || Page { number, jobs: Box::new([None; PAGE]) };
-        let page = self.page(number).map(|page| page.or_insert_with(new).into_mut());
-        if let Some(place) = page.and_then(|page| page.jobs.get_mut(place)) {
+        let hash = state.hash_one(number);
+        let Some(table) = tables.get_mut(table(hash)) else { return };
+        let page = match table.entry(hash, |it| it.number == number, |it| state.hash_one(it.number)) {
+            Entry::Occupied(page) => page.into_mut(),
+            Entry::Vacant(room) => {
+                *pages += 1;
+                room.insert(Page { number, jobs: Box::new([None; PAGE]) }).into_mut()
+            }
+        };
+        if let Some(place) = page.jobs.get_mut(place) {
             *place = Some(key);
         }
     }
@@ -69,15 +86,9 @@ impl Numbers {
         *found = None;
         if page.get().jobs.iter().all(Option::is_none) {
             page.remove();
+            self.pages -= 1;
         }
         true
-    }
-
-    fn page(&mut self, number: u64) -> Option<Entry<'_, Page>> {
-        let Self { tables, hash: state } = self;
-        let hash = state.hash_one(number);
-        let table = tables.get_mut(table(hash))?;
-        Some(table.entry(hash, |it| it.number == number, |it| state.hash_one(it.number)))
     }
 }
 
@@ -99,10 +110,6 @@ mod tests {
         JobKey::of(u32::try_from(number).expect("small"))
     }
 
-    fn pages(numbers: &Numbers) -> usize {
-        numbers.tables.iter().map(HashTable::len).sum()
-    }
-
     #[test]
     fn a_page_goes_with_its_last_job() {
         let mut numbers = Numbers::new(FixedState::with_seed(7));
@@ -114,9 +121,9 @@ mod tests {
             assert!(!numbers.remove(number, key(number + 1)), "it is another job's");
             assert!(numbers.remove(number, key(number)));
         }
-        assert_eq!((pages(&numbers), numbers.find(40), numbers.find(41)), (1, Some(key(40)), None));
+        assert_eq!((numbers.pages, numbers.find(40), numbers.find(41)), (1, Some(key(40)), None));
         assert!(numbers.remove(40, key(40)));
         assert!(!numbers.remove(40, key(40)));
-        assert_eq!(pages(&numbers), 0);
+        assert_eq!(numbers.pages, 0);
     }
 }

@@ -31,7 +31,8 @@ pub struct Record<'a> {
     pub workload: &'a [u8],
     /// The reducer of `SUBMIT_REDUCE_JOB_BACKGROUND`.
     pub reducer: Option<&'a [u8]>,
-    /// Second of Unix time before which it does not run; 0 means none.
+    /// Second of Unix time before which it does not run; 0 means none. Below 0, it waits in its line since that
+    /// second after 1970, whatever the clock says.
     pub not_before: i64,
     /// How many workers it was given to that did not finish it.
     pub attempts: u32,
@@ -268,7 +269,8 @@ pub struct Change<'a> {
     pub function: &'a [u8],
     /// How urgent it is.
     pub priority: Priority,
-    /// Second of Unix time before which it does not run; 0 means none.
+    /// Second of Unix time before which it does not run; 0 means none. Below 0, it waits in its line since that
+    /// second after 1970, whatever the clock says.
     pub not_before: i64,
     /// How many workers it was given to that did not finish it.
     pub attempts: u32,

@@ -5,7 +5,7 @@
 
 use crate::core::Core;
 use crate::ids::{Moment, UnixTime};
-use crate::job::{JobKey, NEVER, State};
+use crate::job::{Job, JobKey, NEVER, State};
 use crate::outbox::Outbox;
 use crate::persist::Outcome;
 use crate::timers::{Alarm, Due};
@@ -53,8 +53,17 @@ impl Core {
 
     /// When a job expires that waits since then.
     pub(crate) fn expiry(&self, key: JobKey, since: UnixTime) -> UnixTime {
-        let policy = &self.functions.get(self.jobs.get(key).function()).policy;
-        match policy.expires {
+        self.expiry_of(self.jobs.get(key), since)
+    }
+
+    /// When a queued job expires, as its policy says now, whether the sweep has come to it or not.
+    pub(crate) fn expires(&self, job: &Job) -> Option<UnixTime> {
+        let is_queued = matches!(job.state(), State::Queued { .. });
+        Some(self.expiry_of(job, job.waits_since())).filter(|expiry| is_queued && *expiry != NEVER)
+    }
+
+    fn expiry_of(&self, job: &Job, since: UnixTime) -> UnixTime {
+        match self.functions.get(job.function()).policy.expires {
             Some(expires) => {
                 let millis = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
                 UnixTime::from_millis(since.millis().saturating_add(millis))

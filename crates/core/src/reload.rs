@@ -45,7 +45,6 @@ pub enum ReloadError {
 pub struct NewFile {
     /// Until they are taken in; those of before then, so that they end where nobody waits.
     rules: Rules,
-    given: Vec<ScheduleAdd>,
     names: BTreeSet<String>,
     schedules: vec::IntoIter<Schedule>,
     step: Step,
@@ -88,7 +87,6 @@ impl NewFile {
         let begun: Vec<Schedule> = schedules.iter().map(begin).collect::<Result<_, _>>()?;
         Ok(Self {
             rules: settings.rules(rules)?,
-            given: schedules.to_vec(),
             names: schedules.iter().map(|given| given.name.clone()).collect(),
             schedules: begun.into_iter(),
             step: Step::Rules,
@@ -118,13 +116,16 @@ impl Core {
                 self.rules.replace_file(&mut file.rules).map_err(|(pattern, error)| {
                     ReloadError::Policy(SettingsError::Policy { pattern: shown(&pattern), error })
                 })?;
-                std::mem::swap(&mut self.settings.schedules, &mut file.given);
                 let changed_before = self.chores.policies_changed;
                 self.apply_rule(b"*", out);
                 file.reloaded.functions = self.chores.policies_changed - changed_before;
                 file.step = Step::Functions { pass: self.chores.policies.wanted(), changed_before };
-                // Before all is loaded none runs, and those of the settings begin then.
-                Ok((!self.schedules.begun).then_some(file.reloaded))
+                if self.schedules.begun {
+                    return Ok(None);
+                }
+                // None runs before all is loaded, and those of the settings begin then.
+                self.settings.schedules = file.schedules.by_ref().map(|schedule| schedule.given).collect();
+                Ok(Some(file.reloaded))
             }
             Step::Functions { pass, changed_before } => {
                 if self.chores.policies.passed() < pass {

@@ -145,7 +145,7 @@ impl Core {
     }
 
     /// Reads the next letters of a campaign, where it may release some.
-    fn advance_campaign(&mut self, number: u64, out: &mut dyn Outbox) {
+    pub(crate) fn advance_campaign(&mut self, number: u64, out: &mut dyn Outbox) {
         let Some(campaign) = self.campaigns.by_number.get_mut(&number) else { return };
         campaign.step();
         let room = campaign.room(self.now.moment);
@@ -237,6 +237,7 @@ impl Core {
             self.writing.owe(number, ticket);
         }
         self.unfile_letter(Shelf::Dead, number, out);
+        self.keep_function(function, out);
         if let Some(running) = self.campaigns.by_number.get_mut(&campaign) {
             running.row.released += 1;
             running.watched.insert(number);
@@ -261,10 +262,5 @@ impl Core {
             Ended::Cancelled | Ended::Abandoned | Ended::NotStored => {}
         }
         self.advance_campaign(campaign, out);
-    }
-
-    /// The rate of a campaign allows the next release.
-    pub(crate) fn campaign_is_due(&mut self, number: u64, out: &mut dyn Outbox) {
-        self.advance_campaign(number, out);
     }
 }

@@ -60,7 +60,7 @@ pub struct Limits {
     pub jobs_max: usize,
     /// Bytes of the answer to a text command; a longer list is refused with `ERR`. Default 1 GiB.
     pub list_bytes_max: usize,
-    /// Schedules that `schedule add` makes, with those of the configuration file. Default 100,000.
+    /// Schedules that `schedule add` makes, and as many of the configuration file. Default 100,000.
     pub schedules_max: usize,
     /// Dead letters, and as many finished jobs that are kept, all functions together: the oldest make room.
     /// Default 2,000,000, so that one function at its default limit leaves room. Flag `--dead-letters-max`.

@@ -41,19 +41,27 @@ impl Core {
             if job.waiters().len() >= self.settings.limits.waiters_max {
                 return Self::refuse(conn, ErrorCode::QueueError, "too many clients wait for this job", out);
             }
-            self.note_coalesced(key, out);
-            self.raise_priority(key, submit.priority, out);
+            self.joined(key, submit.priority, out);
             return self.await_result(conn, key, out);
         }
         if job.kept() == Kept::ByClients && !self.may_keep() {
             return Self::refuse(conn, ErrorCode::QueueError, STORE_NOT_READY, out);
         }
-        self.note_coalesced(key, out);
-        self.raise_priority(key, submit.priority, out);
+        self.joined(key, submit.priority, out);
         self.acknowledge_background(conn, key, out);
     }
 
-    /// A submit joined a job: a waiting one may get its priority, and goes to the end of that.
+    /// A submit joined a job.
+    fn joined(&mut self, key: JobKey, priority: Priority, out: &mut dyn Outbox) {
+        let job = self.jobs.get(key);
+        let handle = self.handles.text(job.number());
+        let function = self.functions.name(job.function());
+        out.note(Event::Coalesced { handle: handle.as_handle(), function, unique: job.unique() });
+        self.keep_function(job.function(), out);
+        self.raise_priority(key, priority, out);
+    }
+
+    /// A waiting job may get the priority of a submit that joined it, and goes to the end of that.
     fn raise_priority(&mut self, key: JobKey, priority: Priority, out: &mut dyn Outbox) {
         let job = self.jobs.get(key);
         let policy = &self.functions.get(job.function()).policy;
@@ -92,13 +100,6 @@ impl Core {
         self.change_record(key, out);
         drop(self.spare_memory(key, None));
         self.wake_if_ready(function, out);
-    }
-
-    fn note_coalesced(&self, key: JobKey, out: &mut dyn Outbox) {
-        let job = self.jobs.get(key);
-        let handle = self.handles.text(job.number());
-        let function = self.functions.name(job.function());
-        out.note(Event::Coalesced { handle: handle.as_handle(), function, unique: job.unique() });
     }
 
     fn create(
@@ -184,8 +185,7 @@ impl Core {
             if self.jobs.get(key).kept() == Kept::ByClients && !self.may_keep() {
                 return Err(STORE_NOT_READY);
             }
-            self.note_coalesced(key, out);
-            self.raise_priority(key, submit.priority, out);
+            self.joined(key, submit.priority, out);
         }
         if self.jobs.get(key).kept() == Kept::ByClients {
             match self.settings.durability {

@@ -137,7 +137,7 @@ impl Core {
                     self.attempt_failed(key, Outcome::TimedOut, b"", out);
                 }
                 Alarm::Pause(number) => self.pause_is_over(number, out),
-                Alarm::Campaign(number) => self.campaign_is_due(number, out),
+                Alarm::Campaign(number) => self.advance_campaign(number, out),
                 Alarm::Gate(function) => self.rate_opens(function, at, out),
                 Alarm::Reads(function) => self.read_again(function, at, out),
                 Alarm::Suspension(serial) => self.end_suspension(serial, out),

@@ -26,7 +26,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 /// Why a server cannot start.
 #[derive(Debug, Error)]
@@ -55,7 +55,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    /// As it was started: what the configuration file says later is on top of them.
+    /// As it was started, but for what the configuration file says of functions and schedules.
     settings: Settings,
     addresses: Vec<Address>,
     http: Option<SocketAddr>,
@@ -80,7 +80,7 @@ impl Server {
     /// # Errors
     /// When the settings are unusable, threads cannot be had, or a required HTTP address is taken.
     pub fn start(
-        config: Config,
+        mut config: Config,
         listeners: Listeners,
         store: Option<Box<dyn Store>>,
         log: Log,
@@ -91,6 +91,8 @@ impl Server {
         // Without a store, dead letters and policies are held in this one as long as the process lives.
         let store = store.unwrap_or_else(|| Box::new(MemoryStore::new()));
         let shared = Arc::new(share(&config, durability, store.as_ref(), log)?);
+        // The queue has them: they may be large.
+        (config.settings.rules, config.settings.schedules) = (Vec::new(), Vec::new());
         let (phase, phases) = watch::channel(Phase::Serving);
         let mut server = Self {
             shared: Arc::clone(&shared),
@@ -178,17 +180,23 @@ impl Server {
         self.shared.hub.lock().loading
     }
 
-    /// Puts these policies and schedules in the place of those of the configuration file.
+    /// Puts these policies and schedules in the place of those of the configuration file, in steps of some
+    /// milliseconds, between which other work of the runtime has its turn. Where it is dropped it stays as far as it is.
     ///
     /// # Errors
     /// When one of them is wrong: nothing is changed then.
-    pub fn reload(&self, rules: &[FileRule], schedules: &[ScheduleAdd]) -> Result<Reloaded, ReloadError> {
+    pub async fn reload(
+        &self,
+        rules: &[FileRule],
+        schedules: &[ScheduleAdd],
+    ) -> Result<Reloaded, ReloadError> {
         let now = self.shared.clock.now().unix;
         let mut file = NewFile::new(&self.settings, rules, schedules, now)?;
         loop {
             if let Some(done) = self.shared.run(|now, hub| hub.core.reload(now, &mut file, &mut hub.out))? {
                 return Ok(done);
             }
+            yield_now().await;
         }
     }
 

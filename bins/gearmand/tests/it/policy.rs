@@ -1,7 +1,7 @@
 //! Policies: from the configuration file and set at run time, also after a power cut.
 
 use crate::peer::submit;
-use crate::process::Gearmand;
+use crate::process::{Gearmand, wait_until};
 use geartrain_proto::{Function, GrabKind, Handle, PacketKind, Request, Response, SubmitMode};
 use nix::sys::signal::Signal;
 use std::fs;
@@ -88,6 +88,11 @@ fn a_queue_that_is_written_at_the_end_says_what_cannot_be_read_before() {
     let list = r#"dead list {"shelf":"dead","filter":{},"after":0,"limit":0}"#;
     assert_eq!(person.listing("dead groups {}").len(), 2, "it is counted");
     assert_eq!(person.listing(list).len(), 1, "and not listed");
+    // One whose change is on its way to the store is not looked for yet.
+    wait_until("an export is refused", || {
+        let export = person.listing(r#"export {"section":"dead"}"#).concat();
+        export.starts_with(r#"{"error":"export: 1 dead letters cannot be read"#)
+    });
     server.signal(Signal::SIGTERM);
     server.wait();
     let folder = server.kill();

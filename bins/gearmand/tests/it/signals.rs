@@ -3,12 +3,16 @@
 use crate::peer::submit;
 use crate::process::{Gearmand, wait_until};
 use geartrain_proto::{Function, GrabKind, Handle, PacketKind, Request, Response, SubmitMode};
+use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 const CAN_REVERSE: Request<'_> = Request::CanDo { function: Function::new(b"reverse") };
 const GRAB: Request<'_> = Request::Grab(GrabKind::Plain);
@@ -148,6 +152,32 @@ fn sighup_reopens_the_log_file() {
     assert!(!has(&moved, "after"));
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait().code(), Some(0));
+}
+
+/// A file system that hangs is like a pipe that nobody writes to.
+#[test]
+fn sigterm_ends_it_while_the_configuration_file_is_being_read() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("gearmand.toml");
+    fs::write(&file, "").unwrap();
+    let mut server =
+        Gearmand::start_in(folder, &["--config-file=gearmand.toml", "-P", "gearmand.pid", "--verbose=INFO"]);
+    let mut client = server.connect();
+    fs::remove_file(&file).unwrap();
+    mkfifo(&file, Mode::S_IRWXU).unwrap();
+    server.signal(Signal::SIGHUP);
+    let mut pipe = None;
+    wait_until("the file is being read", || {
+        pipe = fs::File::options().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&file).ok();
+        pipe.is_some()
+    });
+    client.send(&[submit("reverse", SubmitMode::Background, b"abc")]);
+    client.body_of(PacketKind::JobCreated);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(server.said().iter().any(|line| line.ends_with("Shutdown complete")));
+    assert!(!server.folder.path().join("gearmand.pid").exists());
+    drop(pipe);
 }
 
 #[test]

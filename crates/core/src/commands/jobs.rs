@@ -230,11 +230,12 @@ impl Core {
             return false;
         }
         self.move_job(key, function, priority, out);
+        self.keep_function(function, out);
         true
     }
 
     fn job_row(&self, job: &Job) -> JobRow {
-        let (state, not_before, expires) = state_of(job, self.now);
+        let (state, not_before) = state_of(job, self.now);
         let running = job.running();
         let since = |moment| self.now.moment.since(moment).as_millis();
         JobRow {
@@ -246,7 +247,7 @@ impl Core {
             background: job.kept() != Kept::ByClients,
             submitted: job.submitted().millis(),
             not_before: not_before.map(crate::ids::UnixTime::millis),
-            expires: expires.map(crate::ids::UnixTime::millis),
+            expires: self.expires(job).map(crate::ids::UnixTime::millis),
             attempts: job.attempts(),
             worker: running.and_then(|it| self.conns.get(it.worker)).map(|peer| Bytes(worker_name(peer))),
             running_ms: running.map(|it| u64::try_from(since(it.started.moment)).unwrap_or(u64::MAX)),

@@ -19,7 +19,7 @@ use geartrain_proto::command::{
 };
 use geartrain_proto::limits::{FUNCTION_BYTES_MAX, REDUCER_BYTES_MAX, UNIQUE_BYTES_MAX};
 use geartrain_proto::{Function, Unique};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers that one page of an export looks up, where it cannot look at all jobs.
 const NUMBERS_SEEN_MAX: u64 = 200_000;
@@ -46,6 +46,7 @@ impl Core {
             }
             (Section::Dead, Some(reading)) => {
                 let filter = self.letter_filter(&arguments.filter)?;
+                self.check_all_read(&reading)?;
                 let next = reading.cut.or(reading.next);
                 let letters = reading.fetched.into_iter().filter(|letter| filter.takes_contents(letter));
                 Ok(self.export_jobs(letters, next))
@@ -58,6 +59,21 @@ impl Core {
                 let next = reading.cut.or(reading.next);
                 Ok(self.export_jobs(self.with_jobs_in_memory(reading).into_iter(), next))
             }
+        }
+    }
+
+    /// Whoever exports dead letters may be about to drop them.
+    fn check_all_read(&self, reading: &Reading) -> Result<(), CommandError> {
+        let read: BTreeSet<u64> = reading.fetched.iter().map(|it| it.record.number).collect();
+        let asked = reading.asked.iter().filter(|number| reading.cut.is_none_or(|cut| **number < cut));
+        let is_missing =
+            |number: &&u64| !read.contains(number) && self.archive.shelf(Shelf::Dead).get(**number).is_some();
+        match asked.filter(is_missing).count() {
+            0 => Ok(()),
+            missing => Err(CommandError::new(format!(
+                "export: {missing} dead letters cannot be read (hint: with --store-queue-on-shutdown those of this run \
+                 can after the next start)"
+            ))),
         }
     }
 
@@ -121,7 +137,7 @@ impl Core {
                 priority: record.priority.into(),
                 workload: Bytes(record.workload),
                 reducer: record.reducer.map(Bytes),
-                not_before: record.not_before,
+                not_before: record.not_before.max(0),
                 attempts: record.attempts,
                 lost: record.lost,
                 submitted: record.submitted.millis(),
@@ -252,6 +268,7 @@ impl Core {
         let unique = Unique::new(&record.unique);
         let identity = match self.jobs.find_identity(function, unique, &record.workload) {
             Ok(key) => {
+                self.keep_function(function, out);
                 let handle = self.handle_bytes(self.jobs.get(key).number());
                 return Imported { outcome: "known".to_owned(), handle: Some(handle) };
             }
@@ -378,7 +395,7 @@ fn checked_record(item: &Item) -> Result<OwnedRecord, CommandError> {
         priority: (*priority).into(),
         workload: workload.0.clone(),
         reducer: reducer.as_ref().map(|it| it.0.clone()),
-        not_before: *not_before,
+        not_before: (*not_before).max(0),
         attempts: *attempts,
         lost: *lost,
         submitted: UnixTime::from_millis(*submitted),

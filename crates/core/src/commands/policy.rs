@@ -49,8 +49,9 @@ impl Core {
     ) -> Result<Reply, CommandError> {
         let pattern = arguments.function.as_bytes();
         let values = arguments.values.iter().map(|(key, value)| (key.as_str(), value.0.as_str()));
+        let before = self.own_values(pattern);
         self.set_policy(pattern, values, out).map_err(|error| about(pattern, &error))?;
-        let changed = arguments.values.len() as u64;
+        let changed = count_beside(&before, &self.own_values(pattern));
         out.note(Event::Steered { conn, command: "policy set", changed });
         Ok(self.rule_row(pattern))
     }
@@ -63,11 +64,11 @@ impl Core {
     ) -> Result<Reply, CommandError> {
         let pattern = arguments.function.as_bytes();
         let keys = arguments.keys.iter().map(String::as_str);
-        let kept = self.rules.keeping(pattern);
+        let (kept, before) = (self.rules.keeping(pattern), self.own_values(pattern));
         self.rules.unset(pattern, keys).map_err(|error| about(pattern, &error))?;
         self.write_policy(pattern, out);
         self.follow_rule(pattern, kept.as_ref(), out);
-        let changed = arguments.keys.len().max(1) as u64;
+        let changed = count_beside(&self.own_values(pattern), &before);
         out.note(Event::Steered { conn, command: "policy unset", changed });
         Ok(self.rule_row(pattern))
     }
@@ -159,8 +160,17 @@ impl Core {
 
     /// The answer: the rule of this name, without values when there is none any more.
     fn rule_row(&self, pattern: &[u8]) -> Reply {
-        Rows::one(&row(pattern, self.rules.row(pattern).unwrap_or_default())).once_in_force(pattern)
+        Rows::one(&row(pattern, self.own_values(pattern))).once_in_force(pattern)
     }
+
+    fn own_values(&self, pattern: &[u8]) -> Vec<Sourced> {
+        self.rules.row(pattern).unwrap_or_default()
+    }
+}
+
+/// How many of these values are not among the others.
+fn count_beside(others: &[Sourced], values: &[Sourced]) -> u64 {
+    values.iter().filter(|value| !others.contains(value)).count() as u64
 }
 
 fn row(name: &[u8], values: Vec<Sourced>) -> PolicyRow {

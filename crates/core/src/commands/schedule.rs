@@ -39,7 +39,7 @@ impl Core {
                 self.replace_schedule(key, schedule);
                 key
             }
-            None if self.schedules.len() >= max => {
+            None if self.schedules.added() >= max => {
                 return Err(CommandError::new(format!(
                     "schedule {name} is one more than the limit of {max}"
                 )));

@@ -42,7 +42,8 @@ impl Job {
 impl Jobs {
     /// Bytes of what waits in memory: all of a job, except workloads that nothing else has.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.len() as u64 * JOB_BYTES + self.head_bytes + self.resident_bytes
+        let fixed = self.len() as u64 * JOB_BYTES + self.by_number.memory_bytes();
+        fixed + self.head_bytes + self.resident_bytes
     }
 
     /// Bytes of all uniques and reducers.

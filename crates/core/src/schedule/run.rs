@@ -25,7 +25,7 @@ impl Core {
     pub(crate) fn begin_schedules(&mut self, out: &mut dyn Outbox) {
         self.schedules.begun = true;
         let mut loaded = std::mem::take(&mut self.schedules.loaded);
-        for given in self.settings.schedules.clone() {
+        for given in std::mem::take(&mut self.settings.schedules) {
             if loaded.get(&given.name).is_some_and(|body| body.source == Source::Set) {
                 out.note(Event::ScheduleHidden { name: given.name.as_bytes() });
                 continue;

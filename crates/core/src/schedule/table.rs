@@ -2,8 +2,8 @@
 //!
 //! From: `run.rs` and `commands.rs`. Never: sets a timer, or writes a document.
 
-use super::Schedule;
 use super::body::{self, Body};
+use super::{Schedule, Source};
 use crate::ids::UnixTime;
 use geartrain_proto::command::ScheduleAdd;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,8 @@ pub(crate) struct Schedules {
     entries: BTreeMap<ScheduleKey, Schedule>,
     by_name: BTreeMap<String, ScheduleKey>,
     last_key: u64,
+    /// How many were added at run time.
+    added: usize,
     /// Runs whose jobs live, by the job's number, with their due times in milliseconds; a run that a person
     /// asked for has none. Those of a removed schedule stay until their jobs end.
     live: BTreeMap<(u64, ScheduleKey), Option<i64>>,
@@ -55,8 +57,9 @@ impl Schedules {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// How many were added at run time.
+    pub(crate) fn added(&self) -> usize {
+        self.added
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<ScheduleKey> {
@@ -85,6 +88,7 @@ impl Schedules {
     pub(crate) fn insert(&mut self, schedule: Schedule) -> ScheduleKey {
         self.last_key += 1;
         let key = ScheduleKey(self.last_key);
+        self.added += usize::from(schedule.source == Source::Set);
         self.by_name.insert(schedule.given.name.clone(), key);
         self.entries.insert(key, schedule);
         key
@@ -92,6 +96,7 @@ impl Schedules {
 
     pub(crate) fn remove(&mut self, key: ScheduleKey) -> Schedule {
         let schedule = self.entries.remove(&key).expect("a key in use names a schedule");
+        self.added -= usize::from(schedule.source == Source::Set);
         self.by_name.remove(&schedule.given.name);
         self.held_up.remove(&key);
         schedule

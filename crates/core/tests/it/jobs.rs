@@ -55,6 +55,27 @@ fn a_list_says_where_each_job_is() {
 }
 
 #[test]
+fn a_list_says_when_jobs_expire_by_the_policy_of_now() {
+    let mut world = World::new(Settings { portion: 1, ..Settings::default() });
+    let client = world.connect();
+    for _ in 0..3 {
+        world.submit(client, "f", "", Background);
+    }
+    for (expires, is_told) in [("1h", true), ("none", false)] {
+        let set = format!(r#"policy set {{"function":"f","values":{{"expires":"{expires}"}}}}"#);
+        world.command(client, &set);
+        let (rows, _) = world.command(client, "jobs list {}");
+        for (index, row) in rows[..3].iter().enumerate() {
+            assert_eq!(row.get("expires").is_some_and(Value::is_number), is_told, "{expires}: {row}");
+            let explain = format!(r#"explain {{"handle":"H:localhost:{}"}}"#, index + 1);
+            let (rows, _) = world.command(client, &explain);
+            assert_eq!(format!("{rows:?}").contains("it expires in"), is_told, "{expires}: {rows:?}");
+        }
+    }
+    assert_eq!(world.next_timeout(), Some(Duration::ZERO), "the sweep has not come to all of them");
+}
+
+#[test]
 fn a_filter_takes_what_fulfils_all_of_it() {
     let mut world = world();
     let (client, worker) = (world.connect(), world.connect());

@@ -43,6 +43,19 @@ fn a_policy_is_in_force_at_once_and_answered_when_it_is_durable() {
 }
 
 #[test]
+fn the_log_counts_the_values_of_a_rule_that_changed() {
+    let mut world = world();
+    let person = world.connect();
+    world.admin(person, r#"policy set {"function":"f","values":{"attempts":3,"paused":true,"rate":"5/s"}}"#);
+    world.admin(person, r#"policy set {"function":"f","values":{"attempts":4,"paused":true}}"#);
+    world.admin(person, r#"policy set {"function":"f","values":{"attempts":4}}"#);
+    world.admin(person, r#"policy unset {"function":"f","keys":["rate"]}"#);
+    world.admin(person, r#"policy unset {"function":"f"}"#);
+    let expected = ["policy set: 3", "policy set: 1", "policy set: 0", "policy unset: 1", "policy unset: 2"];
+    assert_eq!(world.out.steered, expected);
+}
+
+#[test]
 fn a_function_that_comes_later_has_the_policy_as_well() {
     let mut world = world();
     let (person, worker) = (world.connect(), world.connect());

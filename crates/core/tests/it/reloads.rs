@@ -172,6 +172,29 @@ fn a_reload_counts_every_function_that_has_another_policy() {
     assert_eq!(reload(&mut world, &paused, &[]), Ok(Reloaded { functions: 20, schedules: 0 }));
 }
 
+/// The timer does portions as well, and others keep passes of their own under way.
+#[test]
+fn a_reload_waits_for_its_own_pass_and_counts_what_others_do_of_it() {
+    let mut world = World::new(Settings { portion: 3, ..settings() });
+    world.loaded();
+    let person = world.connect();
+    for number in 0..20 {
+        world.submit(person, &format!("f{number}"), "u", Background);
+    }
+    let mut file =
+        NewFile::new(&settings(), &[rule("f*", &[("paused", "true")])], &[], world.now().unix).unwrap();
+    for step in 0.. {
+        assert!(step < 40, "it ends though a pass is always under way");
+        world.command(person, r#"policy set {"function":"x*","values":{"paused":true}}"#);
+        world.advance(Duration::ZERO);
+        let now = world.now();
+        if let Some(reloaded) = world.core.reload(now, &mut file, &mut world.out).unwrap() {
+            assert_eq!(reloaded, Reloaded { functions: 20, schedules: 0 });
+            break;
+        }
+    }
+}
+
 #[test]
 fn very_many_schedules_are_taken_in_and_end_in_portions() {
     let mut world = begun(vec![], vec![]);

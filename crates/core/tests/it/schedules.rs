@@ -479,6 +479,21 @@ fn one_schedule_too_many_is_refused() {
 }
 
 #[test]
+fn the_schedules_of_the_file_leave_room_for_as_many_that_are_added() {
+    let mut settings = settings(Durability::Memory);
+    settings.limits.schedules_max = 1;
+    settings.schedules = vec![
+        serde_json::from_str(r#"{"name":"file","function":"f","when":"@daily","workload":"large"}"#).unwrap(),
+    ];
+    let mut world = begun(settings);
+    let kept = format!("{:?}", world.core).matches("large").count();
+    assert_eq!(kept, 1, "and each of them is kept once");
+    add(&mut world, r#""when":"@daily""#);
+    let another = r#"schedule add {"name":"t","function":"f","when":"@daily"}"#;
+    assert_eq!(error(&mut world, another), "schedule t is one more than the limit of 1");
+}
+
+#[test]
 fn ten_thousand_schedules_run_at_their_time_and_cost_nothing_until_then() {
     let mut world = begun(settings(Durability::Memory));
     let conn = world.connect();

@@ -72,16 +72,16 @@ fn workloads_that_came_before_the_budget_was_used_up_leave_too() {
 
 #[test]
 fn what_is_wanted_next_leaves_last() {
-    // Each job takes 96 bytes and its workload: 20 of them fit, and then all is full of jobs alone. One or two are in
-    // the window. There is a sweep when it is full, and one an eighth later.
+    // Each job takes 91 bytes and its workload, and 30 of them another 154: 20 fit, and then all is full of jobs alone.
+    // One or two are in the window. There is a sweep when it is full, and one an eighth later.
     let mut world = tight_with(Settings { queue_memory_bytes: 4000, ..Settings::default() });
     let client = world.connect();
     submit_of(&mut world, client, "f", 20, 100);
     submit_of(&mut world, client, "f", 10, 0);
-    assert_eq!(world.out.spilled, [(100, true), (500, false)]);
+    assert_eq!(world.out.spilled, [(100, true), (600, false)]);
     let worker = worker(&mut world);
     assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"]);
-    assert_eq!(asked(&world), (15..=20).collect::<Vec<_>>());
+    assert_eq!(asked(&world), (14..=20).collect::<Vec<_>>());
 }
 
 #[test]
@@ -116,6 +116,27 @@ fn sweeps_of_what_may_not_leave_come_ever_more_seldom() {
     assert_eq!(world.core.jobs(), 2000);
     assert!(world.out.spilled.len() < 100, "{} sweeps", world.out.spilled.len());
     assert!(world.out.spilled.iter().all(|(bytes, _)| *bytes == 0));
+}
+
+/// What stays of a backlog among others that were served takes more memory, and that counts.
+#[test]
+fn jobs_whose_numbers_lie_far_apart_use_the_budget_up_earlier() {
+    for (step, is_over) in [(1, false), (30, true)] {
+        let mut world = World::new(Settings {
+            durability: Durability::Stored,
+            queue_memory_bytes: 130_000,
+            ..Settings::default()
+        });
+        for number in (1..=1000).map(|number| number * step) {
+            world.core.load(world.now, Stored::Job(borrowed(&record_of(number))), &mut world.out);
+        }
+        world.loaded();
+        let worker = worker(&mut world);
+        for _ in 0..1000 {
+            world.core.handle_request(world.now, worker, &Request::Grab(GrabKind::Plain), &mut world.out);
+        }
+        assert_eq!(!world.out.reads.is_empty(), is_over, "numbers {step} apart");
+    }
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn a_queued_epoch_job_that_is_moved_expires_no_earlier_over_a_restart() {
     world.advance(30 * MINUTE);
     world.command(client, r#"jobs priority {"pick":{"filter":{}},"to":"high"}"#);
     let record = world.out.stored[&1].clone();
-    assert_eq!(record.not_before, epoch, "its time stays with it");
+    assert_eq!(record.not_before, -epoch, "it waits since then");
     let mut after = expiring();
     after.set_now(world.now());
     let now = after.now();
@@ -334,4 +334,119 @@ fn a_job_that_was_tried_elsewhere_waits_its_pause_and_no_longer_than_one() {
     assert_eq!(world.grab(worker), ["NO_JOB"]);
     world.advance(Duration::from_secs(1));
     assert_eq!(world.grab(worker), ["JOB_ASSIGN H:localhost:1 f"]);
+}
+
+/// A function of which a portion of the jobs was cancelled, and the one who waits to hear that it is dropped. Beside it
+/// there is a job of another function, and a dead letter of a third.
+fn half_dropped() -> (World, ConnId) {
+    let values = vec![("attempts".to_owned(), "1".to_owned()), ("retry-on".to_owned(), "fail".to_owned())];
+    let rules = vec![FileRule { pattern: b"*".to_vec(), values }];
+    let mut world =
+        World::new(Settings { durability: Durability::Stored, rules, portion: 2, ..Settings::default() });
+    world.loaded();
+    let (client, person, worker) = (world.connect(), world.connect(), world.connect());
+    world.submit(client, "letters", "", Background);
+    world.committed(1000);
+    world.can_do(worker, "letters");
+    world.grab(worker);
+    world.request(worker, &Request::WorkFail { handle: Handle::from("H:localhost:1") });
+    world.submit(client, "other", "elsewhere", Background);
+    for number in 3..=8 {
+        world.submit(client, "f", &format!("u{number}"), Background);
+    }
+    world.committed(1000);
+    assert_eq!(world.admin(person, "drop function f force"), "", "the answer is held");
+    assert_eq!(world.core.jobs(), 5);
+    (world, client)
+}
+
+const STAYS: &str = "ERR there are still connected workers or executing clients\r\n";
+
+#[test]
+fn a_function_that_is_dropped_stays_when_a_job_is_moved_there() {
+    let (mut world, client) = half_dropped();
+    let (_, others) = world.command(client, r#"jobs move {"pick":{"handles":["H:localhost:2"]},"to":"f"}"#);
+    assert_eq!(others, [STAYS]);
+    world.advance(MINUTE);
+    assert_eq!((world.core.jobs(), world.next_timeout()), (5, None));
+}
+
+#[test]
+fn a_function_that_is_dropped_stays_when_a_letter_is_requeued_there() {
+    let (mut world, client) = half_dropped();
+    world.command(client, r#"dead requeue {"filter":{},"function":"f"}"#);
+    world.committed(1000);
+    let (ticket, ..) = world.out.reads.pop().expect("the letter is read");
+    let record = Record {
+        number: 1,
+        place: 1,
+        function: b"letters",
+        unique: b"",
+        priority: Priority::Normal,
+        workload: b"workload",
+        reducer: None,
+        not_before: 0,
+        attempts: 1,
+        lost: 0,
+        submitted: UnixTime::default(),
+    };
+    let (shelf, ended, how) = (Shelf::Dead, UnixTime::default(), Outcome::Failed);
+    let shelving = Shelving { number: 1, shelf, ended, how, attempts: 1, error: b"" };
+    world.core.handle_read(ticket, Found::Letter(record, shelving));
+    assert_eq!(world.end_read(ticket, Ok(())), [STAYS]);
+    world.advance(MINUTE);
+    assert_eq!(world.core.jobs(), 6);
+}
+
+#[test]
+fn a_function_that_is_dropped_stays_when_one_of_its_jobs_is_joined() {
+    let import = r#"import {"item":{"kind":"job","origin":"o","number":1,"function":"f","unique":"u8","priority":"normal","workload":"","submitted":0}}"#;
+    for way in ["background", "foreground", "import"] {
+        let (mut world, client) = half_dropped();
+        let told = match way {
+            "background" => world.submit(client, "f", "u8", Background),
+            "foreground" => world.submit(client, "f", "u8", Foreground),
+            _ => world.command(client, import).1,
+        };
+        assert!(told.iter().any(|it| it == STAYS), "{way}: {told:?}");
+        world.advance(MINUTE);
+        assert_eq!(world.core.jobs(), 5, "{way}");
+    }
+}
+
+#[test]
+fn a_function_that_is_dropped_loses_all_it_had_though_new_jobs_come() {
+    let (mut world, client) = half_dropped();
+    world.submit(client, "f", "new", Background);
+    for _ in 0..4 {
+        world.advance(Duration::ZERO);
+    }
+    assert_eq!(world.core.jobs(), 2, "the new one, and that of the other function");
+}
+
+#[test]
+fn a_job_that_was_ready_is_ready_after_a_restart_with_the_clock_set_back() {
+    let mut world = expiring();
+    let person = world.connect();
+    let import = r#"import {"item":{"kind":"job","origin":"o","number":1,"function":"f","unique":"","priority":"normal","workload":"","submitted":0}}"#;
+    world.command(person, import);
+    world.committed(1000);
+    let record = world.out.stored.values().next().unwrap().clone();
+    let mut after = expiring();
+    let now = after.now();
+    after.set_now(Now { moment: now.moment, unix: UnixTime::from_seconds(now.unix.seconds() - 7200) });
+    let now = after.now();
+    after.core.load(now, Stored::Job(record.as_record()), &mut after.out);
+    after.loaded();
+    let worker = worker(&mut after);
+    assert_eq!(after.grab(worker).len(), 1);
+    assert_eq!(after.out.assigned.len(), 1, "it does not wait for the time of its import");
+    // Where the clock was right, it expires an hour behind its import, not behind its submit.
+    let mut after = expiring();
+    after.core.load(world.now(), Stored::Job(record.as_record()), &mut after.out);
+    after.loaded();
+    after.advance(59 * MINUTE);
+    assert_eq!(after.core.jobs(), 1);
+    after.advance(MINUTE);
+    assert_eq!(after.core.jobs(), 0);
 }

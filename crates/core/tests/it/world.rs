@@ -22,6 +22,8 @@ pub(crate) struct Outputs {
     pub(crate) assigned: Vec<(ConnId, String, Vec<u8>)>,
     /// Bytes that left memory in each sweep, and whether it was the first.
     pub(crate) spilled: Vec<(u64, bool)>,
+    /// What people changed, and how many.
+    pub(crate) steered: Vec<String>,
     /// Schedules of the configuration file that have no effect.
     pub(crate) hidden: Vec<String>,
     /// What a store would have now.
@@ -95,6 +97,9 @@ impl Outbox for Outputs {
     fn note(&mut self, event: Event<'_>) {
         if let Event::Spilled { bytes, is_first } = event {
             self.spilled.push((bytes, is_first));
+        }
+        if let Event::Steered { command, changed, .. } = event {
+            self.steered.push(format!("{command}: {changed}"));
         }
         if let Event::ScheduleHidden { name } = event {
             self.hidden.push(String::from_utf8_lossy(name).into_owned());

@@ -18,5 +18,6 @@ mod input;
 mod loading;
 mod output;
 mod peer;
+mod reload;
 mod talk;
 mod world;

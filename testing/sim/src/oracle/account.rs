@@ -85,7 +85,7 @@ impl Oracle {
         assert!(!self.letters.contains_key(handle), "I7: job {name} waits and is a letter");
         assert_eq!(self.twin(&content), None, "I5: job {name} came back beside its twin");
         self.last_place += 1;
-        let until = record.not_before * 1000;
+        let until = record.not_before.abs() * 1000;
         let (state, since) = if record.attempts == 0 {
             let state =
                 if is_due { State::Waiting } else { State::Delayed { earliest: until, latest: until } };
@@ -207,6 +207,7 @@ impl Oracle {
         assert_eq!(twin.as_deref(), Some(handle), "I5: a submit joins the job with its unique");
         let job = self.jobs.get(handle).unwrap_or_else(|| panic!("I5: {name} is joined and not there"));
         let (function, before) = (job.content.function.clone(), job.content.priority);
+        self.came_to(&function);
         let changes = match self.policy(&function).on_duplicate.as_str() {
             "last" => submit.priority != before,
             "highest" => submit.priority < before,
@@ -439,10 +440,7 @@ impl Oracle {
                 function.as_bytes() == job.content.function
             }
             (Ended::Cancelled, Cause::Timeout { .. }) => {
-                // A job that was moved there since has an old number: nothing tells it from the others.
-                let was_moved = self.ever.get(handle).is_some_and(|life| life.was_given_back);
-                let is_meant = |jobs: &BTreeSet<Vec<u8>>| was_moved || jobs.contains(handle);
-                self.drops.values().any(|(of, jobs)| *of == job.content.function && is_meant(jobs))
+                self.drops.values().any(|(of, jobs)| *of == job.content.function && jobs.contains(handle))
             }
             (Ended::Cancelled, _) => self.commands_under_way(cause).any(|command| match command {
                 Command::JobsCancel(it) if it.pick.handles.is_empty() => {

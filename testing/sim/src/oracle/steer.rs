@@ -186,6 +186,7 @@ impl Oracle {
         let draining = self.policy(&content.function).draining;
         assert!(priority.is_some() || !draining, "{name} is moved to a function that is being drained");
         self.functions.insert(content.function.clone());
+        self.came_to(&content.function);
         self.counts.moved += 1;
         self.last_place += 1;
         let place = self.last_place;
@@ -196,6 +197,14 @@ impl Oracle {
         let life = self.ever.get_mut(handle).expect("a live job was accepted");
         life.content = content;
         life.was_given_back = true;
+    }
+
+    /// A job that is not new was moved to this function, requeued or joined: where the function is being dropped,
+    /// none of its jobs may be cancelled from here on.
+    pub(super) fn came_to(&mut self, function: &[u8]) {
+        for (_, jobs) in self.drops.values_mut().filter(|(of, _)| of == function) {
+            jobs.clear();
+        }
     }
 
     pub(super) fn document(&mut self, ticket: Ticket, kind: DocumentKind, name: &[u8], body: Option<&[u8]>) {
@@ -283,6 +292,7 @@ impl Oracle {
             expected = campaign.function.clone().unwrap_or(expected);
             assert_eq!(record.function, expected, "function of {name} as it goes back");
         }
+        self.came_to(&record.function);
         self.revived(handle, record);
     }
 

@@ -4,7 +4,7 @@ use super::words::span;
 use super::{Blockers, finding};
 use crate::core::Core;
 use crate::function::FunctionKey;
-use crate::job::{Job, JobKey, NEVER, State};
+use crate::job::{Job, JobKey};
 use geartrain_proto::Priority;
 use geartrain_proto::command::Finding;
 use std::time::Duration;
@@ -76,9 +76,7 @@ impl Core {
                 )
             }
         };
-        if let State::Queued { expires, .. } = job.state()
-            && *expires != NEVER
-        {
+        if let Some(expires) = self.expires(job) {
             text.push_str(&format!("; it expires in {}", span(expires.since(self.now.unix))));
         }
         finding(if is_next { "next" } else { "queue" }, text)

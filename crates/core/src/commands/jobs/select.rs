@@ -250,14 +250,12 @@ fn is_in(state: &State, name: StateName) -> bool {
     }
 }
 
-/// The name of a state, and when the job becomes ready and expires.
-pub(super) fn state_of(job: &Job, now: Now) -> (StateName, Option<UnixTime>, Option<UnixTime>) {
+/// The name of a state, and when the job becomes ready.
+pub(super) fn state_of(job: &Job, now: Now) -> (StateName, Option<UnixTime>) {
     match job.state() {
-        State::Delayed { until, .. } => (StateName::Delayed, Some(*until), None),
-        State::Paused { .. } => (StateName::Delayed, Some(now.unix.after(job.wait(now))), None),
-        State::Queued { expires, .. } => {
-            (StateName::Queued, None, Some(*expires).filter(|it| *it != crate::job::NEVER))
-        }
-        State::Running(_) => (StateName::Running, None, None),
+        State::Delayed { until, .. } => (StateName::Delayed, Some(*until)),
+        State::Paused { .. } => (StateName::Delayed, Some(now.unix.after(job.wait(now)))),
+        State::Queued { .. } => (StateName::Queued, None),
+        State::Running(_) => (StateName::Running, None),
     }
 }
