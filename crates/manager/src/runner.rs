@@ -238,8 +238,8 @@ impl Runner {
     }
 
     /// Takes the things of the configuration that are not the planner's over.
-    fn configure(&mut self) {
-        self.observe();
+    fn configure(&mut self, now: Moment) {
+        self.observe(now);
         self.watches.set(&self.config.programs, &self.wake, &self.log);
         for wrong in self.accounts.look_up(self.config.programs.values()) {
             self.log.say(Level::Error, &wrong);
@@ -247,23 +247,24 @@ impl Runner {
     }
 
     /// Watches the job servers, where anything has to do with them.
-    fn observe(&mut self) {
+    fn observe(&mut self, now: Moment) {
         let in_file = self.config.programs.values().any(|program| !program.functions.is_empty());
         // A program that is gone may have a worker in the middle of a job.
         let has_workers = in_file || self.processes.values().any(|facts| !facts.functions.is_empty());
         let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
-        self.observers.set_servers(servers);
-        self.matching.retain_servers(servers);
+        self.observers.set_servers(now, servers);
+        self.leave_gone_servers();
+        self.matching.set_servers(self.observers.servers());
         self.manners.retain(&self.config.programs);
     }
 
     fn begin(&mut self) {
-        self.configure();
+        let now = clock::now();
+        self.configure(now);
         let count = self.config.programs.len();
         self.log.say(Level::Info, &format!("pid {}, {count} programs", std::process::id()));
-        let now = clock::now();
         self.take_over_orphans(now);
-        self.observe();
+        self.observe(now);
         self.planner.handle_time(now);
         self.carry_out(now);
         self.systemd.tell(&format!("READY=1\nMAINPID={}\nSTATUS={count} programs", std::process::id()));

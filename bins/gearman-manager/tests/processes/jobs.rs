@@ -16,6 +16,7 @@ with_both_servers!(
     a_worker_that_would_die_of_its_signal_gets_it_after_its_job,
     a_worker_behind_a_proxy_is_not_given_up,
     a_job_of_a_program_that_is_gone_is_spared,
+    a_job_at_a_server_that_is_gone_from_the_file_is_spared,
 );
 
 /// A command of a job that runs until its test lets it end, and notes that it began.
@@ -194,6 +195,62 @@ fn a_job_of_a_program_that_is_gone_is_spared(server: Server) {
     manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
     assert_eq!(finish(&manager, client), "done\n");
     wait_until("the worker is gone", || server.ask("status", ".\n").contains("slow\t0\t0\t0"));
+}
+
+fn a_job_at_a_server_that_is_gone_from_the_file_is_spared(old: Server) {
+    let new = Server::start_of(if old.tells_jobs() { ours() } else { REFERENCE.into() });
+    let folder = tempfile::tempdir().unwrap();
+    let job = long_job(folder.path().to_str().unwrap());
+    let at = |server: &Server| {
+        // One ignores its signal and would be killed after its patience, one would die of its signal.
+        let slow = worker(server, "slow", &job);
+        format!(
+            "[program.deaf]\ncommand = '''trap \"\" TERM; exec {slow}'''\nshell = true\nfunctions = ['slow']\n\
+             stop-patience = '300ms'\n[program.frail]\ncommand = '''exec {slow}'''\nshell = true\n\
+             functions = ['slow']\n"
+        )
+    };
+    let mut manager = Manager::start_in_folder(folder, &servers(&old), &at(&old));
+    manager.wait_for("starting -> running");
+    manager.wait_for("starting -> running");
+    let clients = [submit(&old, "slow", &[]), submit(&old, "slow", &[])];
+    wait_until("the jobs run", || old.ask("status", ".\n").contains("slow\t2\t2\t"));
+    let busy = [manager.pids("deaf")[0], manager.pids("frail")[0]];
+    manager.configure(&servers(&new), &at(&new));
+    assert_eq!(manager.ctl(&["update"]).code, 0);
+    // Ready at the new server, and the old ones are told to leave.
+    manager.wait_for("its predecessor is told to leave");
+    manager.wait_for("its predecessor is told to leave");
+    let now = std::time::Instant::now();
+    wait_until("patience is over", || now.elapsed().as_secs_f64() > 1.5);
+    assert!(busy.iter().all(|pid| is_alive(*pid)), "ended in the middle of a job");
+    let status = manager.ctl(&["status"]).out;
+    assert!(!status.contains(&old.address()), "{status}");
+    fs::write(manager.path("go"), "").unwrap();
+    for client in clients {
+        assert_eq!(String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap(), "done\n");
+    }
+    assert_eq!(fs::read_to_string(manager.path("runs")).unwrap(), "run\nrun\n", "a job began again");
+    wait_until("the old ones are gone", || !busy.iter().any(|pid| is_alive(*pid)));
+    // Nobody is left who has to do with it.
+    wait_until("the old server is left", || !is_connected(manager.pid(), old.port.number));
+    assert!(is_connected(manager.pid(), new.port.number));
+}
+
+/// Whether a process has a connection to this port.
+fn is_connected(pid: i32, port: u16) -> bool {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let sockets: Vec<String> = links
+        .filter_map(|link| Some(fs::read_link(link.path()).ok()?.to_str()?.to_owned()))
+        .filter(|target| target.starts_with("socket:"))
+        .collect();
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let (to, established) = (format!(":{port:04X}"), "01");
+    table.lines().skip(1).any(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let socket = format!("socket:[{}]", fields[9]);
+        fields[2].ends_with(&to) && fields[3] == established && sockets.contains(&socket)
+    })
 }
 
 #[test]

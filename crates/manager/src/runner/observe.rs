@@ -85,9 +85,18 @@ impl Default for Wish {
     }
 }
 
+/// A server that is asked.
+#[derive(Debug)]
+struct Watched {
+    server: ServerAddress,
+    pace: Arc<Pace>,
+    /// Since when the configuration does not name it any more.
+    gone: Option<Moment>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Observers {
-    servers: Vec<(ServerAddress, Arc<Pace>)>,
+    servers: Vec<Watched>,
     reports: Receiver<Report>,
     report: Sender<Report>,
     wake: Arc<EventFd>,
@@ -99,21 +108,18 @@ impl Observers {
         Self { servers: Vec::new(), reports, report, wake }
     }
 
-    /// Watches these servers, and no others.
-    pub(crate) fn set_servers(&mut self, wanted: &[ServerAddress]) {
-        self.servers.retain(|(server, pace)| {
-            let is_wanted = wanted.contains(server);
-            if !is_wanted {
-                pace.set(|wish| wish.is_over = true);
-            }
-            is_wanted
-        });
+    /// Watches these servers; those that are gone from the configuration until [`Observers::leave_gone`].
+    pub(crate) fn set_servers(&mut self, now: Moment, wanted: &[ServerAddress]) {
+        for watched in &mut self.servers {
+            let is_wanted = wanted.contains(&watched.server);
+            watched.gone = if is_wanted { None } else { watched.gone.or(Some(now)) };
+        }
         for server in wanted {
-            if self.servers.iter().any(|(known, _)| known == server) {
+            if self.servers.iter().any(|watched| watched.server == *server) {
                 continue;
             }
             let pace = Arc::new(Pace::default());
-            self.servers.push((server.clone(), Arc::clone(&pace)));
+            self.servers.push(Watched { server: server.clone(), pace: Arc::clone(&pace), gone: None });
             let observer = Observer {
                 server: server.clone(),
                 pace,
@@ -126,10 +132,28 @@ impl Observers {
         }
     }
 
+    /// Leaves those that are gone from the configuration, but for those that are needed; whether there were any.
+    pub(crate) fn leave_gone(&mut self, is_needed: impl Fn(&ServerAddress, Moment) -> bool) -> bool {
+        let before = self.servers.len();
+        self.servers.retain(|watched| {
+            let stays = watched.gone.is_none_or(|gone| is_needed(&watched.server, gone));
+            if !stays {
+                watched.pace.set(|wish| wish.is_over = true);
+            }
+            stays
+        });
+        self.servers.len() < before
+    }
+
+    /// The servers that are asked, and whether the configuration names each.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&ServerAddress, bool)> {
+        self.servers.iter().map(|watched| (&watched.server, watched.gone.is_none()))
+    }
+
     /// How often is asked, and the rates of which functions.
     pub(crate) fn steer(&self, every: Duration, rates: &[String]) {
-        for (_, pace) in &self.servers {
-            pace.set(|wish| {
+        for watched in &self.servers {
+            watched.pace.set(|wish| {
                 wish.every = every;
                 if wish.rates != rates {
                     wish.rates = rates.to_vec();
@@ -140,14 +164,16 @@ impl Observers {
 
     /// What came since.
     pub(crate) fn reports(&self) -> Vec<Report> {
-        let is_known = |report: &Report| self.servers.iter().any(|(server, _)| *server == report.server);
+        let is_known = |report: &Report| self.servers.iter().any(|watched| watched.server == report.server);
         self.reports.try_iter().filter(is_known).collect()
     }
 }
 
 impl Drop for Observers {
     fn drop(&mut self) {
-        self.set_servers(&[]);
+        for watched in &self.servers {
+            watched.pace.set(|wish| wish.is_over = true);
+        }
     }
 }
 

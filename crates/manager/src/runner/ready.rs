@@ -17,6 +17,8 @@ pub(crate) struct Matching {
 
 #[derive(Debug, Default)]
 struct Server {
+    /// The configuration names it. One that is gone from it is asked about the jobs of those who began there alone.
+    is_in_file: bool,
     answers: bool,
     error: Option<String>,
     /// When it was asked for what it said last.
@@ -29,20 +31,14 @@ struct Server {
 pub(crate) type ServerState<'a> = (&'a str, bool, Option<&'a str>);
 
 impl Matching {
-    /// Takes a report in; the processes that this server lists as able to do all of their functions.
+    /// Takes a report in; the processes that this server lists as able to do all of their functions, where it says who
+    /// is ready.
     pub(crate) fn handle_report(
         &mut self,
         report: Report,
         claimants: &[Claimant<'_>],
     ) -> BTreeSet<ProcessId> {
-        let name = report.server.to_string();
-        let server = self.servers.entry(name.clone()).or_insert_with(|| {
-            let port = match &report.server {
-                ServerAddress::Tcp { port, .. } => Some(*port),
-                ServerAddress::Unix(_) => None,
-            };
-            Server { rows: Rows::new(name, port), ..Server::default() }
-        });
+        let Some(server) = self.servers.get_mut(&report.server.to_string()) else { return BTreeSet::new() };
         let seen = match report.seen {
             Ok(seen) => seen,
             Err(error) => {
@@ -60,12 +56,31 @@ impl Matching {
             let sockets = Sockets::look(&claimants.iter().map(|it| it.group).collect());
             server.rows.look(report.answered, claimants, &sockets);
         }
-        server.rows.listed(claimants)
+        if server.is_in_file { server.rows.listed(claimants) } else { BTreeSet::new() }
     }
 
-    pub(crate) fn retain_servers(&mut self, servers: &[ServerAddress]) {
-        let names: BTreeSet<String> = servers.iter().map(ToString::to_string).collect();
-        self.servers.retain(|name, _| names.contains(name));
+    /// The servers that are asked, and whether the configuration names each.
+    pub(crate) fn set_servers<'a>(&mut self, servers: impl Iterator<Item = (&'a ServerAddress, bool)>) {
+        let mut known = std::mem::take(&mut self.servers);
+        for (address, is_in_file) in servers {
+            let name = address.to_string();
+            let port = match address {
+                ServerAddress::Tcp { port, .. } => Some(*port),
+                ServerAddress::Unix(_) => None,
+            };
+            let new = || Server { rows: Rows::new(name.clone(), port), ..Server::default() };
+            let server = known.remove(&name).unwrap_or_else(new);
+            self.servers.insert(name, Server { is_in_file, ..server });
+        }
+    }
+
+    /// Whether a server lists a process of ours, or did when it was heard last.
+    pub(crate) fn lists_ours(&self, server: &ServerAddress) -> bool {
+        self.servers.get(&server.to_string()).is_some_and(|server| server.rows.has_owners())
+    }
+
+    fn in_file(&self) -> impl Iterator<Item = (&String, &Server)> + Clone {
+        self.servers.iter().filter(|(_, server)| server.is_in_file)
     }
 
     /// Nothing is left of a process and of its group.
@@ -74,11 +89,13 @@ impl Matching {
     }
 
     pub(crate) fn do_answer(&self) -> bool {
-        self.servers.values().any(|server| server.answers)
+        self.in_file().any(|(_, server)| server.answers)
     }
 
+    /// Those that were asked so far, for the status.
     pub(crate) fn states(&self) -> impl Iterator<Item = ServerState<'_>> {
-        self.servers.iter().map(|(name, server)| (name.as_str(), server.answers, server.error.as_deref()))
+        let asked = self.in_file().filter(|(_, server)| server.answers || server.error.is_some());
+        asked.map(|(name, server)| (name.as_str(), server.answers, server.error.as_deref()))
     }
 
     /// When all servers that answer were asked, if any does.
@@ -95,7 +112,7 @@ impl Matching {
 
     /// What is seen of a process that no server lists.
     pub(crate) fn sight(&self, process: ProcessId) -> Option<&Sight> {
-        let mut sights = self.servers.values().filter_map(|server| server.rows.sight(process));
+        let mut sights = self.in_file().filter_map(|(_, server)| server.rows.sight(process));
         let likely = sights.clone().find(|sight| matches!(sight, Sight::Likely(_)));
         likely.or_else(|| sights.next())
     }
@@ -117,7 +134,7 @@ impl Matching {
     /// The counts of all servers for functions together; `None` while no server has answered.
     pub(crate) fn count(&self, functions: &[String]) -> Option<Counts> {
         let mut sum = None;
-        for server in self.servers.values().filter(|server| server.answers) {
+        for (_, server) in self.in_file().filter(|(_, server)| server.answers) {
             let sum: &mut Counts = sum.get_or_insert_default();
             let mut workers = 0;
             for counts in functions.iter().filter_map(|function| server.functions.get(function)) {

@@ -325,6 +325,11 @@ impl Rows {
         self.rows.iter().filter(move |(_, row)| row.owner.is_some_and(|owner| owner.process() == process))
     }
 
+    /// Whether a process of ours is listed.
+    pub(crate) fn has_owners(&self) -> bool {
+        self.rows.values().any(|row| row.owner.is_some())
+    }
+
     /// What a process is listed with, as far as its rows are known.
     pub(crate) fn functions(&self, process: ProcessId) -> BTreeSet<&str> {
         let counted = Some(Owner::Counted(process));
