@@ -6,6 +6,7 @@
 use super::observe::{Counts, Report};
 use super::rows::{Claimant, Rows};
 use super::sockets::Sockets;
+use crate::limits::WORD_PATIENCE;
 use crate::planner::{Job, Moment, ProcessId, Sight};
 use geartrain_client::ServerAddress;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +22,8 @@ struct Server {
     is_in_file: bool,
     answers: bool,
     error: Option<String>,
-    /// When it was asked for what it said last.
-    asked: Moment,
+    /// When it was asked for what it said last; without, it never said anything.
+    asked: Option<Moment>,
     functions: BTreeMap<String, Counts>,
     rows: Rows,
 }
@@ -49,7 +50,7 @@ impl Matching {
         };
         let is_first = !std::mem::replace(&mut server.answers, true);
         server.error = None;
-        server.asked = report.asked;
+        server.asked = Some(report.asked);
         server.rows.take(report.asked, report.answered, &seen, is_first);
         server.functions = seen.functions;
         if server.rows.is_look_due(report.answered, claimants) {
@@ -98,9 +99,13 @@ impl Matching {
         asked.map(|(name, server)| (name.as_str(), server.answers, server.error.as_deref()))
     }
 
-    /// When all servers that answer were asked, if any does.
-    pub(crate) fn as_of(&self) -> Option<Moment> {
-        self.servers.values().filter(|server| server.answers).map(|server| server.asked).min()
+    /// When all servers were asked for what they said last, if any did; without those that have been silent for long.
+    pub(crate) fn as_of(&self, now: Moment) -> Option<Moment> {
+        // One that is restarted may have given a job to somebody since, and says so in a moment.
+        let counts = |asked: &Moment| now.since(*asked) <= WORD_PATIENCE;
+        let asked =
+            self.servers.values().filter_map(|server| server.asked.filter(|it| server.answers || counts(it)));
+        asked.min()
     }
 
     /// The functions that servers list a process with, and its jobs where one says so.
@@ -159,5 +164,34 @@ fn worse(a: Job, b: Job) -> Job {
         (sure @ Job::Sure { .. }, _) | (_, sure @ Job::Sure { .. }) => sure,
         (Job::Maybe, _) | (_, Job::Maybe) => Job::Maybe,
         (Job::None, Job::None) => Job::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::observe::Seen;
+    use std::time::Duration;
+
+    #[test]
+    fn one_of_several_servers_that_falls_silent_is_waited_for() {
+        let at = |seconds: u64| Moment::after_boot(Duration::from_secs(seconds));
+        let servers = ["a:1", "b:1"].map(|it| ServerAddress::parse(it, 1).unwrap());
+        let [a, b] = &servers;
+        let mut matching = Matching::default();
+        matching.set_servers(servers.iter().map(|it| (it, true)));
+        let mut say = |server: &ServerAddress, seconds: u64, seen: Result<Seen, String>| {
+            let report = Report { server: server.clone(), asked: at(seconds), answered: at(seconds), seen };
+            matching.handle_report(report, &[]);
+            matching.as_of(at(seconds))
+        };
+        assert_eq!(say(a, 1, Ok(Seen::default())), Some(at(1)));
+        assert_eq!(say(b, 1, Ok(Seen::default())), Some(at(1)));
+        assert_eq!(say(a, 2, Err("too many connections".to_owned())), Some(at(1)));
+        assert_eq!(say(b, 3, Ok(Seen::default())), Some(at(1)), "what A gave since is not known");
+        assert_eq!(say(a, 4, Ok(Seen::default())), Some(at(3)));
+        assert_eq!(say(a, 5, Err("refused".to_owned())), Some(at(3)));
+        assert_eq!(say(b, 14, Ok(Seen::default())), Some(at(4)));
+        assert_eq!(say(b, 15, Ok(Seen::default())), Some(at(15)), "and not for ever");
     }
 }

@@ -52,7 +52,7 @@ impl Runner {
         for (process, sight) in sights {
             self.planner.handle_sight(process, sight);
         }
-        self.planner.handle_jobs(now, self.matching.as_of(), jobs);
+        self.planner.handle_jobs(now, self.matching.as_of(now), jobs);
         self.planner.handle_servers(now, self.matching.do_answer());
         self.handle_work(now);
         if self.leave_gone_servers() {
