@@ -14,6 +14,7 @@ with_both_servers!(
     a_job_is_spared_while_its_server_is_silent,
     a_job_in_the_rest_of_a_group_is_spared,
     a_worker_that_would_die_of_its_signal_gets_it_after_its_job,
+    a_worker_whose_handler_ends_it_at_once_gets_its_signal_after_its_job,
     a_worker_behind_a_proxy_is_not_given_up,
     a_job_of_a_program_that_is_gone_is_spared,
     a_job_at_a_server_that_is_gone_from_the_file_is_spared,
@@ -163,6 +164,55 @@ fn a_worker_that_would_die_of_its_signal_gets_it_after_its_job(server: Server) {
     manager.wait_for("starting -> running");
     assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
     manager.wait_for("stopping -> exited: stopped by hand: SIGTERM");
+}
+
+fn a_worker_whose_handler_ends_it_at_once_gets_its_signal_after_its_job(server: Server) {
+    let slow = worker(&server, "slow", "JOB");
+    let command = format!("{slow} & child=$!; trap \"kill $child; exit 0\" TERM; wait");
+    let mut manager = start(&server, &command, "functions = ['slow']\n");
+    // It leaves by itself, as one does that would end its job first.
+    for _ in 0..2 {
+        manager.wait_for("starting -> running");
+        assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+        manager.wait_for("stopping -> exited: stopped by hand: exit code 0");
+        assert_eq!(manager.ctl(&["start", "w"]).code, 0);
+    }
+    manager.wait_for("starting -> running");
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+    assert_eq!(finish(&manager, client), "done\n");
+    manager.wait_for("stopping -> exited: stopped by hand: exit code 0");
+}
+
+#[test]
+fn where_workers_were_seen_to_end_their_job_first_the_next_ones_are_told_at_once() {
+    // The reference never says who has the job, so that the first one gets its signal in the middle of it.
+    let server = Server::start_of(REFERENCE);
+    let slow = worker(&server, "slow", "JOB");
+    let command = format!(
+        "(trap \"\" TERM; exec {slow}) & child=$!; trap \"touch told\" TERM; wait; \
+                           while [ ! -e go ]; do sleep 0.05; done; sleep 0.5; kill -KILL $child; exit 0"
+    );
+    let mut manager = start(&server, &command, "functions = ['slow']\nstop-patience = '500ms'\n");
+    for is_first in [true, false] {
+        manager.wait_for("starting -> running");
+        let client = submit(&server, "slow", &[]);
+        wait_for_job(&server, "slow");
+        assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+        if is_first {
+            manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+        }
+        wait_until("it has its signal", || manager.path("told").exists());
+        let told = || manager.process("w:0")["since-seconds"].as_f64().unwrap_or_default();
+        assert!(is_first || told() < 0.5, "held");
+        wait_until("it goes on with its job", || told() > 2.0);
+        assert_eq!(finish(&manager, client), "done\n");
+        manager.wait_for("stopping -> exited: stopped by hand: exit code 0");
+        ["told", "go", "runs"].iter().for_each(|name| fs::remove_file(manager.path(name)).unwrap());
+        assert_eq!(manager.ctl(&["start", "w"]).code, 0);
+    }
 }
 
 fn a_worker_behind_a_proxy_is_not_given_up(server: Server) {

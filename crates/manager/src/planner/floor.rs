@@ -25,6 +25,9 @@ pub enum Action {
         slot: u32,
         /// What it is.
         program: Arc<Program>,
+        /// Which change of its program it is spawned after: what is known of processes of another one need not be true
+        /// of it.
+        version: u64,
     },
     /// Tell a process to leave, with the stop signal of its program.
     Stop {

@@ -201,6 +201,7 @@ impl Slot {
             name: cx.name.clone(),
             slot: self.number,
             program: Arc::clone(program),
+            version,
         });
         Up { process, spawned: cx.now, is_worker, version, expires: lifetime_end(cx, cx.now) }
     }

@@ -13,7 +13,7 @@ use super::spawn::{self, Spawned};
 use super::state_file::{Intent, Record, StateFile};
 use super::{Runner, Stream};
 use crate::config::{Program, ProgramName, Stop};
-use crate::planner::{Action, End, Event, Moment, ProcessId};
+use crate::planner::{Action, End, Event, Job, Moment, ProcessId};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -37,8 +37,12 @@ pub(crate) struct Process {
     pub(crate) functions: Vec<String>,
     /// How it is asked to leave: as it was spawned, whatever its program says by now.
     pub(crate) stop: Stop,
+    /// Which change of its program it was spawned after; without, another manager spawned it.
+    pub(crate) version: Option<u64>,
     /// It has its stop signal.
     pub(crate) is_told: bool,
+    /// When it got that, where it may have been in the middle of a job then.
+    pub(crate) told_in_job: Option<Moment>,
     pub(crate) spawned: Moment,
     pub(crate) life: Life,
     pub(crate) sample: Option<Sample>,
@@ -119,8 +123,8 @@ impl Runner {
         let mut has_acted = false;
         while let Some(action) = self.planner.poll_action() {
             match action {
-                Action::Spawn { process, name, slot, program } => {
-                    self.spawn(now, process, name, slot, program);
+                Action::Spawn { process, name, slot, program, version } => {
+                    self.spawn(now, process, (name, slot), program, version);
                 }
                 Action::Stop { process, group, spare } => self.stop(now, process, group, spare),
                 Action::Kill { process } => self.kill(process),
@@ -171,9 +175,9 @@ impl Runner {
         &mut self,
         now: Moment,
         process: ProcessId,
-        name: ProgramName,
-        number: u32,
+        (name, number): (ProgramName, u32),
         program: Arc<Program>,
+        version: u64,
     ) {
         let record = record_of(&program, &name, number);
         let spawned = match self.spawn_recorded(now, &program, &record) {
@@ -197,7 +201,9 @@ impl Runner {
             name,
             functions: program.functions.clone(),
             stop: program.stop,
+            version: Some(version),
             is_told: false,
+            told_in_job: None,
             program: Some(program),
             spawned: now,
             life: Life::Child,
@@ -254,12 +260,14 @@ impl Runner {
             return;
         }
         // Without an end of patience, one with a handler would be held as long as its function has jobs.
-        let may_die = facts.stop.patience.is_some() && self.manners.may_die(&facts.name);
+        let may_die = facts.stop.patience.is_some() && self.manners.may_die(&facts.name, facts.version);
         if spare && ((may_die && !facts.has_ended()) || facts.would_die(whole)) {
             self.planner.handle_held(now, process);
             return;
         }
         facts.is_told = true;
+        let has_job = self.matching.job(process, &facts.functions) != Job::None;
+        facts.told_in_job = has_job.then_some(now);
         let (pid, signal) = (facts.pid, facts.stop.signal);
         let sent = facts.send(signal, whole);
         self.write_state(|state| state.told(pid));
@@ -314,8 +322,11 @@ impl Runner {
             self.handle_output(process, stream);
         }
         let Some(facts) = self.processes.get_mut(&process) else { return };
-        if facts.is_told {
-            self.manners.handle_end(&facts.name, facts.stop.signal, end);
+        // A program that comes back counts its versions anew.
+        let is_in_file = self.config.programs.contains_key(&facts.name);
+        if let Some(version) = facts.version.filter(|_| facts.is_told && is_in_file) {
+            let in_job_for = facts.told_in_job.map(|told| now.since(told));
+            self.manners.handle_end(&facts.name, version, facts.stop.signal, in_job_for, end);
         }
         let pid = facts.pid;
         let has_remains = is_group_alive(pid);
@@ -434,7 +445,9 @@ mod tests {
             program: None,
             functions: Vec::new(),
             stop: Stop::default(),
+            version: None,
             is_told: false,
+            told_in_job: None,
             spawned: Moment::default(),
             life,
             sample: None,

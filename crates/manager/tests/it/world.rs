@@ -179,7 +179,7 @@ impl World {
         while let Some(action) = self.planner.poll_action() {
             self.trace.push(format!("{:?} {action:?}", self.now));
             match action {
-                Action::Spawn { process, name, slot, program } => {
+                Action::Spawn { process, name, slot, program, .. } => {
                     assert!(!self.has_ended && !self.planner.is_ending(), "a spawn during a shutdown");
                     let place = (name.to_string(), slot);
                     assert!(
