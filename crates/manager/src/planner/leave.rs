@@ -9,6 +9,7 @@ use super::moment::Moment;
 use super::state::ProcessId;
 use crate::config::Stop;
 use crate::limits::{AFTER_JOB_PATIENCE, WORD_PATIENCE};
+use std::time::Duration;
 
 /// A process that was told to leave.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,8 @@ pub struct Leave {
     /// Which one.
     pub process: ProcessId,
     told: Moment,
+    /// From its stop signal to the kill.
+    patience: Duration,
     signal: Signal,
     kill: Kill,
 }
@@ -56,7 +59,8 @@ impl Leave {
             at: now + patience,
             hard: stop.patience_job.map(|of_job| now + patience.max(of_job)),
         });
-        Self { process, told: now, signal: Signal::Sent, kill }
+        let patience = stop.patience.unwrap_or_default();
+        Self { process, told: now, patience, signal: Signal::Sent, kill }
     }
 
     /// Patience is over now, whatever it does; unless it was killed already.
@@ -89,8 +93,8 @@ impl Leave {
             }
             self.signal = Signal::Sent;
             if let Kill::Due { at, hard } = &mut self.kill {
-                // It has a moment to leave.
-                *at = (*at).max(now + AFTER_JOB_PATIENCE);
+                // One that does not die of it, as it might have, has its time to leave.
+                *at = (*at).max(now + self.patience);
                 *hard = hard.map(|hard| hard.max(*at));
             }
             return Some(Due::Signal);
@@ -160,7 +164,6 @@ impl Leave {
 mod tests {
     use super::*;
     use crate::limits::JOB_PATIENCE;
-    use std::time::Duration;
 
     fn at(seconds: u64) -> Moment {
         Moment::after_boot(Duration::from_secs(seconds))
@@ -227,8 +230,9 @@ mod tests {
         assert_eq!(leave.poll_due(at(2000), &busy), None);
         assert_eq!(leave.deadline(&busy), Some(at(100) + JOB_PATIENCE));
         assert_eq!(leave.poll_due(at(2000), &word(Job::None, 2000)), Some(Due::Signal));
-        assert_eq!(leave.poll_due(at(2001), &word(Job::None, 2001)), None);
-        assert_eq!(leave.poll_due(at(2002), &word(Job::None, 2002)), Some(Due::Kill));
+        // From now on it has its patience.
+        assert_eq!(leave.poll_due(at(2009), &word(Job::None, 2009)), None);
+        assert_eq!(leave.poll_due(at(2010), &word(Job::None, 2010)), Some(Due::Kill));
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub(crate) struct Process {
     pub(crate) command: String,
     pub(crate) spawned: Moment,
     pub(crate) told: Option<Moment>,
+    /// When it got its stop signal.
+    pub(crate) signalled: Option<Moment>,
     pub(crate) patience: Option<Duration>,
     pub(crate) job: Job,
     pub(crate) was_ready: bool,
@@ -101,6 +103,7 @@ impl Process {
             command: of.command.words[0].clone(),
             spawned,
             told: None,
+            signalled: None,
             patience: of.stop.patience,
             job: Job::None,
             was_ready: false,
@@ -197,6 +200,7 @@ impl World {
                         command: program.command.words[0].clone(),
                         spawned: self.now,
                         told: None,
+                        signalled: None,
                         patience: program.stop.patience,
                         job: Job::None,
                         was_ready: false,
@@ -265,8 +269,8 @@ impl World {
             };
             assert!(is_late || unknown, "its stop signal ended a job: {facts:?} after {waited:?}");
         }
-        // From now on it has its patience.
         facts.held = None;
+        facts.signalled = Some(self.now);
     }
 
     /// I20: never SIGKILL before patience is over, nor in the middle of a job before the hard limit is.
@@ -278,8 +282,11 @@ impl World {
             return;
         }
         let patience = facts.patience.expect("a kill of a process that is never killed");
+        // Where the signal was held back, it has its patience from then on.
+        let signalled = facts.signalled.expect("a kill without a stop signal before");
+        let since_signal = self.now.since(signalled);
+        assert!(since_signal >= patience, "killed after {since_signal:?} of {patience:?}");
         let waited = self.now.since(told);
-        assert!(waited >= patience, "killed after {waited:?} of {patience:?}");
         let is_silent = waited >= patience + WORD_PATIENCE;
         // Of an orphan that no server ever told of, nobody knows its job.
         let is_protected = facts.has_job() && (facts.is_told_of || !is_silent);
@@ -423,7 +430,7 @@ impl World {
     pub(crate) fn exit_with_rest(&mut self, process: ProcessId, end: &End) {
         if let Some(facts) = self.processes.get_mut(&process) {
             facts.is_rest = true;
-            (facts.told, facts.held) = (None, None);
+            (facts.told, facts.signalled, facts.held) = (None, None, None);
         }
         self.killed.remove(&process);
         self.planner.handle_exited(self.now, process, end, true);
