@@ -18,6 +18,7 @@ with_both_servers!(
     a_worker_behind_a_proxy_is_not_given_up,
     a_job_of_a_program_that_is_gone_is_spared,
     a_job_at_a_server_that_is_gone_from_the_file_is_spared,
+    who_waits_for_its_signal_is_not_adopted_and_its_successor_is,
 );
 
 /// A command of a job that runs until its test lets it end, and notes that it began.
@@ -285,6 +286,31 @@ fn a_job_at_a_server_that_is_gone_from_the_file_is_spared(old: Server) {
     // Nobody is left who has to do with it.
     wait_until("the old server is left", || !is_connected(manager.pid(), old.port.number));
     assert!(is_connected(manager.pid(), new.port.number));
+}
+
+fn who_waits_for_its_signal_is_not_adopted_and_its_successor_is(server: Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = worker(&server, "slow", &long_job(folder.path().to_str().unwrap()));
+    let program = format!("[program.w]\ncommand = '''exec {slow}'''\nshell = true\nfunctions = ['slow']\n");
+    let keys = format!("{}\norphans = 'adopt'", servers(&server));
+    let mut manager = Manager::start_in_folder(folder, &keys, &program);
+    manager.wait_for("starting -> running");
+    let old = manager.pids("w")[0];
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    // As for files that a deploy has changed: the command is what it was.
+    assert_eq!(manager.ctl(&["restart", "w"]).code, 0);
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+    let new = manager.pids("w")[0];
+    assert_ne!(old, new);
+    manager.kill();
+    manager.start_again();
+    manager.wait_for_any(&format!("w:0 pid {new}, left by the last manager, goes on"));
+    manager.wait_for_any(&format!("w:0 pid {old}, left by the last manager, is told to leave"));
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+    assert_eq!(finish(&manager, client), "done\n");
+    wait_until("the old one is gone", || !is_alive(old));
+    assert_eq!(manager.pids("w"), [new]);
 }
 
 /// Whether a process has a connection to this port.

@@ -262,6 +262,8 @@ impl Runner {
         // Without an end of patience, one with a handler would be held as long as its function has jobs.
         let may_die = facts.stop.patience.is_some() && self.manners.may_die(&facts.name, facts.version);
         if spare && ((may_die && !facts.has_ended()) || facts.would_die(whole)) {
+            let pid = facts.pid;
+            self.write_state(|state| state.leaving(pid));
             self.planner.handle_held(now, process);
             return;
         }

@@ -9,7 +9,7 @@ use super::log::Level;
 use super::poll::Token;
 use super::proc;
 use super::spawn::{PLACE_VARIABLE, STATE_VARIABLE};
-use super::state_file::{Intent, Record};
+use super::state_file::{Intent, Record, Stage};
 use super::{Runner, Stream};
 use crate::config::{Orphans, Program, ProgramName};
 use crate::planner::{Moment, ProcessId};
@@ -34,8 +34,10 @@ impl Runner {
             records.push(found);
         }
         self.write_state(super::state_file::StateFile::not_spawned);
-        // Of two in one place, the one that was told to leave is the predecessor, and else the older one is at work.
-        records.sort_by_key(|it| (it.program.clone(), it.number, it.told, it.started));
+        // Of two in one place, the one that was told to leave is the predecessor; else one of another command is, and else
+        // the older one is at work.
+        records
+            .sort_by_key(|it| (it.program.clone(), it.number, it.stage, !self.is_as_in_file(it), it.started));
         for record in records {
             // First what tells of its end, then the look at who it is: so the number cannot be given again between.
             let pidfd = open_pid(record.pid);
@@ -54,8 +56,8 @@ impl Runner {
     fn take_over(&mut self, now: Moment, record: &Record, life: Life) {
         let Some(name) = ProgramName::parse(&record.program) else { return };
         let program = self.config.programs.get(&name).cloned();
-        let is_same = program.as_ref().is_some_and(|program| launch_number(program) == record.launch);
-        let may_go_on = is_same && !record.told && self.config.orphans == Orphans::Adopt;
+        let is_at_work = record.stage == Stage::AtWork && self.is_as_in_file(record);
+        let may_go_on = is_at_work && self.config.orphans == Orphans::Adopt;
         let spawned = Moment::after_boot(clock::ticks(record.started));
         let has_leader = !matches!(life, Life::Ended);
         let place = has_leader
@@ -89,13 +91,19 @@ impl Runner {
             functions: record.functions.clone(),
             stop: record.stop(),
             version: None,
-            is_told: record.told,
+            is_told: record.stage == Stage::Told,
             told_in_job: None,
             spawned,
             life,
             sample: None,
         };
         self.processes.insert(process, facts);
+    }
+
+    /// Whether the program would be spawned in the same way now.
+    fn is_as_in_file(&self, record: &Record) -> bool {
+        let program = self.config.programs.get(record.program.as_str());
+        program.is_some_and(|program| launch_number(program) == record.launch)
     }
 
     /// The process that the last manager was killed over, if it is there.
@@ -158,7 +166,7 @@ pub(crate) fn record_of(program: &Program, name: &ProgramName, number: u32) -> R
         signal: program.stop.signal.as_str().to_owned(),
         group: program.stop.group,
         patience_ms: program.stop.patience.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
-        told: false,
+        stage: Stage::AtWork,
     }
 }
 

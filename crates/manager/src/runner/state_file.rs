@@ -35,8 +35,20 @@ pub(crate) struct Record {
     pub(crate) group: bool,
     /// How long it may take then; without, it is never killed.
     pub(crate) patience_ms: Option<u64>,
-    /// It has its stop signal already.
-    pub(crate) told: bool,
+    #[serde(default)]
+    pub(crate) stage: Stage,
+}
+
+/// How far on its way out a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stage {
+    #[default]
+    AtWork,
+    /// It was told to leave, and waits for its stop signal until its job is over.
+    Leaving,
+    /// It has its stop signal.
+    Told,
 }
 
 impl Record {
@@ -76,6 +88,7 @@ enum Line {
     Intent(Intent),
     Spawned(Record),
     NotSpawned,
+    Leaving(i32),
     Told(i32),
     Gone(i32),
     Wish(String, Wish),
@@ -139,8 +152,13 @@ impl StateFile {
         self.append(Line::Spawned(record))
     }
 
+    pub(crate) fn leaving(&mut self, pid: i32) -> io::Result<()> {
+        let is_news = self.now.stage(pid).is_some_and(|stage| stage < Stage::Leaving);
+        if is_news { self.append(Line::Leaving(pid)) } else { Ok(()) }
+    }
+
     pub(crate) fn told(&mut self, pid: i32) -> io::Result<()> {
-        let is_news = self.now.live.get(&pid).is_some_and(|record| !record.told);
+        let is_news = self.now.stage(pid).is_some_and(|stage| stage < Stage::Told);
         if is_news { self.append(Line::Told(pid)) } else { Ok(()) }
     }
 
@@ -185,17 +203,24 @@ impl Now {
                 self.intent = None;
                 self.live.insert(record.pid, record);
             }
-            Line::Told(pid) => {
-                if let Some(record) = self.live.get_mut(&pid) {
-                    record.told = true;
-                }
-            }
+            Line::Leaving(pid) => self.set_stage(pid, Stage::Leaving),
+            Line::Told(pid) => self.set_stage(pid, Stage::Told),
             Line::Gone(pid) => {
                 self.live.remove(&pid);
             }
             Line::Wish(program, wish) => {
                 self.wishes.insert(program, wish);
             }
+        }
+    }
+
+    fn stage(&self, pid: i32) -> Option<Stage> {
+        self.live.get(&pid).map(|record| record.stage)
+    }
+
+    fn set_stage(&mut self, pid: i32, stage: Stage) {
+        if let Some(record) = self.live.get_mut(&pid) {
+            record.stage = stage;
         }
     }
 
@@ -295,7 +320,7 @@ mod tests {
             signal: "SIGQUIT".to_owned(),
             group: true,
             patience_ms: Some(1500),
-            told: false,
+            stage: Stage::AtWork,
         }
     }
 
@@ -349,11 +374,16 @@ mod tests {
         let wish = Wish { count: 3, is_by_hand: true, is_up: false, min: 1, max: 1 };
         let (mut state, _) = StateFile::open(folder.path()).unwrap();
         state.spawned(record(1)).unwrap();
+        state.spawned(record(2)).unwrap();
+        state.leaving(2).unwrap();
+        // It waits no longer, and is not one that never was told.
         state.told(1).unwrap();
+        state.leaving(1).unwrap();
         state.wish("mail", wish).unwrap();
         drop(state);
         let (mut state, left) = StateFile::open(folder.path()).unwrap();
-        assert_eq!(left.records, [Record { told: true, ..record(1) }]);
+        let stages: Vec<Stage> = left.records.iter().map(|record| record.stage).collect();
+        assert_eq!(stages, [Stage::Told, Stage::Leaving]);
         let stop = Stop {
             signal: Signal::SIGQUIT,
             group: true,
@@ -365,7 +395,7 @@ mod tests {
         state.ended().unwrap();
         drop(state);
         let (_state, left) = StateFile::open(folder.path()).unwrap();
-        assert_eq!((left.records.len(), left.wishes.len()), (1, 0));
+        assert_eq!((left.records.len(), left.wishes.len()), (2, 0));
     }
 
     #[test]
