@@ -44,12 +44,15 @@ use std::sync::Arc;
 /// Decides what is started, replaced and ended.
 ///
 /// Inputs go in with `handle_*`; after each of them, or a few, [`Planner::poll_action`] is called until it has
-/// nothing more, and [`Planner::poll_timeout`] says when to call [`Planner::handle_time`].
+/// nothing more: only then all that follows from them is seen. [`Planner::poll_timeout`] says when to call
+/// [`Planner::handle_time`].
 #[derive(Debug)]
 pub struct Planner {
     floor: Floor,
     pools: BTreeMap<ProgramName, Pool>,
     load: MachineLoad,
+    /// When something came in that all programs were not looked at for yet.
+    news: Option<Moment>,
     has_ended: bool,
 }
 
@@ -66,12 +69,20 @@ impl Planner {
             floor: Floor::new(seed),
             pools: config.programs.iter().map(pool).collect(),
             load: MachineLoad::default(),
+            news: None,
             has_ended: false,
         }
     }
 
     /// The next thing to do, if any.
+    ///
+    /// What came in since is looked at here, all of it together: each look is one at all programs.
     pub fn poll_action(&mut self) -> Option<Action> {
+        let known = self.floor.poll_action();
+        if known.is_some() {
+            return known;
+        }
+        self.advance(self.news?);
         self.floor.poll_action()
     }
 
@@ -80,7 +91,7 @@ impl Planner {
     pub fn poll_timeout(&self) -> Option<Moment> {
         let pools = self.pools.values().filter_map(|pool| pool.deadline(&self.floor));
         let remains = self.floor.remains.values().filter_map(|it| it.leave.deadline(&it.word));
-        pools.chain(remains).min()
+        pools.chain(remains).chain(self.news).min()
     }
 
     /// Time has passed.
@@ -177,7 +188,7 @@ impl Planner {
         } else if !has_remains {
             self.forget_rest(process);
         }
-        self.advance(now);
+        self.news = Some(now);
     }
 
     fn forget_rest(&mut self, process: ProcessId) {
@@ -190,7 +201,7 @@ impl Planner {
     /// Nothing is left of the process group of a process that ended before.
     pub fn handle_group_gone(&mut self, now: Moment, process: ProcessId) {
         self.forget_rest(process);
-        self.advance(now);
+        self.news = Some(now);
     }
 
     /// The processes that ended and of whose process groups something is left.
@@ -205,7 +216,7 @@ impl Planner {
             if let Some(pool) = self.pools.get_mut(&name) {
                 pool.handle_ready(now, &mut self.floor, slot, process);
             }
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -238,7 +249,7 @@ impl Planner {
             self.note_held(process, &word);
         }
         if self.leaving().next().is_some() {
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -248,7 +259,7 @@ impl Planner {
         if let Some(leave) = self.leave_mut(process) {
             leave.handle_held();
             self.note_held(process, &word);
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -277,7 +288,7 @@ impl Planner {
             if let Some(pool) = self.pools.get_mut(&name) {
                 pool.handle_memory(now, &mut self.floor, slot, process, bytes);
             }
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -288,7 +299,7 @@ impl Planner {
             (false, Some(_)) => self.floor.servers_since = None,
             (true, Some(_)) | (false, None) => return,
         }
-        self.advance(now);
+        self.news = Some(now);
     }
 
     /// How busy the machine is.
@@ -314,7 +325,7 @@ impl Planner {
             Decision::To(to, why) => {
                 let from = std::mem::replace(&mut pool.count, to);
                 self.floor.note(Event::Scaled { program, from, to, why });
-                self.advance(now);
+                self.news = Some(now);
             }
         }
     }
@@ -323,7 +334,7 @@ impl Planner {
     pub fn handle_changed(&mut self, now: Moment, program: &str, what: &str) {
         if let Some(pool) = self.pools.get_mut(program).filter(|pool| pool.is_up) {
             pool.begin_rollout(now, &mut self.floor, what);
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -364,11 +375,12 @@ impl Planner {
 
     /// Does all that is due, program by program, until nothing more follows from it.
     fn advance(&mut self, now: Moment) {
+        self.news = None;
         loop {
             let needed = self.needed_by_others();
             let in_the_way = self.in_the_way();
             for (name, pool) in &mut self.pools {
-                let before = in_the_way.iter().find(|before| pool.program.after.contains(before));
+                let before = pool.program.after.iter().find_map(|before| in_the_way.get(before));
                 let may_start = before.map_or(Ok(()), |before| Err(before.as_str()));
                 let may_stop = !self.floor.is_ending || !needed.contains(name);
                 pool.advance(now, &mut self.floor, may_start, may_stop);
@@ -390,9 +402,11 @@ impl Planner {
         }
     }
 
-    /// Programs that were not ready yet.
+    /// Programs that others come after, and that were not ready yet.
     fn in_the_way(&self) -> BTreeSet<ProgramName> {
-        self.pools.values().filter(|pool| pool.is_in_the_way()).map(|pool| pool.name.clone()).collect()
+        let awaited = self.pools.values().flat_map(|pool| &pool.program.after);
+        let is_in_the_way = |name: &&ProgramName| self.pools.get(*name).is_some_and(Pool::is_in_the_way);
+        awaited.filter(is_in_the_way).cloned().collect()
     }
 
     /// Programs that come before one which still has processes.

@@ -562,6 +562,7 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
     assert_eq!(states(&planner), ["running", "draining", "draining"]);
     planner.handle_exited(now, stopped, &End::Unknown, false);
     planner.handle_exited(now, surplus, &End::Unknown, false);
+    assert!(std::iter::from_fn(|| planner.poll_action()).count() > 0);
     assert_eq!(states(&planner), ["running", "starting"]);
     assert_eq!(planner.place_of(kept), Some(("a".to_owned(), 0)));
 }
@@ -711,4 +712,19 @@ fn an_adopted_process_has_its_lifetime_and_what_was_wanted_is_wanted_again() {
     assert_eq!(world.staying("a").len(), 3);
     world.pass(secs(1));
     assert_eq!(world.staying("a").len(), 4, "their lifetime counts from their start");
+}
+
+#[test]
+fn what_came_in_together_is_due_at_once_and_followed_up_with_the_next_action() {
+    let mut world = World::new(1, config([("a", program("v1", 2, 2))]));
+    world.pass(secs(20));
+    let processes = world.staying("a");
+    for process in &processes {
+        world.processes.remove(process);
+        world.planner.handle_exited(world.now, *process, &End::Signal("SIGSEGV"), false);
+        assert_eq!(world.planner.poll_timeout(), Some(world.now));
+    }
+    world.act();
+    assert_eq!(world.staying("a").len(), 2);
+    assert!(world.planner.poll_timeout().is_some_and(|due| due > world.now));
 }
