@@ -17,8 +17,10 @@ pub struct Leave {
     /// Which one.
     pub process: ProcessId,
     told: Moment,
-    /// From its stop signal to the kill.
-    patience: Duration,
+    /// From its stop signal to the kill; without, there is none.
+    patience: Option<Duration>,
+    /// From the order to leave to the end of what a job is protected by.
+    patience_job: Option<Duration>,
     signal: Signal,
     kill: Kill,
 }
@@ -59,8 +61,8 @@ impl Leave {
             at: now + patience,
             hard: stop.patience_job.map(|of_job| now + patience.max(of_job)),
         });
-        let patience = stop.patience.unwrap_or_default();
-        Self { process, told: now, patience, signal: Signal::Sent, kill }
+        let Stop { patience, patience_job, .. } = *stop;
+        Self { process, told: now, patience, patience_job, signal: Signal::Sent, kill }
     }
 
     /// Patience is over now, whatever it does; unless it was killed already.
@@ -92,9 +94,9 @@ impl Leave {
                 return None;
             }
             self.signal = Signal::Sent;
-            if let Kill::Due { at, hard } = &mut self.kill {
+            if let (Kill::Due { at, hard }, Some(patience)) = (&mut self.kill, self.patience) {
                 // One that does not die of it, as it might have, has its time to leave.
-                *at = (*at).max(now + self.patience);
+                *at = (*at).max(now + patience);
                 *hard = hard.map(|hard| hard.max(*at));
             }
             return Some(Due::Signal);
@@ -117,7 +119,10 @@ impl Leave {
             // The job that it had when it was told; another one would never be the last.
             (Job::Sure { since }, Kill::Due { hard, .. }) if since <= self.told => hard,
             (Job::Sure { .. } | Job::Maybe, Kill::Due { at, .. }) => Some(at),
-            (Job::Sure { .. } | Job::Maybe, Kill::Never | Kill::Done) => None,
+            (Job::Sure { since }, Kill::Never) if since <= self.told => None,
+            // A function in use always has one, and a restart would not end.
+            (Job::Sure { .. } | Job::Maybe, Kill::Never) => Some(self.told + self.patience_job?),
+            (Job::Sure { .. } | Job::Maybe, Kill::Done) => None,
         }
     }
 
@@ -244,6 +249,25 @@ mod tests {
             assert_eq!(leave.deadline(&word(job, 109)), Some(at(110)));
             assert_eq!(leave.poll_due(at(110), &word(job, 110)), Some(Due::Signal));
             assert_eq!(leave.poll_due(at(200), &word(job, 200)), None, "and then it has its patience");
+        }
+    }
+
+    #[test]
+    fn a_held_signal_waits_for_other_jobs_up_to_the_patience_for_jobs_where_nobody_is_killed() {
+        for (patience_job, expected) in [(Some(Duration::from_secs(90)), Some(at(190))), (None, None)] {
+            let stop = Stop { patience_job, ..stop(None) };
+            for job in [Job::Maybe, Job::Sure { since: at(101) }] {
+                let mut leave = Leave::new(at(100), ProcessId(1), &stop);
+                leave.handle_held();
+                assert_eq!(leave.poll_due(at(189), &word(job, 189)), None);
+                assert_eq!(leave.deadline(&word(job, 189)), expected);
+                assert_eq!(leave.poll_due(at(190), &word(job, 190)), expected.map(|_| Due::Signal));
+                assert_eq!(leave.poll_due(at(1_000_000), &word(job, 190)), None, "it is not killed");
+            }
+            // Its own job ends some time.
+            let mut leave = Leave::new(at(100), ProcessId(1), &stop);
+            leave.handle_held();
+            assert_eq!(leave.deadline(&word(Job::Sure { since: at(90) }, 105)), None);
         }
     }
 
