@@ -29,7 +29,7 @@ pub use floor::{Action, Sight};
 pub use job::Job;
 pub use leave::Leave;
 pub use moment::Moment;
-pub use state::{End, ProcessId, State, Up};
+pub use state::{End, Orphan, ProcessId, State, Up};
 pub use status::{PlaceStatus, PoolStatus, ProcessRole};
 pub use wish::Wish;
 
@@ -125,18 +125,10 @@ impl Planner {
 
     /// A process that another manager left behind, before the first configuration takes effect on its place.
     ///
-    /// `is_kept`: it goes on in its place; otherwise it is told to leave, and its place waits for that.
-    /// `None` when there is no such program, or the place has a process already.
-    pub fn handle_orphan(
-        &mut self,
-        now: Moment,
-        program: &str,
-        slot: u32,
-        spawned: Moment,
-        is_kept: bool,
-    ) -> Option<ProcessId> {
+    /// Those that may stay come first. `None` when there is no such program, or the place has a process already.
+    pub fn handle_orphan(&mut self, now: Moment, program: &str, orphan: &Orphan) -> Option<ProcessId> {
         let pool = self.pools.get_mut(program)?;
-        pool.handle_orphan(now, &mut self.floor, slot, spawned, is_kept)
+        pool.handle_orphan(now, &mut self.floor, orphan)
     }
 
     /// A process that another manager left behind and that has no place: it is told to leave, with its whole group.

@@ -9,7 +9,7 @@ use super::floor::Floor;
 use super::moment::Moment;
 use super::rollout::Rollout;
 use super::slot::{Beside, Context, Ended, Fate, Slot, lifetime_end};
-use super::state::{End, ProcessId, State, Up};
+use super::state::{End, Orphan, ProcessId, State, Up};
 use crate::config::{Processes, Program, ProgramName, Replace, change};
 use crate::limits::{away_max, leaving_max};
 use std::collections::BTreeMap;
@@ -367,27 +367,26 @@ impl Pool {
         true
     }
 
-    /// A process of this program that another manager left behind; `is_kept`: it goes on.
+    /// A process of this program that another manager left behind.
     pub(crate) fn handle_orphan(
         &mut self,
         now: Moment,
         floor: &mut Floor,
-        number: u32,
-        spawned: Moment,
-        is_kept: bool,
+        orphan: &Orphan,
     ) -> Option<ProcessId> {
+        let Orphan { slot: number, spawned, is_worker, may_stay } = *orphan;
         if self.slots.get(&number).is_some_and(|slot| slot.state.process().is_some()) {
             return None;
         }
-        let is_wanted = self.is_up && number < self.count;
+        // Their numbers say nothing: those in between may have left when there were to be fewer.
+        let is_wanted = self.is_up && self.kept() < self.count;
         let (mut cx, slots) = self.split(now, floor);
-        let is_worker = !cx.program.functions.is_empty();
         let process = cx.floor.admit(cx.name, number, is_worker);
         let expires = lifetime_end(&mut cx, spawned);
         let slot = slots.entry(number).or_insert_with(|| Slot::new(now, number));
         slot.fate = if is_wanted { Fate::Keep } else { Fate::Remove };
         slot.adopt(&mut cx, Up { process, spawned, is_worker, version: 1, expires });
-        if !is_kept || !is_wanted {
+        if !may_stay || !is_wanted {
             slot.drain(&mut cx, "left by the last manager");
         }
         Some(process)

@@ -12,7 +12,7 @@ use super::spawn::{PLACE_VARIABLE, STATE_VARIABLE};
 use super::state_file::{Intent, Record, Stage};
 use super::{Runner, Stream};
 use crate::config::{Orphans, Program, ProgramName};
-use crate::planner::{Moment, ProcessId};
+use crate::planner::{Moment, Orphan, ProcessId};
 use nix::fcntl::OFlag;
 use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -35,9 +35,10 @@ impl Runner {
         }
         self.write_state(super::state_file::StateFile::not_spawned);
         // Of two in one place, the one that was told to leave is the predecessor; else one of another command is, and else
-        // the older one is at work.
-        records
-            .sort_by_key(|it| (it.program.clone(), it.number, it.stage, !self.is_as_in_file(it), it.started));
+        // the older one is at work. Of all places, those that stay come first.
+        records.sort_by_cached_key(|it| {
+            (it.program.clone(), it.stage, !self.is_as_in_file(it), it.number, it.started)
+        });
         for record in records {
             // First what tells of its end, then the look at who it is: so the number cannot be given again between.
             let pidfd = open_pid(record.pid);
@@ -60,21 +61,27 @@ impl Runner {
         let may_go_on = is_at_work && self.config.orphans == Orphans::Adopt;
         let spawned = Moment::after_boot(clock::ticks(record.started));
         let has_leader = !matches!(life, Life::Ended);
-        let place = has_leader
-            .then(|| self.planner.handle_orphan(now, &record.program, record.number, spawned, may_go_on));
-        let process = place.flatten().unwrap_or_else(|| {
-            let is_worker = !record.functions.is_empty();
-            self.planner.handle_stray(now, &name, is_worker, &record.stop())
-        });
+        let is_worker = !record.functions.is_empty();
+        let orphan = Orphan { slot: record.number, spawned, is_worker, may_stay: may_go_on };
+        let place = has_leader.then(|| self.planner.handle_orphan(now, &record.program, &orphan));
+        let process = place
+            .flatten()
+            .unwrap_or_else(|| self.planner.handle_stray(now, &name, is_worker, &record.stop()));
         let goes_on = self.planner.is_staying(process);
         let what = if goes_on { "goes on" } else { "is told to leave" };
         let text = format!("{name}:{} pid {}, left by the last manager, {what}", record.number, record.pid);
         self.log.say(Level::Warn, &text);
-        if let Life::Watched(pidfd) = &life
-            && let Err(error) = self.poll.add(pidfd, Token::Adopted(process))
-        {
-            self.log.say(Level::Error, &format!("pid {} cannot be watched: {error}", record.pid));
-        }
+        let life = match life {
+            Life::Watched(pidfd) => match self.poll.add(&pidfd, Token::Adopted(process)) {
+                Ok(()) => Life::Watched(pidfd),
+                Err(error) => {
+                    let text = format!("pid {} cannot be watched, and is looked at: {error}", record.pid);
+                    self.log.say(Level::Error, &text);
+                    Life::Adopted
+                }
+            },
+            unwatched @ (Life::Child | Life::Adopted | Life::Ended) => unwatched,
+        };
         for (descriptor, stream) in [(1, Stream::Stdout), (2, Stream::Stderr)] {
             if let Some(pipe) = reopen_output(record.pid, descriptor) {
                 self.add_pipe(process, &name, record.number, pipe, stream);

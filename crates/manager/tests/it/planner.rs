@@ -3,7 +3,7 @@
 use crate::world::{Process, World, config, name, program, secs, worker};
 use geartrain_manager::config::{Config, Program, Replace, Restart, Stop};
 use geartrain_manager::limits::JOB_PATIENCE;
-use geartrain_manager::planner::{Command, End, Job, Moment, Pick, ProcessRole, Scale, Sight};
+use geartrain_manager::planner::{Command, End, Job, Moment, Orphan, Pick, ProcessRole, Scale, Sight};
 use std::time::Duration;
 
 fn command(world: &mut World, command: &Command) -> Result<String, String> {
@@ -541,11 +541,12 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
     let mut planner = geartrain_manager::planner::Planner::new(1, &programs);
     let now = Moment::after_boot(secs(1000));
     let spawned = Moment::after_boot(secs(500));
-    let kept = planner.handle_orphan(now, "a", 0, spawned, true).unwrap();
-    let stopped = planner.handle_orphan(now, "a", 1, spawned, false).unwrap();
-    let surplus = planner.handle_orphan(now, "a", 2, spawned, true).unwrap();
-    assert_eq!(planner.handle_orphan(now, "a", 0, spawned, true), None);
-    assert_eq!(planner.handle_orphan(now, "b", 0, spawned, true), None);
+    let orphan = |slot, may_stay| Orphan { slot, spawned, is_worker: false, may_stay };
+    let kept = planner.handle_orphan(now, "a", &orphan(0, true)).unwrap();
+    let stopped = planner.handle_orphan(now, "a", &orphan(1, false)).unwrap();
+    let surplus = planner.handle_orphan(now, "a", &orphan(2, true)).unwrap();
+    assert_eq!(planner.handle_orphan(now, "a", &orphan(0, true)), None);
+    assert_eq!(planner.handle_orphan(now, "b", &orphan(0, true)), None);
     planner.handle_time(now);
     let actions: Vec<String> =
         std::iter::from_fn(|| planner.poll_action()).map(|action| format!("{action:?}")).collect();
@@ -727,4 +728,33 @@ fn what_came_in_together_is_due_at_once_and_followed_up_with_the_next_action() {
     world.act();
     assert_eq!(world.staying("a").len(), 2);
     assert!(world.planner.poll_timeout().is_some_and(|due| due > world.now));
+}
+
+#[test]
+fn orphans_whose_numbers_are_not_in_a_row_go_on() {
+    let of = worker("v1", 3, 3);
+    let world = World::with_orphans(1, config([("a", of.clone())]), |world| {
+        for number in [0, 1, 3] {
+            world.orphan("a", number, true, Process::orphan("a", &of, Moment::after_boot(secs(10))));
+        }
+    });
+    assert_eq!((world.staying("a").len(), world.leaving("a").len()), (3, 0));
+    assert_eq!(world.place("a", 3).state, "starting");
+}
+
+#[test]
+fn the_word_of_an_orphan_is_waited_for_where_its_program_has_no_functions_any_more() {
+    let mut orphan = None;
+    let mut world = World::with_orphans(1, config([("a", program("v2", 1, 1))]), |world| {
+        let of = worker("v1", 1, 1);
+        let facts = Process { is_frail: true, ..Process::orphan("a", &of, Moment::after_boot(secs(10))) };
+        orphan = Some(world.orphan("a", 0, false, facts));
+    });
+    let orphan = orphan.unwrap();
+    assert!(world.processes[&orphan].held.is_some(), "it may have a job");
+    world.set_job(orphan, Job::Sure { since: Moment::after_boot(secs(10)) });
+    world.pass(secs(600));
+    assert!(world.processes[&orphan].held.is_some());
+    world.job(orphan, false);
+    assert!(world.processes[&orphan].held.is_none());
 }

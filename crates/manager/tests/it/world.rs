@@ -7,7 +7,7 @@ use geartrain_manager::config::{
     Rotation, Stop,
 };
 use geartrain_manager::limits::{JOB_PATIENCE, WORD_PATIENCE};
-use geartrain_manager::planner::{Action, End, Event, Job, Moment, PlaceStatus, Planner, ProcessId};
+use geartrain_manager::planner::{Action, End, Event, Job, Moment, Orphan, PlaceStatus, Planner, ProcessId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -439,8 +439,10 @@ impl World {
 
     /// What another manager left behind; `is_kept`: it may go on in its place.
     pub(crate) fn orphan(&mut self, program: &str, number: u32, is_kept: bool, facts: Process) -> ProcessId {
-        let (now, spawned) = (self.now, facts.spawned);
-        let place = self.planner.handle_orphan(now, program, number, spawned, is_kept);
+        let now = self.now;
+        let (spawned, is_worker) = (facts.spawned, facts.is_worker);
+        let orphan = Orphan { slot: number, spawned, is_worker, may_stay: is_kept };
+        let place = self.planner.handle_orphan(now, program, &orphan);
         let is_rest = place.is_none();
         let process = place.unwrap_or_else(|| {
             self.planner.handle_stray(
