@@ -379,12 +379,15 @@ impl Pool {
             return None;
         }
         // Their numbers say nothing: those in between may have left when there were to be fewer.
-        let is_wanted = self.is_up && self.kept() < self.count;
+        let is_stopped = self.slots.get(&number).is_some_and(|slot| slot.fate == Fate::Empty);
+        let is_wanted = self.is_up && !is_stopped && self.kept() < self.count;
         let (mut cx, slots) = self.split(now, floor);
         let process = cx.floor.admit(cx.name, number, is_worker);
         let expires = lifetime_end(&mut cx, spawned);
         let slot = slots.entry(number).or_insert_with(|| Slot::new(now, number));
-        slot.fate = if is_wanted { Fate::Keep } else { Fate::Remove };
+        if !is_stopped {
+            slot.fate = if is_wanted { Fate::Keep } else { Fate::Remove };
+        }
         slot.adopt(&mut cx, Up { process, spawned, is_worker, version: 1, expires });
         if !may_stay || !is_wanted {
             slot.drain(&mut cx, "left by the last manager");

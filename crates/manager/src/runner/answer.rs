@@ -59,6 +59,8 @@ impl Runner {
         };
         let text = self.planner.handle_command(now, &command).map_err(|error| error.to_string())?;
         self.log.say(Level::Info, &format!("ctl: {text}"));
+        // Also where nothing is to be done for it.
+        self.record_wishes();
         Ok(Some(Reply::Done { text }))
     }
 

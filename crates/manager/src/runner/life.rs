@@ -143,7 +143,7 @@ impl Runner {
         self.write_state(StateFile::ended);
     }
 
-    fn record_wishes(&mut self) {
+    pub(crate) fn record_wishes(&mut self) {
         for (program, wish) in self.planner.wishes() {
             if let Err(error) = self.state.wish(program, wish) {
                 self.log.say(Level::Error, &format!("the state file does not take {program}: {error}"));

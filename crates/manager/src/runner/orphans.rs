@@ -25,7 +25,7 @@ impl Runner {
     pub(crate) fn take_over_orphans(&mut self, now: Moment) {
         let left = std::mem::take(&mut self.left);
         for (program, wish) in &left.wishes {
-            self.planner.restore(program, wish);
+            self.planner.restore(now, program, wish);
         }
         let mut records = left.records;
         if let Some(found) = left.intent.and_then(|intent| self.find_intended(&intent, &records)) {

@@ -225,7 +225,7 @@ impl Now {
     }
 
     fn lines(&self) -> Vec<Line> {
-        let wishes = self.wishes.iter().map(|(program, wish)| Line::Wish(program.clone(), *wish));
+        let wishes = self.wishes.iter().map(|(program, wish)| Line::Wish(program.clone(), wish.clone()));
         let records = self.live.values().cloned().map(Line::Spawned);
         let intent = self.intent.clone().map(Line::Intent);
         std::iter::once(Line::Boot(boot())).chain(wishes).chain(records).chain(intent).collect()
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn signals_and_wishes_outlive_a_kill_and_wishes_no_orderly_end() {
         let folder = tempfile::tempdir().unwrap();
-        let wish = Wish { count: 3, is_by_hand: true, is_up: false, min: 1, max: 1 };
+        let wish = Wish { count: 3, is_by_hand: true, is_up: false, stopped: vec![2], min: 1, max: 1 };
         let (mut state, _) = StateFile::open(folder.path()).unwrap();
         state.spawned(record(1)).unwrap();
         state.spawned(record(2)).unwrap();
@@ -379,7 +379,7 @@ mod tests {
         // It waits no longer, and is not one that never was told.
         state.told(1).unwrap();
         state.leaving(1).unwrap();
-        state.wish("mail", wish).unwrap();
+        state.wish("mail", wish.clone()).unwrap();
         drop(state);
         let (mut state, left) = StateFile::open(folder.path()).unwrap();
         let stages: Vec<Stage> = left.records.iter().map(|record| record.stage).collect();

@@ -698,16 +698,18 @@ fn an_adopted_process_has_its_lifetime_and_what_was_wanted_is_wanted_again() {
     let of = Program { lifetime: Some(secs(2000)), lifetime_jitter: 0.0, ..worker("v1", 1, 4) };
     let mut world =
         World::with_orphans(1, config([("a", of.clone()), ("b", program("v1", 1, 1))]), |world| {
-            let wish = Wish { count: 3, is_by_hand: true, is_up: true, min: 1, max: 4 };
-            world.planner.restore("a", &wish);
-            world.planner.restore("b", &Wish { count: 1, is_by_hand: false, is_up: false, min: 1, max: 1 });
-            for number in 0..3 {
+            let wish = Wish { count: 4, is_by_hand: true, is_up: true, stopped: vec![1], min: 1, max: 4 };
+            world.planner.restore(world.now, "a", &wish);
+            let stopped = Wish { count: 1, is_by_hand: false, is_up: false, stopped: vec![], min: 1, max: 1 };
+            world.planner.restore(world.now, "b", &stopped);
+            for number in [0, 2, 3] {
                 let facts = Process::orphan("a", &of, Moment::after_boot(secs(10)));
                 world.orphan("a", number, true, facts);
             }
         });
     assert_eq!(world.staying("a").len(), 3, "those above the lower end stay");
     assert!(world.staying("b").is_empty(), "what was stopped by hand stays stopped");
+    assert_eq!(world.place("a", 1).state, "exited", "also one place");
     world.ready_all();
     world.pass(secs(1009));
     assert_eq!(world.staying("a").len(), 3);
