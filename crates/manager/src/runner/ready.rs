@@ -54,7 +54,11 @@ impl Matching {
         server.rows.take(report.asked, report.answered, &seen, is_first);
         server.functions = seen.functions;
         if server.rows.is_look_due(report.answered, claimants) {
-            let sockets = Sockets::look(&claimants.iter().map(|it| it.group).collect());
+            let mut sockets = Sockets::look(&server.rows.unsettled(claimants));
+            if server.rows.has_strangers(&sockets) {
+                // One of those that are known may have connected anew.
+                sockets = Sockets::look(&claimants.iter().map(|it| it.group).collect());
+            }
             server.rows.look(report.answered, claimants, &sockets);
         }
         if server.is_in_file { server.rows.listed(claimants) } else { BTreeSet::new() }
