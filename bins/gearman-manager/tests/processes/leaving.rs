@@ -30,6 +30,20 @@ fn a_second_signal_says_that_nobody_wants_to_wait() {
 }
 
 #[test]
+fn who_would_join_another_group_stays_in_its_own() {
+    let mut manager = Manager::start(
+        "[program.w]\ncommand = ['perl', '-e', '$SIG{TERM} = \"IGNORE\"; setpgrp(0, getpgrp(getppid())); $| = 1; print \"ready\\n\"; sleep 60']\n\
+         stop-patience = '300ms'\n",
+    );
+    manager.wait_for("w:0 ready");
+    let pid = manager.pids("w")[0];
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("w: a process is killed, its patience is over");
+    manager.wait_for("w:0 stopping -> exited: stopped by hand: SIGKILL");
+    assert!(!is_alive(pid));
+}
+
+#[test]
 fn who_is_stopped_now_is_not_waited_for() {
     let mut manager = Manager::start(DEAF);
     manager.wait_for("deaf:0 ready");
