@@ -154,7 +154,8 @@ struct Runner {
     by_pid: HashMap<i32, ProcessId>,
     pipes: BTreeMap<(ProcessId, u8), (Pipe, output::Place)>,
     due: Due,
-    ending_since: Option<Moment>,
+    /// When the first signal to end came.
+    told_to_end: Option<Moment>,
     buffer: Vec<u8>,
     has_ended: bool,
     // Last, so that what the others say in their end is written.
@@ -230,7 +231,7 @@ impl Runner {
             by_pid: HashMap::new(),
             pipes: BTreeMap::new(),
             due,
-            ending_since: None,
+            told_to_end: None,
             buffer: Vec::new(),
             has_ended: false,
             log: Log::new(),
@@ -340,13 +341,14 @@ impl Runner {
         }
     }
 
-    /// The first one begins a shutdown; another one, not in the same breath, says that nobody wants to wait.
+    /// The first one begins a shutdown, unless `ctl` did; another one, not in the same breath, says that nobody wants to
+    /// wait.
     fn handle_end_signal(&mut self, now: Moment, signal: Signal) {
+        let first = *self.told_to_end.get_or_insert(now);
         if !self.planner.is_ending() {
             self.systemd.tell("STOPPING=1");
-            self.ending_since = Some(now);
             self.planner.handle_shutdown(now, signal.as_str());
-        } else if self.ending_since.is_none_or(|since| now.since(since) >= HURRY_AFTER) {
+        } else if now.since(first) >= HURRY_AFTER {
             self.planner.handle_hurry(now, &format!("{signal} once more"));
         }
     }

@@ -30,6 +30,24 @@ fn a_second_signal_says_that_nobody_wants_to_wait() {
 }
 
 #[test]
+fn the_first_signal_after_a_shutdown_by_ctl_is_in_no_hurry() {
+    let mut manager = Manager::start(DEAF);
+    manager.wait_for("deaf:0 ready");
+    let pid = manager.pids("deaf")[0];
+    let mut ctl = manager.ctl_command(&["shutdown"]).spawn().unwrap();
+    manager.wait_for("shutting down: asked for by ctl");
+    manager.signal(Signal::SIGTERM);
+    // Those who ask after it are answered in a turn after it.
+    let since = || manager.process("deaf:0")["since-seconds"].as_f64();
+    wait_until("a second has passed", || since().is_some_and(|seconds| seconds > 1.2));
+    assert!(is_alive(pid) && !manager.has_said("patience is over"));
+    manager.signal(Signal::SIGTERM);
+    manager.wait_for("patience is over for all that leave: SIGTERM once more");
+    assert_eq!(manager.wait(), Some(0));
+    ctl.wait().unwrap();
+}
+
+#[test]
 fn who_would_join_another_group_stays_in_its_own() {
     let mut manager = Manager::start(
         "[program.w]\ncommand = ['perl', '-e', '$SIG{TERM} = \"IGNORE\"; setpgrp(0, getpgrp(getppid())); $| = 1; print \"ready\\n\"; sleep 60']\n\
