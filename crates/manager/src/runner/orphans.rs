@@ -19,6 +19,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Runner {
     /// What the last manager left behind takes its places, or is told to leave.
@@ -155,9 +156,14 @@ pub(crate) fn record_of(program: &Program, name: &ProgramName, number: u32) -> R
         functions: program.functions.clone(),
         signal: program.stop.signal.as_str().to_owned(),
         group: program.stop.group,
-        patience_ms: program.stop.patience.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+        patience_ms: program.stop.patience.map(millis),
+        patience_job_ms: program.stop.patience_job.map(millis),
         told: false,
     }
+}
+
+fn millis(patience: Duration) -> u64 {
+    u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A descriptor that becomes readable when a process that is not our child ends.

@@ -35,6 +35,8 @@ pub(crate) struct Record {
     pub(crate) group: bool,
     /// How long it may take then; without, it is never killed.
     pub(crate) patience_ms: Option<u64>,
+    /// The same in the middle of a job.
+    pub(crate) patience_job_ms: Option<u64>,
     /// It has its stop signal already.
     pub(crate) told: bool,
 }
@@ -45,7 +47,7 @@ impl Record {
             signal: self.signal.parse().unwrap_or(Signal::SIGTERM),
             group: self.group,
             patience: self.patience_ms.map(Duration::from_millis),
-            ..Stop::default()
+            patience_job: self.patience_job_ms.map(Duration::from_millis),
         }
     }
 }
@@ -295,6 +297,7 @@ mod tests {
             signal: "SIGQUIT".to_owned(),
             group: true,
             patience_ms: Some(1500),
+            patience_job_ms: None,
             told: false,
         }
     }
@@ -354,12 +357,8 @@ mod tests {
         drop(state);
         let (mut state, left) = StateFile::open(folder.path()).unwrap();
         assert_eq!(left.records, [Record { told: true, ..record(1) }]);
-        let stop = Stop {
-            signal: Signal::SIGQUIT,
-            group: true,
-            patience: Some(Duration::from_millis(1500)),
-            ..Stop::default()
-        };
+        let patience = Some(Duration::from_millis(1500));
+        let stop = Stop { signal: Signal::SIGQUIT, group: true, patience, patience_job: None };
         assert_eq!(left.records[0].stop(), stop);
         assert_eq!(left.wishes, BTreeMap::from([("mail".to_owned(), wish)]));
         state.ended().unwrap();
