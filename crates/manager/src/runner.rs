@@ -308,7 +308,8 @@ impl Runner {
     }
 
     fn next_due(&self, now: Moment) -> Option<Moment> {
-        let is_looked_at = self.planner.remains().next().is_some() || self.has_unwatched();
+        let is_looked_at =
+            self.planner.remains().next().is_some() || self.has_unwatched() || self.state.is_behind();
         let groups = is_looked_at.then_some(self.due.groups);
         let planner = self.planner.poll_timeout();
         let (watches, control) = (self.watches.due(), self.control.due());
@@ -384,6 +385,7 @@ impl Runner {
             self.due.groups = now + crate::limits::GROUPS_EVERY;
             self.check_groups(now);
             self.check_unwatched(now);
+            self.mend_state();
         }
         self.handle_settled(now);
         self.control.handle_time(now, &self.poll);

@@ -13,7 +13,7 @@ use super::spawn::{self, Spawned};
 use super::state_file::{Intent, Record, StateFile};
 use super::{Runner, Stream};
 use crate::config::{Program, ProgramName, Stop};
-use crate::planner::{Action, End, Event, Moment, ProcessId};
+use crate::planner::{Action, End, Event, Moment, ProcessId, Wish};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -140,17 +140,32 @@ impl Runner {
     }
 
     fn record_wishes(&mut self) {
-        for (program, wish) in self.planner.wishes() {
-            if let Err(error) = self.state.wish(program, wish) {
-                self.log.say(Level::Error, &format!("the state file does not take {program}: {error}"));
+        let wishes: Vec<(String, Wish)> =
+            self.planner.wishes().map(|(program, wish)| (program.to_owned(), wish)).collect();
+        // Each is known to the file's next writing, also where one before it is not written.
+        self.write_state(|state| {
+            wishes.iter().map(|(program, wish)| state.wish(program, *wish)).fold(Ok(()), Result::and)
+        });
+    }
+
+    /// Writes something into the state file; where that fails, the next manager knows less, until it is written anew.
+    pub(crate) fn write_state(&mut self, write: impl FnOnce(&mut StateFile) -> io::Result<()>) {
+        let was_behind = self.state.is_behind();
+        match write(&mut self.state) {
+            Err(error) if !was_behind => {
+                self.log.say(Level::Error, &format!("the state file cannot be written: {error}"));
             }
+            Ok(()) if was_behind && !self.state.is_behind() => {
+                self.log.say(Level::Info, "the state file is written again");
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 
-    /// Writes something into the state file; where that fails, the next manager knows less.
-    pub(crate) fn write_state(&mut self, write: impl FnOnce(&mut StateFile) -> io::Result<()>) {
-        if let Err(error) = write(&mut self.state) {
-            self.log.say(Level::Error, &format!("the state file cannot be written: {error}"));
+    /// Tries again what could not be written.
+    pub(crate) fn mend_state(&mut self) {
+        if self.state.is_behind() {
+            self.write_state(StateFile::rewrite);
         }
     }
 

@@ -25,6 +25,9 @@ impl Runner {
     /// What the last manager left behind takes its places, or is told to leave.
     pub(crate) fn take_over_orphans(&mut self, now: Moment) {
         let left = std::mem::take(&mut self.left);
+        for line in &left.not_understood {
+            self.log.say(Level::Error, &format!("the state file has a line that means nothing here: {line}"));
+        }
         for (program, wish) in &left.wishes {
             self.planner.restore(program, wish);
         }
