@@ -143,7 +143,7 @@ impl Pool {
         self.spawn_due(now, floor, may_start);
         self.slots.retain(|_, slot| slot.fate != Fate::Remove || !slot.is_empty());
         let are_ready =
-            self.slots.values().all(|slot| slot.is_done || matches!(slot.state, State::Running(_)));
+            self.slots.values().all(|slot| slot.done.is_some() || matches!(slot.state, State::Running(_)));
         self.was_ready |= self.is_up && are_ready && self.kept() >= self.count;
     }
 
@@ -156,7 +156,7 @@ impl Pool {
             }
         }
         for (number, version) in failures {
-            self.handle_unready(now, floor, number, version, "was not ready in time");
+            self.handle_unready(floor, number, version, "was not ready in time");
         }
     }
 
@@ -319,7 +319,7 @@ impl Pool {
         let Some(slot) = slots.get_mut(&number) else { return };
         let ended = slot.handle_ended(&mut cx, process, end);
         if let Ended::Failed { unready: Some(version) } = ended {
-            self.handle_unready(now, floor, number, version, &format!("ended before it was ready: {end}"));
+            self.handle_unready(floor, number, version, &format!("ended before it was ready: {end}"));
         }
     }
 

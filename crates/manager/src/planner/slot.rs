@@ -79,8 +79,8 @@ pub(crate) struct Slot {
     pub(crate) waits_for_others: bool,
     /// Its next process has to wait until nothing is left of the last one's group.
     pub(crate) waits_for_rest: bool,
-    /// Its process ended as it should, and is not to be replaced.
-    pub(crate) is_done: bool,
+    /// The version of its process, which ended as it should and is not to be replaced.
+    pub(crate) done: Option<u64>,
     /// When a successor that failed is tried again, or one for the sake of memory may come.
     pub(crate) retry: Option<Moment>,
     next: Next,
@@ -111,7 +111,7 @@ impl Slot {
             last_end: None,
             waits_for_others: false,
             waits_for_rest: false,
-            is_done: false,
+            done: None,
             retry: None,
             next: Next::AtOnce,
             failures: 0,
@@ -165,7 +165,7 @@ impl Slot {
         self.unready = 0;
         self.fat = 0;
         self.failed.clear();
-        self.is_done = false;
+        self.done = None;
         self.next = Next::AtOnce;
         if self.state.process().is_none() {
             self.set(cx, State::Backoff { until: cx.now }, why);
@@ -179,7 +179,7 @@ impl Slot {
         };
         self.waits_for_others = false;
         self.waits_for_rest = false;
-        self.is_done = false;
+        self.done = None;
         let up = self.spawn_process(cx, program, version);
         self.restarts += u64::from(self.last_end.is_some());
         self.set(cx, State::Starting(up), why);
@@ -374,7 +374,7 @@ impl Slot {
                 Restart::Never => false,
             };
         if !is_wanted {
-            self.is_done = *ended == Ended::AsWanted;
+            self.done = self.state.up().filter(|_| *ended == Ended::AsWanted).map(|up| up.version);
             self.fate = Fate::Empty;
             self.set(cx, State::Exited, format!("{end}, and restart says to leave it at that"));
             return;

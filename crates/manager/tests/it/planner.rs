@@ -205,6 +205,66 @@ fn a_canary_that_fails_leaves_the_others_as_they_are() {
 }
 
 #[test]
+fn a_canary_that_is_stopped_by_hand_or_scaled_away_is_followed_by_another_one() {
+    let scale = Command::Scale { program: "a".to_owned(), to: Scale::To(2) };
+    for (number, order) in [(0, Command::Stop(pick("a:0"))), (2, scale)] {
+        let after = Some(Replace::StopFirst);
+        let mut world = World::new(1, config([("a", Program { replace: after, ..worker("v1", 3, 3) })]));
+        world.ready_all();
+        if number == 2 {
+            // The last one is the canary where it is the one that loses least.
+            let last = world.staying("a")[2];
+            world.exit(last, &End::Code(1));
+        }
+        world.reconfigure(config([("a", Program { replace: after, ..worker("v2", 3, 3) })]));
+        assert!(world.rollout("a").unwrap().starts_with(&format!("restart of a:{number} as the first one")));
+        // It takes its time.
+        world.leaving("a").into_iter().for_each(|process| world.job(process, true));
+        command(&mut world, &order).unwrap();
+        let rollout = world.rollout("a").unwrap();
+        assert!(!rollout.contains(&format!("a:{number} ")), "{rollout}");
+        for _ in 0..10 {
+            world.leaving("a").into_iter().for_each(|process| world.exit(process, &End::Code(0)));
+            world.ready_all();
+        }
+        assert_eq!(world.rollout("a"), None);
+        assert!(world.staying("a").iter().all(|it| world.processes[it].command == "v2"));
+    }
+}
+
+#[test]
+fn a_canary_that_did_what_it_was_to_do_is_proof() {
+    let once = |command| Program { restart: Restart::OnFailure, ..program(command, 2, 2) };
+    let mut world = World::new(1, config([("a", once("v1"))]));
+    world.pass(secs(2));
+    world.reconfigure(config([("a", once("v2"))]));
+    world.exit(world.leaving("a")[0], &End::Signal("SIGTERM"));
+    let canary = *world.staying("a").last().unwrap();
+    assert_eq!(world.processes[&canary].command, "v2");
+    world.exit(canary, &End::Code(0));
+    assert_eq!(world.place("a", 0).state, "exited");
+    assert_eq!(world.leaving("a").len(), 1, "the other one gives way: {:?}", world.rollout("a"));
+    world.exit(world.leaving("a")[0], &End::Signal("SIGTERM"));
+    world.exit(world.staying("a")[0], &End::Code(0));
+    assert_eq!(world.rollout("a"), None);
+    command(&mut world, &Command::Start(pick("a:0"))).unwrap();
+    assert_eq!(world.processes[&world.staying("a")[0]].command, "v2");
+}
+
+#[test]
+fn a_canary_that_failed_and_is_not_tried_again_holds_the_others() {
+    let never = |command| Program { restart: Restart::Never, ..program(command, 2, 2) };
+    let mut world = World::new(1, config([("a", never("v1"))]));
+    world.pass(secs(2));
+    world.reconfigure(config([("a", never("v2"))]));
+    world.exit(world.leaving("a")[0], &End::Signal("SIGTERM"));
+    world.exit(*world.staying("a").last().unwrap(), &End::Code(1));
+    world.pass(secs(3600));
+    assert_eq!((world.staying("a").len(), world.leaving("a").len()), (1, 0));
+    assert!(world.rollout("a").unwrap().starts_with("restart held"));
+}
+
+#[test]
 fn a_canary_that_is_never_listed_is_taken_back() {
     let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
     world.ready_all();
