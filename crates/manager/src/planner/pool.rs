@@ -3,7 +3,6 @@
 //! From: the planner. To: [`super::slot`], place by place. Never: looks at another program.
 
 use super::autoscale::Scaling;
-use super::command::Pick;
 use super::event::Event;
 use super::floor::Floor;
 use super::moment::Moment;
@@ -30,7 +29,7 @@ pub(crate) struct Pool {
     /// Why the version was raised.
     pub(crate) rollout_why: String,
     pub(crate) slots: BTreeMap<u32, Slot>,
-    /// What is left of process groups whose leaders ended, and the place of each.
+    /// Which of what belongs to no place had one here, as the rest of a group, and which.
     pub(crate) rests: BTreeMap<ProcessId, u32>,
     /// How many places are wanted.
     pub(crate) count: u32,
@@ -407,16 +406,6 @@ impl Pool {
         }
         if change(&old, program).needs_restart() {
             self.begin_rollout(now, floor, "its configuration changed");
-        }
-    }
-
-    /// What is left of the groups of these places is not waited for any longer.
-    pub(crate) fn hurry_rests(&self, now: Moment, floor: &mut Floor, pick: &Pick) {
-        let is_meant = |place: u32| !matches!(pick, Pick::Place(_, number) if *number != place);
-        for (process, _) in self.rests.iter().filter(|(_, place)| is_meant(**place)) {
-            if let Some(rest) = floor.remains.get_mut(process) {
-                rest.leave.hurry(now);
-            }
         }
     }
 

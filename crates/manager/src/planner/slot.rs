@@ -251,16 +251,6 @@ impl Slot {
         }
     }
 
-    /// Whoever was told to leave is not waited for any longer.
-    pub(crate) fn hurry(&mut self, now: Moment) {
-        if let State::Stopping(leave) | State::Draining(leave) = &mut self.state {
-            leave.hurry(now);
-        }
-        if let Beside::Leaving(leave) = &mut self.beside {
-            leave.hurry(now);
-        }
-    }
-
     /// Tells the process to leave since nobody wants it any more.
     pub(crate) fn stop(&mut self, cx: &mut Context<'_>, why: impl Into<String>) {
         match &self.state {
@@ -530,12 +520,20 @@ impl Slot {
         main.into_iter().chain(beside)
     }
 
-    pub(crate) fn leave_mut(&mut self, process: ProcessId) -> Option<&mut Leave> {
-        match (&mut self.state, &mut self.beside) {
-            (State::Stopping(leave) | State::Draining(leave), _) if leave.process == process => Some(leave),
-            (_, Beside::Leaving(leave)) if leave.process == process => Some(leave),
-            _ => None,
-        }
+    pub(crate) fn leaves_mut(&mut self) -> impl Iterator<Item = &mut Leave> {
+        let main = match &mut self.state {
+            State::Stopping(leave) | State::Draining(leave) => Some(leave),
+            State::Starting(_)
+            | State::Running(_)
+            | State::Backoff { .. }
+            | State::Exited
+            | State::CrashLooping => None,
+        };
+        let beside = match &mut self.beside {
+            Beside::Leaving(leave) => Some(leave),
+            Beside::None | Beside::Successor(_) => None,
+        };
+        main.into_iter().chain(beside)
     }
 
     /// When to look at it again. `may_expire`: its process can give way to another one now.

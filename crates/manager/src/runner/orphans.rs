@@ -66,7 +66,7 @@ impl Runner {
             .then(|| self.planner.handle_orphan(now, &record.program, record.number, spawned, may_go_on));
         let process = place.flatten().unwrap_or_else(|| {
             let is_worker = !record.functions.is_empty();
-            self.planner.handle_stray(now, &name, is_worker, &record.stop())
+            self.planner.handle_stray(now, &name, record.number, is_worker, &record.stop())
         });
         let goes_on = self.planner.is_staying(process);
         let what = if goes_on { "goes on" } else { "is told to leave" };

@@ -575,6 +575,65 @@ fn nothing_new_is_taken_over_during_a_shutdown() {
 }
 
 #[test]
+fn in_a_hurry_those_that_are_told_later_have_no_patience_either() {
+    let with = |after: &str| Program { after: vec![name(after)], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("a", with("b")), ("b", program("v1", 1, 1))]));
+    world.pass(secs(3));
+    let (a, b) = (world.staying("a")[0], world.staying("b")[0]);
+    command(&mut world, &Command::Shutdown).unwrap();
+    world.is_hurried = true;
+    world.planner.handle_hurry(world.now, "SIGTERM once more");
+    world.act();
+    assert!(world.killed.contains(&a) && !world.killed.contains(&b));
+    world.exit(a, &End::Signal("SIGKILL"));
+    assert!(world.killed.contains(&b));
+}
+
+#[test]
+fn stop_now_reaches_whatever_is_left_of_a_program() {
+    let of = |world: &mut World, program: &str, facts: &Program| {
+        world.orphan(program, 0, false, Process::orphan(program, facts, world.now))
+    };
+    let gone = program("v1", 1, 1);
+    let mut strays = Vec::new();
+    let programs = [("a", program("v1", 2, 2)), ("b", program("v1", 1, 1))];
+    let mut world = World::with_orphans(1, config(programs), |world| {
+        // Two in one place, and one of a program that is no more.
+        strays = ["a", "a", "gone"].iter().map(|name| of(world, name, &gone)).collect();
+    });
+    // A place that is to be no more, and a program that leaves the file.
+    world.pass(secs(2));
+    command(&mut world, &Command::Scale { program: "a".to_owned(), to: Scale::To(0) }).unwrap();
+    world.reconfigure(config([("a", program("v1", 2, 2))]));
+    let leaving = world.leaving("a").into_iter().chain(world.leaving("b")).chain(world.leaving("gone"));
+    let leaving: Vec<_> = leaving.collect();
+    assert!(strays.iter().all(|it| leaving.contains(it)) && leaving.len() == 5, "{leaving:?}");
+    world.is_hurried = true;
+    for program in ["a", "b", "gone"] {
+        command(&mut world, &Command::StopNow(pick(program))).unwrap();
+    }
+    assert!(leaving.iter().all(|it| world.killed.contains(it)), "{leaving:?} {:?}", world.killed);
+    let refused = command(&mut world, &Command::StopNow(pick("never"))).unwrap_err();
+    assert_eq!(refused, "there is no program \"never\" (hint: there are a, b)");
+}
+
+#[test]
+fn one_of_its_own_kind_waits_for_an_orphan_that_has_no_place() {
+    let facts = program("v1", 1, 1);
+    let mut orphans = Vec::new();
+    let mut world = World::with_orphans(1, config([("a", facts.clone())]), |world| {
+        let orphan = Process::orphan("a", &facts, world.now);
+        orphans = (0..2).map(|_| world.orphan("a", 0, false, orphan.clone())).collect();
+    });
+    world.exit(orphans[0], &End::Code(0));
+    world.pass(secs(1));
+    let why = world.place("a", 0).why;
+    assert!(why.starts_with("waits for the rest of its process group; "), "{why}");
+    world.exit(orphans[1], &End::Code(0));
+    assert_eq!(world.place("a", 0).state, "starting");
+}
+
+#[test]
 fn who_is_in_a_hurry_does_not_wait_for_jobs() {
     let endless = Program { stop: Stop { patience: None, ..Stop::default() }, ..worker("v1", 2, 2) };
     let mut world = World::new(1, config([("a", endless), ("b", worker("v1", 1, 1))]));
