@@ -383,7 +383,7 @@ impl Runner {
         }
         if now >= self.due.groups {
             self.due.groups = now + crate::limits::GROUPS_EVERY;
-            self.check_groups(now);
+            self.check_groups(now, &life::groups_alive);
             self.check_unwatched(now);
             self.mend_state();
         }

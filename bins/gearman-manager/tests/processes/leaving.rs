@@ -1,6 +1,6 @@
 //! Processes that are told to leave.
 
-use crate::manager::{Manager, is_alive, number_in, wait_until};
+use crate::manager::{Manager, is_alive, number_in, ticks, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -59,6 +59,29 @@ fn who_would_join_another_group_stays_in_its_own() {
     manager.wait_for("w: a process is killed, its patience is over");
     manager.wait_for("w:0 stopping -> exited: stopped by hand: SIGKILL");
     assert!(!is_alive(pid));
+}
+
+/// A look at all processes of the machine for each rest of a group would take as much of a core as there are rests.
+#[test]
+fn many_rests_of_groups_cost_no_more_than_one() {
+    let mut manager = Manager::start(
+        "[program.w]\ncommand = '(trap \"\" TERM; echo ready; exec sleep 60) & wait'\nshell = true\nready-after = '0s'\n\
+         processes = 120\nstop-patience = 'none'\n",
+    );
+    for place in 0..120 {
+        manager.wait_for_any(&format!("w:{place} ready"));
+    }
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    for place in 0..120 {
+        manager.wait_for_any(&format!("w:{place} stopping -> exited"));
+    }
+    let (begun, before) = (Instant::now(), ticks(manager.pid()));
+    wait_until("three seconds have passed", || begun.elapsed() >= Duration::from_secs(3));
+    let used = ticks(manager.pid()) - before;
+    assert!(used < 30, "{used} hundredths of a second of the processor in three seconds");
+    assert_eq!(manager.ctl(&["stop", "--now", "w"]).code, 0);
+    manager.signal(Signal::SIGTERM);
+    assert_eq!(manager.wait(), Some(0));
 }
 
 #[test]

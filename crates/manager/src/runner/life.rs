@@ -320,7 +320,7 @@ impl Runner {
                 self.handle_end(now, process, &end);
             }
         }
-        self.check_groups(now);
+        self.check_groups(now, &|pids| pids.iter().copied().filter(|pid| may_have_members(*pid)).collect());
     }
 
     fn handle_end(&mut self, now: Moment, process: ProcessId, end: &End) {
@@ -333,7 +333,8 @@ impl Runner {
             self.manners.handle_end(&facts.name, facts.stop.signal, end);
         }
         let pid = facts.pid;
-        let has_remains = is_group_alive(pid);
+        // The dead among them have had their exit status taken, or will have it a moment later.
+        let has_remains = may_have_members(pid);
         if let Life::Watched(pidfd) = std::mem::replace(&mut facts.life, Life::Ended) {
             self.poll.remove(&pidfd);
         }
@@ -349,12 +350,14 @@ impl Runner {
         self.write_state(|state| state.gone(facts.pid));
     }
 
-    /// Looks whether anything is left of the groups whose leaders ended.
-    pub(crate) fn check_groups(&mut self, now: Moment) {
-        let remains: Vec<ProcessId> = self.planner.remains().collect();
-        for process in remains {
-            let is_alive = self.processes.get(&process).is_some_and(|facts| is_group_alive(facts.pid));
-            if !is_alive {
+    /// Looks whether anything is left of the groups whose leaders ended; `alive`: which of these there are.
+    pub(crate) fn check_groups(&mut self, now: Moment, alive: &dyn Fn(&BTreeSet<i32>) -> BTreeSet<i32>) {
+        let pid_of = |process: ProcessId| self.processes.get(&process).map(|facts| facts.pid);
+        let remains: Vec<(ProcessId, Option<i32>)> =
+            self.planner.remains().map(|process| (process, pid_of(process))).collect();
+        let alive = alive(&remains.iter().filter_map(|(_, pid)| *pid).collect());
+        for (process, pid) in remains {
+            if pid.is_none_or(|pid| !alive.contains(&pid)) {
                 self.forget(now, process);
                 self.planner.handle_group_gone(now, process);
             }
@@ -424,14 +427,21 @@ fn pipe_key(stream: Stream) -> u8 {
     }
 }
 
-/// Whether a process group has a member that lives.
-fn is_group_alive(group: i32) -> bool {
-    // The kernel's quick no is common; its yes also counts the dead whom nobody has taken the exit status of.
-    if killpg(Pid::from_raw(group), None) == Err(Errno::ESRCH) {
-        return false;
-    }
+/// Whether a process group has members, by the kernel's word: its yes also counts the dead whom nobody has taken the exit
+/// status of.
+fn may_have_members(group: i32) -> bool {
+    killpg(Pid::from_raw(group), None) != Err(Errno::ESRCH)
+}
+
+/// Those of these process groups that have a member which lives: one look at all processes for all of them.
+pub(crate) fn groups_alive(groups: &BTreeSet<i32>) -> BTreeSet<i32> {
+    let wanted: BTreeSet<i32> = groups.iter().copied().filter(|group| may_have_members(*group)).collect();
     // Where nobody can look, as when no descriptor is left, the kernel's word stands.
-    proc::is_unreadable() || proc::all().any(|stat| stat.group == group && !stat.is_zombie())
+    if wanted.is_empty() || proc::is_unreadable() {
+        wanted
+    } else {
+        proc::groups(&wanted).into_keys().collect()
+    }
 }
 
 #[cfg(test)]
