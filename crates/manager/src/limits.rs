@@ -49,6 +49,9 @@ pub const PROCESSES_MAX: u32 = 1000;
 /// How long a step of the manager may take before the log says so: half a second.
 pub const STANDSTILL: Duration = Duration::from_millis(500);
 
+/// How long the spawns of one turn of the manager may take before others have theirs: 50 milliseconds.
+pub const SPAWNING_AT_ONCE: Duration = Duration::from_millis(50);
+
 /// How long after the first one a second signal to end means that nobody wants to wait: 1 second. Some who start the
 /// manager pass a signal on that it got as well.
 pub const HURRY_AFTER: Duration = Duration::from_secs(1);

@@ -37,7 +37,7 @@ pub use spawn::PLACE_VARIABLE;
 pub use tail::Stream;
 
 use crate::config::Config;
-use crate::limits::{HURRY_AFTER, STANDSTILL};
+use crate::limits::{HURRY_AFTER, SPAWNING_AT_ONCE, STANDSTILL};
 use crate::planner::{Moment, Planner, ProcessId};
 use account::Accounts;
 use control::Control;
@@ -154,6 +154,8 @@ struct Runner {
     by_pid: HashMap<i32, ProcessId>,
     pipes: BTreeMap<(ProcessId, u8), (Pipe, output::Place)>,
     due: Due,
+    /// How long the spawns of this turn took.
+    spawning: Duration,
     /// When the first signal to end came.
     told_to_end: Option<Moment>,
     buffer: Vec<u8>,
@@ -231,6 +233,7 @@ impl Runner {
             by_pid: HashMap::new(),
             pipes: BTreeMap::new(),
             due,
+            spawning: Duration::ZERO,
             told_to_end: None,
             buffer: Vec::new(),
             has_ended: false,
@@ -274,6 +277,7 @@ impl Runner {
     fn turn(&mut self) -> Result<(), RunError> {
         let begun = clock::now();
         let limit = self.next_due(begun).map(|due| due.since(begun));
+        self.spawning = Duration::ZERO;
         let tokens =
             self.poll.wait(limit).map_err(|cause| RunError::Kernel { doing: "wait for events", cause })?;
         let now = clock::now();
@@ -313,10 +317,20 @@ impl Runner {
         let groups = is_looked_at.then_some(self.due.groups);
         let planner = self.planner.poll_timeout();
         let (watches, control) = (self.watches.due(), self.control.due());
-        [Some(self.due.sample), groups, self.due.watchdog, watches, control, planner, self.next_hurry(now)]
-            .into_iter()
-            .flatten()
-            .min()
+        let spawns = (self.spawning >= SPAWNING_AT_ONCE).then_some(now);
+        [
+            Some(self.due.sample),
+            groups,
+            spawns,
+            self.due.watchdog,
+            watches,
+            control,
+            planner,
+            self.next_hurry(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn handle_signals(&mut self, now: Moment) {

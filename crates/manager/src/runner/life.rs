@@ -13,6 +13,7 @@ use super::spawn::{self, Spawned};
 use super::state_file::{Intent, Record, StateFile};
 use super::{Runner, Stream};
 use crate::config::{Program, ProgramName, Stop};
+use crate::limits::SPAWNING_AT_ONCE;
 use crate::planner::{Action, End, Event, Moment, ProcessId, Wish};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
@@ -117,10 +118,14 @@ impl Runner {
     /// Does what the planner wants, until it wants nothing more.
     pub(crate) fn carry_out(&mut self, now: Moment) {
         let mut has_acted = false;
-        while let Some(action) = self.planner.poll_action() {
+        while self.spawning < SPAWNING_AT_ONCE
+            && let Some(action) = self.planner.poll_action()
+        {
             match action {
                 Action::Spawn { process, name, slot, program } => {
-                    self.spawn(now, process, name, slot, program);
+                    let begun = clock::now();
+                    self.spawn(begun, process, name, slot, program);
+                    self.spawning += clock::now().since(begun);
                 }
                 Action::Stop { process, group, spare } => self.stop(now, process, group, spare),
                 Action::Kill { process } => self.kill(process),
