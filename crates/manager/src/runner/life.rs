@@ -76,8 +76,10 @@ impl Process {
     pub(crate) fn send(&self, signal: Signal, whole: bool) -> nix::Result<()> {
         let pid = Pid::from_raw(self.pid);
         if whole || self.has_ended() {
-            // The kernel gives no process the number of a group that is there: another one means it is gone.
-            let is_another = proc::stat(self.pid).is_some_and(|stat| stat.started != self.started);
+            // The kernel gives no process the number of a group that is there: another one means it is gone. That of a
+            // child is its own in any case.
+            let is_another = !matches!(self.life, Life::Child)
+                && proc::stat(self.pid).is_some_and(|stat| stat.started != self.started);
             return if is_another { Err(Errno::ESRCH) } else { killpg(pid, signal) };
         }
         match &self.life {
@@ -115,7 +117,8 @@ pub(crate) struct Sample {
 }
 
 impl Runner {
-    /// Does what the planner wants, until it wants nothing more.
+    /// Does what the planner wants, until it wants nothing more, or spawns took the time that a turn has for them: the
+    /// rest is for the next turn then, in its order.
     pub(crate) fn carry_out(&mut self, now: Moment) {
         let mut has_acted = false;
         while self.spawning < SPAWNING_AT_ONCE

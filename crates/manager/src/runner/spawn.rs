@@ -9,9 +9,9 @@ use super::notify;
 use super::proc;
 use crate::config::{LogTarget, Program};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, killpg, signal};
 use nix::sys::stat::Mode;
-use nix::unistd::{Uid, fchown, pipe2, setgid, setgroups, setsid, setuid};
+use nix::unistd::{Pid, Uid, fchown, pipe2, setgid, setgroups, setsid, setuid};
 use rustix::process::Resource;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -70,8 +70,15 @@ pub(crate) fn spawn(
     prepare_child(&mut command, account, program.umask);
     let child = command.spawn().map_err(|error| explain(error, program))?;
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    // Its ends of the pipes: one descriptor there has to be for the look at it.
+    drop(command);
     // It cannot be gone yet: nobody but us takes its exit status.
-    let started = proc::stat(pid).map_or(0, |stat| stat.started);
+    let Some(stat) = proc::stat(pid) else {
+        // Neither we nor the next manager would know it from another one of its number.
+        killpg(Pid::from_raw(pid), Signal::SIGKILL)?;
+        return Err(io::Error::other("it was spawned, but could not be looked at"));
+    };
+    let started = stat.started;
     Ok(Spawned { pid, started, stdout: stdout.ours, stderr })
 }
 
