@@ -131,6 +131,3 @@ pub const OBSERVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Lines of the state file after which it is written anew with the live processes alone: 1000.
 pub const STATE_LINES_MAX: usize = 1000;
-
-/// How long an orphan whose program is no more has to leave: 60 seconds.
-pub const STRAY_PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
