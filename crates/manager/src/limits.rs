@@ -96,6 +96,9 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// `watch-settle` where that is longer.
 pub const WATCH_SETTLE_MAX: Duration = Duration::from_secs(60);
 
+/// How often folders to watch are looked for, where one that something hangs on is created, removed or renamed: 1 second.
+pub const WATCH_RENEWAL_EVERY: Duration = Duration::from_secs(1);
+
 /// Restarts of a program for changed files within [`WATCH_WITHIN`]: 5. Further ones wait.
 pub const WATCH_RESTARTS_MAX: usize = 5;
 
