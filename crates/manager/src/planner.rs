@@ -35,7 +35,7 @@ pub use wish::Wish;
 
 use crate::config::{Config, Program, ProgramName, Stop};
 use autoscale::{Decision, Range};
-use floor::{Floor, Remains};
+use floor::{Floor, Live, Remains};
 use job::Word;
 use pool::Pool;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,7 +116,11 @@ impl Planner {
             match self.pools.get_mut(name) {
                 Some(pool) => pool.handle_program(now, &mut self.floor, program),
                 None => {
-                    self.pools.insert(name.clone(), Pool::new(name.clone(), Arc::new(program.clone())));
+                    let mut pool = Pool::new(name.clone(), Arc::new(program.clone()));
+                    // What is left of it from a time when it was there before.
+                    let remains = self.floor.remains.iter().filter(|(_, rest)| rest.program == *name);
+                    pool.rests = remains.map(|(process, rest)| (*process, rest.slot)).collect();
+                    self.pools.insert(name.clone(), pool);
                 }
             }
         }
@@ -133,30 +137,30 @@ impl Planner {
 
     /// A process that another manager left behind and that has no place: it is told to leave, with its whole group.
     ///
-    /// `is_worker`: job servers tell whether it has a job.
+    /// `slot`: the place it had; the next process there waits for it where it is to be alone. `is_worker`: job servers
+    /// tell whether it has a job.
     pub fn handle_stray(
         &mut self,
         now: Moment,
         program: &ProgramName,
+        slot: u32,
         is_worker: bool,
         stop: &Stop,
     ) -> ProcessId {
-        let process = self.floor.admit(program, 0, is_worker);
-        self.floor.live.remove(&process);
-        self.add_remains(now, process, program.clone(), Word::new(is_worker), stop);
+        let process = self.floor.admit(program, slot, is_worker);
+        if let Some(live) = self.floor.live.remove(&process) {
+            self.add_remains(now, process, live, stop);
+        }
         process
     }
 
-    fn add_remains(
-        &mut self,
-        now: Moment,
-        process: ProcessId,
-        program: ProgramName,
-        word: Word,
-        stop: &Stop,
-    ) {
+    fn add_remains(&mut self, now: Moment, process: ProcessId, live: Live, stop: &Stop) {
+        let Live { program, slot, word, .. } = live;
+        if let Some(pool) = self.pools.get_mut(&program) {
+            pool.rests.insert(process, slot);
+        }
         let leave = Leave::new(now, process, stop);
-        self.floor.remains.insert(process, Remains { program, leave, word });
+        self.floor.remains.insert(process, Remains { program, slot, leave, word });
         let leave = self.floor.tell_to_leave(now, process, true, stop);
         if let Some(remains) = self.floor.remains.get_mut(&process) {
             remains.leave = leave;
@@ -169,12 +173,9 @@ impl Planner {
             let stop = self.pools.get(&live.program).map(|pool| pool.program.stop);
             if let Some(stop) = stop.filter(|_| has_remains) {
                 // They get the signal that their leader got or did not get, and the same time; the job may be theirs.
-                self.add_remains(now, process, live.program.clone(), live.word, &stop);
+                self.add_remains(now, process, live.clone(), &stop);
             }
             if let Some(pool) = self.pools.get_mut(&live.program) {
-                if has_remains {
-                    pool.rests.insert(process, live.slot);
-                }
                 pool.handle_ended(now, &mut self.floor, live.slot, process, end);
             }
         } else if !has_remains {
@@ -257,16 +258,17 @@ impl Planner {
 
     fn note_held(&mut self, process: ProcessId, word: &Word) {
         let is_news = self.leave_mut(process).is_some_and(|leave| leave.poll_held_for_job(word));
-        let live = self.floor.live.get(&process).map(|live| &live.program);
-        let program = live.or_else(|| Some(&self.floor.remains.get(&process)?.program));
-        if let Some(program) = program.filter(|_| is_news).map(ToString::to_string) {
+        if let Some(program) = self.floor.program(process).filter(|_| is_news).map(ToString::to_string) {
             self.floor.note(Event::Held { program, process });
         }
     }
 
     fn leave_mut(&mut self, process: ProcessId) -> Option<&mut Leave> {
         match self.floor.live.get(&process) {
-            Some(live) => self.pools.get_mut(&live.program)?.slots.get_mut(&live.slot)?.leave_mut(process),
+            Some(live) => {
+                let slot = self.pools.get_mut(&live.program)?.slots.get_mut(&live.slot)?;
+                slot.leaves_mut().find(|leave| leave.process == process)
+            }
             None => self.floor.remains.get_mut(&process).map(|remains| &mut remains.leave),
         }
     }
@@ -342,15 +344,12 @@ impl Planner {
         self.advance(now);
     }
 
-    /// Nobody wants to wait any longer: whatever was told to leave is killed now, in the middle of its job or not.
+    /// Nobody wants to wait any longer in a shutdown: whatever was told to leave, or is told later, is killed at once, in
+    /// the middle of its job or not.
     pub fn handle_hurry(&mut self, now: Moment, why: &str) {
         self.floor.note(Event::Hurried { why: why.to_owned() });
-        for slot in self.pools.values_mut().flat_map(|pool| pool.slots.values_mut()) {
-            slot.hurry(now);
-        }
-        for rest in self.floor.remains.values_mut() {
-            rest.leave.hurry(now);
-        }
+        self.floor.is_hurried = true;
+        self.hurry(now, &Pick::All);
         self.advance(now);
     }
 

@@ -75,7 +75,10 @@ impl Leave {
 
     /// It did not get its stop signal: it would die of it, and may have a job.
     pub(crate) fn handle_held(&mut self) {
-        self.signal = Signal::Held;
+        // Somebody may have been in a hurry meanwhile.
+        if self.kill != Kill::Done {
+            self.signal = Signal::Held;
+        }
     }
 
     /// Whether its job holds its signal back; true once.
@@ -305,7 +308,9 @@ mod tests {
             assert_eq!(leave.deadline(&busy), Some(at(101)));
             assert_eq!(leave.poll_due(at(101), &busy), Some(Due::Kill));
             leave.hurry(at(102));
+            leave.handle_held();
             assert_eq!(leave.poll_due(at(102), &busy), None, "killed once");
+            assert_eq!(leave.poll_due(at(2000), &word(Job::None, 2000)), None, "and told nothing more");
         }
     }
 }

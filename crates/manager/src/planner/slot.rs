@@ -79,8 +79,8 @@ pub(crate) struct Slot {
     pub(crate) waits_for_others: bool,
     /// Its next process has to wait until nothing is left of the last one's group.
     pub(crate) waits_for_rest: bool,
-    /// Its process ended as it should, and is not to be replaced.
-    pub(crate) is_done: bool,
+    /// The version of its process, which ended as it should and is not to be replaced.
+    pub(crate) done: Option<u64>,
     /// When a successor that failed is tried again, or one for the sake of memory may come.
     pub(crate) retry: Option<Moment>,
     next: Next,
@@ -111,7 +111,7 @@ impl Slot {
             last_end: None,
             waits_for_others: false,
             waits_for_rest: false,
-            is_done: false,
+            done: None,
             retry: None,
             next: Next::AtOnce,
             failures: 0,
@@ -165,7 +165,7 @@ impl Slot {
         self.unready = 0;
         self.fat = 0;
         self.failed.clear();
-        self.is_done = false;
+        self.done = None;
         self.next = Next::AtOnce;
         if self.state.process().is_none() {
             self.set(cx, State::Backoff { until: cx.now }, why);
@@ -179,7 +179,7 @@ impl Slot {
         };
         self.waits_for_others = false;
         self.waits_for_rest = false;
-        self.is_done = false;
+        self.done = None;
         let up = self.spawn_process(cx, program, version);
         self.restarts += u64::from(self.last_end.is_some());
         self.set(cx, State::Starting(up), why);
@@ -249,16 +249,6 @@ impl Slot {
             self.next = Next::Pause(pause);
         } else {
             self.retry = Some(cx.now + pause);
-        }
-    }
-
-    /// Whoever was told to leave is not waited for any longer.
-    pub(crate) fn hurry(&mut self, now: Moment) {
-        if let State::Stopping(leave) | State::Draining(leave) = &mut self.state {
-            leave.hurry(now);
-        }
-        if let Beside::Leaving(leave) = &mut self.beside {
-            leave.hurry(now);
         }
     }
 
@@ -375,7 +365,7 @@ impl Slot {
                 Restart::Never => false,
             };
         if !is_wanted {
-            self.is_done = *ended == Ended::AsWanted;
+            self.done = self.state.up().filter(|_| *ended == Ended::AsWanted).map(|up| up.version);
             self.fate = Fate::Empty;
             self.set(cx, State::Exited, format!("{end}, and restart says to leave it at that"));
             return;
@@ -531,12 +521,20 @@ impl Slot {
         main.into_iter().chain(beside)
     }
 
-    pub(crate) fn leave_mut(&mut self, process: ProcessId) -> Option<&mut Leave> {
-        match (&mut self.state, &mut self.beside) {
-            (State::Stopping(leave) | State::Draining(leave), _) if leave.process == process => Some(leave),
-            (_, Beside::Leaving(leave)) if leave.process == process => Some(leave),
-            _ => None,
-        }
+    pub(crate) fn leaves_mut(&mut self) -> impl Iterator<Item = &mut Leave> {
+        let main = match &mut self.state {
+            State::Stopping(leave) | State::Draining(leave) => Some(leave),
+            State::Starting(_)
+            | State::Running(_)
+            | State::Backoff { .. }
+            | State::Exited
+            | State::CrashLooping => None,
+        };
+        let beside = match &mut self.beside {
+            Beside::Leaving(leave) => Some(leave),
+            Beside::None | Beside::Successor(_) => None,
+        };
+        main.into_iter().chain(beside)
     }
 
     /// When to look at it again. `may_expire`: its process can give way to another one now.

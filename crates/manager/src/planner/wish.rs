@@ -34,7 +34,7 @@ impl Planner {
             let (count, is_by_hand, is_up) = (pool.count, pool.is_by_hand, pool.is_up);
             let processes = pool.program.processes;
             // What ended as it should is no wish: the next manager does it again.
-            let is_stopped = |slot: &&Slot| slot.fate == Fate::Empty && !slot.is_done;
+            let is_stopped = |slot: &&Slot| slot.fate == Fate::Empty && slot.done.is_none();
             let stopped = pool.slots.values().filter(is_stopped).map(|slot| slot.number).collect();
             let wish = Wish { count, is_by_hand, is_up, stopped, min: processes.min, max: processes.max };
             (pool.name.as_str(), wish)

@@ -90,7 +90,7 @@ impl Runner {
         let places: Vec<Picked> = pools
             .iter()
             .flat_map(|pool| pool.places.iter().map(|it| place(pool, it)))
-            .filter(|(place, _)| is_meant(&pick, place))
+            .filter(|(place, _)| pick.is_meant(&place.0, place.1))
             .collect();
         let is_known = match &pick {
             Pick::All => true,
@@ -138,7 +138,7 @@ impl Runner {
         self.outputs.has_followers = !followers.is_empty();
         for followed in std::mem::take(&mut self.outputs.followed) {
             for (client, pick) in &followers {
-                if is_meant(pick, &followed.place) {
+                if pick.is_meant(&followed.place.0, followed.place.1) {
                     let reply = line_of(&followed.place, followed.stream, followed.line.clone());
                     self.control.send(*client, &reply);
                 }
@@ -243,14 +243,6 @@ impl Runner {
 
 fn line_of(place: &Place, stream: Stream, line: String) -> Reply {
     Reply::Line { process: format!("{}:{}", place.0, place.1), stream, line }
-}
-
-fn is_meant(pick: &Pick, place: &Place) -> bool {
-    match pick {
-        Pick::All => true,
-        Pick::Program(name) => *name == place.0,
-        Pick::Place(name, number) => *name == place.0 && *number == place.1,
-    }
 }
 
 /// What changes, a line each.

@@ -19,11 +19,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Runner {
     /// What the last manager left behind takes its places, or is told to leave.
     pub(crate) fn take_over_orphans(&mut self, now: Moment) {
         let left = std::mem::take(&mut self.left);
+        for line in &left.not_understood {
+            self.log.say(Level::Error, &format!("the state file has a line that means nothing here: {line}"));
+        }
         for (program, wish) in &left.wishes {
             self.planner.restore(now, program, wish);
         }
@@ -64,9 +68,9 @@ impl Runner {
         let is_worker = !record.functions.is_empty();
         let orphan = Orphan { slot: record.number, spawned, is_worker, may_stay: may_go_on };
         let place = has_leader.then(|| self.planner.handle_orphan(now, &record.program, &orphan));
-        let process = place
-            .flatten()
-            .unwrap_or_else(|| self.planner.handle_stray(now, &name, is_worker, &record.stop()));
+        let process = place.flatten().unwrap_or_else(|| {
+            self.planner.handle_stray(now, &name, record.number, is_worker, &record.stop())
+        });
         let goes_on = self.planner.is_staying(process);
         let what = if goes_on { "goes on" } else { "is told to leave" };
         let text = format!("{name}:{} pid {}, left by the last manager, {what}", record.number, record.pid);
@@ -172,9 +176,14 @@ pub(crate) fn record_of(program: &Program, name: &ProgramName, number: u32) -> R
         functions: program.functions.clone(),
         signal: program.stop.signal.as_str().to_owned(),
         group: program.stop.group,
-        patience_ms: program.stop.patience.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+        patience_ms: program.stop.patience.map(millis),
+        patience_job_ms: program.stop.patience_job.map(millis),
         stage: Stage::AtWork,
     }
+}
+
+fn millis(patience: Duration) -> u64 {
+    u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A descriptor that becomes readable when a process that is not our child ends.

@@ -153,8 +153,7 @@ impl World {
     /// The same, where another manager left something behind.
     pub(crate) fn with_orphans(seed: u64, config: Config, leave: impl FnOnce(&mut Self)) -> Self {
         let now = Moment::after_boot(secs(1000));
-        let mut planner = Planner::new(seed, &config);
-        planner.handle_servers(now, true);
+        let planner = Planner::new(seed, &config);
         let mut world = Self {
             planner,
             config,
@@ -172,6 +171,8 @@ impl World {
             proven: BTreeSet::new(),
         };
         leave(&mut world);
+        // Whoever is left takes its place before anything is started.
+        world.planner.handle_servers(now, true);
         world.planner.handle_time(now);
         world.act();
         world
@@ -448,6 +449,7 @@ impl World {
             self.planner.handle_stray(
                 now,
                 &name(program),
+                number,
                 facts.is_worker,
                 &Stop { patience: facts.patience, ..Stop::default() },
             )
