@@ -43,11 +43,18 @@ pub const fn away_max(places: u32) -> u32 {
 /// while they are silent: 10 seconds.
 pub const WORD_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a process has to live on after its stop signal, given in the middle of a job, to count as one that ends its job
+/// first: 1 second. A handler that ends it at once takes less.
+pub const GOES_ON_MIN: Duration = Duration::from_secs(1);
+
 /// Most processes of one program, by configuration or by hand: 1000.
 pub const PROCESSES_MAX: u32 = 1000;
 
 /// How long a step of the manager may take before the log says so: half a second.
 pub const STANDSTILL: Duration = Duration::from_millis(500);
+
+/// How long the spawns of one turn of the manager may take before others have theirs: 50 milliseconds.
+pub const SPAWNING_AT_ONCE: Duration = Duration::from_millis(50);
 
 /// How long after the first one a second signal to end means that nobody wants to wait: 1 second. Some who start the
 /// manager pass a signal on that it got as well.
@@ -93,6 +100,9 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// `watch-settle` where that is longer.
 pub const WATCH_SETTLE_MAX: Duration = Duration::from_secs(60);
 
+/// How often folders to watch are looked for, where one that something hangs on is created, removed or renamed: 1 second.
+pub const WATCH_RENEWAL_EVERY: Duration = Duration::from_secs(1);
+
 /// Restarts of a program for changed files within [`WATCH_WITHIN`]: 5. Further ones wait.
 pub const WATCH_RESTARTS_MAX: usize = 5;
 
@@ -128,6 +138,3 @@ pub const OBSERVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Lines of the state file after which it is written anew with the live processes alone: 1000.
 pub const STATE_LINES_MAX: usize = 1000;
-
-/// How long an orphan whose program is no more has to leave: 60 seconds.
-pub const STRAY_PATIENCE: Option<Duration> = Some(Duration::from_secs(60));

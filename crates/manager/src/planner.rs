@@ -29,13 +29,13 @@ pub use floor::{Action, Sight};
 pub use job::Job;
 pub use leave::Leave;
 pub use moment::Moment;
-pub use state::{End, ProcessId, State, Up};
+pub use state::{End, Orphan, ProcessId, State, Up};
 pub use status::{PlaceStatus, PoolStatus, ProcessRole};
 pub use wish::Wish;
 
 use crate::config::{Config, Program, ProgramName, Stop};
 use autoscale::{Decision, Range};
-use floor::{Floor, Remains};
+use floor::{Floor, Live, Remains};
 use job::Word;
 use pool::Pool;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,12 +44,15 @@ use std::sync::Arc;
 /// Decides what is started, replaced and ended.
 ///
 /// Inputs go in with `handle_*`; after each of them, or a few, [`Planner::poll_action`] is called until it has
-/// nothing more, and [`Planner::poll_timeout`] says when to call [`Planner::handle_time`].
+/// nothing more: only then all that follows from them is seen. [`Planner::poll_timeout`] says when to call
+/// [`Planner::handle_time`].
 #[derive(Debug)]
 pub struct Planner {
     floor: Floor,
     pools: BTreeMap<ProgramName, Pool>,
     load: MachineLoad,
+    /// When something came in that all programs were not looked at for yet.
+    news: Option<Moment>,
     has_ended: bool,
 }
 
@@ -66,12 +69,20 @@ impl Planner {
             floor: Floor::new(seed),
             pools: config.programs.iter().map(pool).collect(),
             load: MachineLoad::default(),
+            news: None,
             has_ended: false,
         }
     }
 
     /// The next thing to do, if any.
+    ///
+    /// What came in since is looked at here, all of it together: each look is one at all programs.
     pub fn poll_action(&mut self) -> Option<Action> {
+        let known = self.floor.poll_action();
+        if known.is_some() {
+            return known;
+        }
+        self.advance(self.news?);
         self.floor.poll_action()
     }
 
@@ -80,7 +91,7 @@ impl Planner {
     pub fn poll_timeout(&self) -> Option<Moment> {
         let pools = self.pools.values().filter_map(|pool| pool.deadline(&self.floor));
         let remains = self.floor.remains.values().filter_map(|it| it.leave.deadline(&it.word));
-        pools.chain(remains).min()
+        pools.chain(remains).chain(self.news).min()
     }
 
     /// Time has passed.
@@ -105,7 +116,11 @@ impl Planner {
             match self.pools.get_mut(name) {
                 Some(pool) => pool.handle_program(now, &mut self.floor, program),
                 None => {
-                    self.pools.insert(name.clone(), Pool::new(name.clone(), Arc::new(program.clone())));
+                    let mut pool = Pool::new(name.clone(), Arc::new(program.clone()));
+                    // What is left of it from a time when it was there before.
+                    let remains = self.floor.remains.iter().filter(|(_, rest)| rest.program == *name);
+                    pool.rests = remains.map(|(process, rest)| (*process, rest.slot)).collect();
+                    self.pools.insert(name.clone(), pool);
                 }
             }
         }
@@ -114,46 +129,38 @@ impl Planner {
 
     /// A process that another manager left behind, before the first configuration takes effect on its place.
     ///
-    /// `is_kept`: it goes on in its place; otherwise it is told to leave, and its place waits for that.
-    /// `None` when there is no such program, or the place has a process already.
-    pub fn handle_orphan(
-        &mut self,
-        now: Moment,
-        program: &str,
-        slot: u32,
-        spawned: Moment,
-        is_kept: bool,
-    ) -> Option<ProcessId> {
+    /// Those that may stay come first. `None` when there is no such program, or the place has a process already.
+    pub fn handle_orphan(&mut self, now: Moment, program: &str, orphan: &Orphan) -> Option<ProcessId> {
         let pool = self.pools.get_mut(program)?;
-        pool.handle_orphan(now, &mut self.floor, slot, spawned, is_kept)
+        pool.handle_orphan(now, &mut self.floor, orphan)
     }
 
     /// A process that another manager left behind and that has no place: it is told to leave, with its whole group.
     ///
-    /// `is_worker`: job servers tell whether it has a job.
+    /// `slot`: the place it had; the next process there waits for it where it is to be alone. `is_worker`: job servers
+    /// tell whether it has a job.
     pub fn handle_stray(
         &mut self,
         now: Moment,
         program: &ProgramName,
+        slot: u32,
         is_worker: bool,
         stop: &Stop,
     ) -> ProcessId {
-        let process = self.floor.admit(program, 0, is_worker);
-        self.floor.live.remove(&process);
-        self.add_remains(now, process, program.clone(), Word::new(is_worker), stop);
+        let process = self.floor.admit(program, slot, is_worker);
+        if let Some(live) = self.floor.live.remove(&process) {
+            self.add_remains(now, process, live, stop);
+        }
         process
     }
 
-    fn add_remains(
-        &mut self,
-        now: Moment,
-        process: ProcessId,
-        program: ProgramName,
-        word: Word,
-        stop: &Stop,
-    ) {
+    fn add_remains(&mut self, now: Moment, process: ProcessId, live: Live, stop: &Stop) {
+        let Live { program, slot, word, .. } = live;
+        if let Some(pool) = self.pools.get_mut(&program) {
+            pool.rests.insert(process, slot);
+        }
         let leave = Leave::new(now, process, stop);
-        self.floor.remains.insert(process, Remains { program, leave, word });
+        self.floor.remains.insert(process, Remains { program, slot, leave, word });
         let leave = self.floor.tell_to_leave(now, process, true, stop);
         if let Some(remains) = self.floor.remains.get_mut(&process) {
             remains.leave = leave;
@@ -166,18 +173,15 @@ impl Planner {
             let stop = self.pools.get(&live.program).map(|pool| pool.program.stop);
             if let Some(stop) = stop.filter(|_| has_remains) {
                 // They get the signal that their leader got or did not get, and the same time; the job may be theirs.
-                self.add_remains(now, process, live.program.clone(), live.word, &stop);
+                self.add_remains(now, process, live.clone(), &stop);
             }
             if let Some(pool) = self.pools.get_mut(&live.program) {
-                if has_remains {
-                    pool.rests.insert(process, live.slot);
-                }
                 pool.handle_ended(now, &mut self.floor, live.slot, process, end);
             }
         } else if !has_remains {
             self.forget_rest(process);
         }
-        self.advance(now);
+        self.news = Some(now);
     }
 
     fn forget_rest(&mut self, process: ProcessId) {
@@ -190,7 +194,7 @@ impl Planner {
     /// Nothing is left of the process group of a process that ended before.
     pub fn handle_group_gone(&mut self, now: Moment, process: ProcessId) {
         self.forget_rest(process);
-        self.advance(now);
+        self.news = Some(now);
     }
 
     /// The processes that ended and of whose process groups something is left.
@@ -205,7 +209,7 @@ impl Planner {
             if let Some(pool) = self.pools.get_mut(&name) {
                 pool.handle_ready(now, &mut self.floor, slot, process);
             }
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -238,7 +242,7 @@ impl Planner {
             self.note_held(process, &word);
         }
         if self.leaving().next().is_some() {
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -248,22 +252,23 @@ impl Planner {
         if let Some(leave) = self.leave_mut(process) {
             leave.handle_held();
             self.note_held(process, &word);
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
     fn note_held(&mut self, process: ProcessId, word: &Word) {
         let is_news = self.leave_mut(process).is_some_and(|leave| leave.poll_held_for_job(word));
-        let live = self.floor.live.get(&process).map(|live| &live.program);
-        let program = live.or_else(|| Some(&self.floor.remains.get(&process)?.program));
-        if let Some(program) = program.filter(|_| is_news).map(ToString::to_string) {
+        if let Some(program) = self.floor.program(process).filter(|_| is_news).map(ToString::to_string) {
             self.floor.note(Event::Held { program, process });
         }
     }
 
     fn leave_mut(&mut self, process: ProcessId) -> Option<&mut Leave> {
         match self.floor.live.get(&process) {
-            Some(live) => self.pools.get_mut(&live.program)?.slots.get_mut(&live.slot)?.leave_mut(process),
+            Some(live) => {
+                let slot = self.pools.get_mut(&live.program)?.slots.get_mut(&live.slot)?;
+                slot.leaves_mut().find(|leave| leave.process == process)
+            }
             None => self.floor.remains.get_mut(&process).map(|remains| &mut remains.leave),
         }
     }
@@ -277,7 +282,7 @@ impl Planner {
             if let Some(pool) = self.pools.get_mut(&name) {
                 pool.handle_memory(now, &mut self.floor, slot, process, bytes);
             }
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -288,7 +293,7 @@ impl Planner {
             (false, Some(_)) => self.floor.servers_since = None,
             (true, Some(_)) | (false, None) => return,
         }
-        self.advance(now);
+        self.news = Some(now);
     }
 
     /// How busy the machine is.
@@ -314,7 +319,7 @@ impl Planner {
             Decision::To(to, why) => {
                 let from = std::mem::replace(&mut pool.count, to);
                 self.floor.note(Event::Scaled { program, from, to, why });
-                self.advance(now);
+                self.news = Some(now);
             }
         }
     }
@@ -323,7 +328,7 @@ impl Planner {
     pub fn handle_changed(&mut self, now: Moment, program: &str, what: &str) {
         if let Some(pool) = self.pools.get_mut(program).filter(|pool| pool.is_up) {
             pool.begin_rollout(now, &mut self.floor, what);
-            self.advance(now);
+            self.news = Some(now);
         }
     }
 
@@ -339,15 +344,12 @@ impl Planner {
         self.advance(now);
     }
 
-    /// Nobody wants to wait any longer: whatever was told to leave is killed now, in the middle of its job or not.
+    /// Nobody wants to wait any longer in a shutdown: whatever was told to leave, or is told later, is killed at once, in
+    /// the middle of its job or not.
     pub fn handle_hurry(&mut self, now: Moment, why: &str) {
         self.floor.note(Event::Hurried { why: why.to_owned() });
-        for slot in self.pools.values_mut().flat_map(|pool| pool.slots.values_mut()) {
-            slot.hurry(now);
-        }
-        for rest in self.floor.remains.values_mut() {
-            rest.leave.hurry(now);
-        }
+        self.floor.is_hurried = true;
+        self.hurry(now, &Pick::All);
         self.advance(now);
     }
 
@@ -364,11 +366,12 @@ impl Planner {
 
     /// Does all that is due, program by program, until nothing more follows from it.
     fn advance(&mut self, now: Moment) {
+        self.news = None;
         loop {
             let needed = self.needed_by_others();
             let in_the_way = self.in_the_way();
             for (name, pool) in &mut self.pools {
-                let before = in_the_way.iter().find(|before| pool.program.after.contains(before));
+                let before = pool.program.after.iter().find_map(|before| in_the_way.get(before));
                 let may_start = before.map_or(Ok(()), |before| Err(before.as_str()));
                 let may_stop = !self.floor.is_ending || !needed.contains(name);
                 pool.advance(now, &mut self.floor, may_start, may_stop);
@@ -390,9 +393,11 @@ impl Planner {
         }
     }
 
-    /// Programs that were not ready yet.
+    /// Programs that others come after, and that were not ready yet.
     fn in_the_way(&self) -> BTreeSet<ProgramName> {
-        self.pools.values().filter(|pool| pool.is_in_the_way()).map(|pool| pool.name.clone()).collect()
+        let awaited = self.pools.values().flat_map(|pool| &pool.program.after);
+        let is_in_the_way = |name: &&ProgramName| self.pools.get(*name).is_some_and(Pool::is_in_the_way);
+        awaited.filter(is_in_the_way).cloned().collect()
     }
 
     /// Programs that come before one which still has processes.

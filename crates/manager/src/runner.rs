@@ -37,7 +37,7 @@ pub use spawn::PLACE_VARIABLE;
 pub use tail::Stream;
 
 use crate::config::Config;
-use crate::limits::{HURRY_AFTER, STANDSTILL};
+use crate::limits::{HURRY_AFTER, SPAWNING_AT_ONCE, STANDSTILL};
 use crate::planner::{Moment, Planner, ProcessId};
 use account::Accounts;
 use control::Control;
@@ -154,7 +154,10 @@ struct Runner {
     by_pid: HashMap<i32, ProcessId>,
     pipes: BTreeMap<(ProcessId, u8), (Pipe, output::Place)>,
     due: Due,
-    ending_since: Option<Moment>,
+    /// How long the spawns of this turn took.
+    spawning: Duration,
+    /// When the first signal to end came.
+    told_to_end: Option<Moment>,
     buffer: Vec<u8>,
     has_ended: bool,
     // Last, so that what the others say in their end is written.
@@ -230,7 +233,8 @@ impl Runner {
             by_pid: HashMap::new(),
             pipes: BTreeMap::new(),
             due,
-            ending_since: None,
+            spawning: Duration::ZERO,
+            told_to_end: None,
             buffer: Vec::new(),
             has_ended: false,
             log: Log::new(),
@@ -238,8 +242,8 @@ impl Runner {
     }
 
     /// Takes the things of the configuration that are not the planner's over.
-    fn configure(&mut self) {
-        self.observe();
+    fn configure(&mut self, now: Moment) {
+        self.observe(now);
         self.watches.set(&self.config.programs, &self.wake, &self.log);
         for wrong in self.accounts.look_up(self.config.programs.values()) {
             self.log.say(Level::Error, &wrong);
@@ -247,23 +251,24 @@ impl Runner {
     }
 
     /// Watches the job servers, where anything has to do with them.
-    fn observe(&mut self) {
+    fn observe(&mut self, now: Moment) {
         let in_file = self.config.programs.values().any(|program| !program.functions.is_empty());
         // A program that is gone may have a worker in the middle of a job.
         let has_workers = in_file || self.processes.values().any(|facts| !facts.functions.is_empty());
         let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
-        self.observers.set_servers(servers);
-        self.matching.retain_servers(servers);
+        self.observers.set_servers(now, servers);
+        self.leave_gone_servers();
+        self.matching.set_servers(self.observers.servers());
         self.manners.retain(&self.config.programs);
     }
 
     fn begin(&mut self) {
-        self.configure();
+        let now = clock::now();
+        self.configure(now);
         let count = self.config.programs.len();
         self.log.say(Level::Info, &format!("pid {}, {count} programs", std::process::id()));
-        let now = clock::now();
         self.take_over_orphans(now);
-        self.observe();
+        self.observe(now);
         self.planner.handle_time(now);
         self.carry_out(now);
         self.systemd.tell(&format!("READY=1\nMAINPID={}\nSTATUS={count} programs", std::process::id()));
@@ -273,6 +278,7 @@ impl Runner {
     fn turn(&mut self) -> Result<(), RunError> {
         let begun = clock::now();
         let limit = self.next_due(begun).map(|due| due.since(begun));
+        self.spawning = Duration::ZERO;
         let tokens =
             self.poll.wait(limit).map_err(|cause| RunError::Kernel { doing: "wait for events", cause })?;
         let now = clock::now();
@@ -307,14 +313,25 @@ impl Runner {
     }
 
     fn next_due(&self, now: Moment) -> Option<Moment> {
-        let is_looked_at = self.planner.remains().next().is_some() || self.has_unwatched();
+        let is_looked_at =
+            self.planner.remains().next().is_some() || self.has_unwatched() || self.state.is_behind();
         let groups = is_looked_at.then_some(self.due.groups);
         let planner = self.planner.poll_timeout();
         let (watches, control) = (self.watches.due(), self.control.due());
-        [Some(self.due.sample), groups, self.due.watchdog, watches, control, planner, self.next_hurry(now)]
-            .into_iter()
-            .flatten()
-            .min()
+        let spawns = (self.spawning >= SPAWNING_AT_ONCE).then_some(now);
+        [
+            Some(self.due.sample),
+            groups,
+            spawns,
+            self.due.watchdog,
+            watches,
+            control,
+            planner,
+            self.next_hurry(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn handle_signals(&mut self, now: Moment) {
@@ -340,13 +357,14 @@ impl Runner {
         }
     }
 
-    /// The first one begins a shutdown; another one, not in the same breath, says that nobody wants to wait.
+    /// The first one begins a shutdown, unless `ctl` did; another one, not in the same breath, says that nobody wants to
+    /// wait.
     fn handle_end_signal(&mut self, now: Moment, signal: Signal) {
+        let first = *self.told_to_end.get_or_insert(now);
         if !self.planner.is_ending() {
             self.systemd.tell("STOPPING=1");
-            self.ending_since = Some(now);
             self.planner.handle_shutdown(now, signal.as_str());
-        } else if self.ending_since.is_none_or(|since| now.since(since) >= HURRY_AFTER) {
+        } else if now.since(first) >= HURRY_AFTER {
             self.planner.handle_hurry(now, &format!("{signal} once more"));
         }
     }
@@ -380,8 +398,9 @@ impl Runner {
         }
         if now >= self.due.groups {
             self.due.groups = now + crate::limits::GROUPS_EVERY;
-            self.check_groups(now);
+            self.check_groups(now, &life::groups_alive);
             self.check_unwatched(now);
+            self.mend_state();
         }
         self.handle_settled(now);
         self.control.handle_time(now, &self.poll);

@@ -1,6 +1,6 @@
 //! File descriptors, many and none.
 
-use crate::manager::{Manager, wait_until};
+use crate::manager::{Manager, ticks, wait_until};
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -20,13 +20,6 @@ fn the_manager_has_as_many_as_it_may_and_its_processes_as_before() {
     manager.wait_for("w:0 starting");
     assert_eq!(limits_of(manager.pid()), ["512", "512"]);
     assert_eq!(limits_of(manager.pids("w")[0]), ["256", "512"]);
-}
-
-/// Processor time that a process has used, in hundredths of a second.
-fn ticks(pid: i32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 #[test]

@@ -14,8 +14,11 @@ with_both_servers!(
     a_job_is_spared_while_its_server_is_silent,
     a_job_in_the_rest_of_a_group_is_spared,
     a_worker_that_would_die_of_its_signal_gets_it_after_its_job,
+    a_worker_whose_handler_ends_it_at_once_gets_its_signal_after_its_job,
     a_worker_behind_a_proxy_is_not_given_up,
     a_job_of_a_program_that_is_gone_is_spared,
+    a_job_at_a_server_that_is_gone_from_the_file_is_spared,
+    who_waits_for_its_signal_is_not_adopted_and_its_successor_is,
 );
 
 /// A command of a job that runs until its test lets it end, and notes that it began.
@@ -164,6 +167,55 @@ fn a_worker_that_would_die_of_its_signal_gets_it_after_its_job(server: Server) {
     manager.wait_for("stopping -> exited: stopped by hand: SIGTERM");
 }
 
+fn a_worker_whose_handler_ends_it_at_once_gets_its_signal_after_its_job(server: Server) {
+    let slow = worker(&server, "slow", "JOB");
+    let command = format!("{slow} & child=$!; trap \"kill $child; exit 0\" TERM; wait");
+    let mut manager = start(&server, &command, "functions = ['slow']\n");
+    // It leaves by itself, as one does that would end its job first.
+    for _ in 0..2 {
+        manager.wait_for("starting -> running");
+        assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+        manager.wait_for("stopping -> exited: stopped by hand: exit code 0");
+        assert_eq!(manager.ctl(&["start", "w"]).code, 0);
+    }
+    manager.wait_for("starting -> running");
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+    assert_eq!(finish(&manager, client), "done\n");
+    manager.wait_for("stopping -> exited: stopped by hand: exit code 0");
+}
+
+#[test]
+fn where_workers_were_seen_to_end_their_job_first_the_next_ones_are_told_at_once() {
+    // The reference never says who has the job, so that the first one gets its signal in the middle of it.
+    let server = Server::start_of(REFERENCE);
+    let slow = worker(&server, "slow", "JOB");
+    let command = format!(
+        "(trap \"\" TERM; exec {slow}) & child=$!; trap \"touch told\" TERM; wait; \
+                           while [ ! -e go ]; do sleep 0.05; done; sleep 0.5; kill -KILL $child; exit 0"
+    );
+    let mut manager = start(&server, &command, "functions = ['slow']\nstop-patience = '500ms'\n");
+    for is_first in [true, false] {
+        manager.wait_for("starting -> running");
+        let client = submit(&server, "slow", &[]);
+        wait_for_job(&server, "slow");
+        assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+        if is_first {
+            manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+        }
+        wait_until("it has its signal", || manager.path("told").exists());
+        let told = || manager.process("w:0")["since-seconds"].as_f64().unwrap_or_default();
+        assert!(is_first || told() < 0.5, "held");
+        wait_until("it goes on with its job", || told() > 2.0);
+        assert_eq!(finish(&manager, client), "done\n");
+        manager.wait_for("stopping -> exited: stopped by hand: exit code 0");
+        ["told", "go", "runs"].iter().for_each(|name| fs::remove_file(manager.path(name)).unwrap());
+        assert_eq!(manager.ctl(&["start", "w"]).code, 0);
+    }
+}
+
 fn a_worker_behind_a_proxy_is_not_given_up(server: Server) {
     let proxy = crate::proxy::start(server.port.number);
     let command = format!("exec gearman -w -h 127.0.0.1 -p {proxy} -f f -- cat");
@@ -194,6 +246,87 @@ fn a_job_of_a_program_that_is_gone_is_spared(server: Server) {
     manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
     assert_eq!(finish(&manager, client), "done\n");
     wait_until("the worker is gone", || server.ask("status", ".\n").contains("slow\t0\t0\t0"));
+}
+
+fn a_job_at_a_server_that_is_gone_from_the_file_is_spared(old: Server) {
+    let new = Server::start_of(if old.tells_jobs() { ours() } else { REFERENCE.into() });
+    let folder = tempfile::tempdir().unwrap();
+    let job = long_job(folder.path().to_str().unwrap());
+    let at = |server: &Server| {
+        // One ignores its signal and would be killed after its patience, one would die of its signal.
+        let slow = worker(server, "slow", &job);
+        format!(
+            "[program.deaf]\ncommand = '''trap \"\" TERM; exec {slow}'''\nshell = true\nfunctions = ['slow']\n\
+             stop-patience = '300ms'\n[program.frail]\ncommand = '''exec {slow}'''\nshell = true\n\
+             functions = ['slow']\n"
+        )
+    };
+    let mut manager = Manager::start_in_folder(folder, &servers(&old), &at(&old));
+    manager.wait_for("starting -> running");
+    manager.wait_for("starting -> running");
+    let clients = [submit(&old, "slow", &[]), submit(&old, "slow", &[])];
+    wait_until("the jobs run", || old.ask("status", ".\n").contains("slow\t2\t2\t"));
+    let busy = [manager.pids("deaf")[0], manager.pids("frail")[0]];
+    manager.configure(&servers(&new), &at(&new));
+    assert_eq!(manager.ctl(&["update"]).code, 0);
+    // Ready at the new server, and the old ones are told to leave.
+    manager.wait_for("its predecessor is told to leave");
+    manager.wait_for("its predecessor is told to leave");
+    let now = std::time::Instant::now();
+    wait_until("patience is over", || now.elapsed().as_secs_f64() > 1.5);
+    assert!(busy.iter().all(|pid| is_alive(*pid)), "ended in the middle of a job");
+    let status = manager.ctl(&["status"]).out;
+    assert!(!status.contains(&old.address()), "{status}");
+    fs::write(manager.path("go"), "").unwrap();
+    for client in clients {
+        assert_eq!(String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap(), "done\n");
+    }
+    assert_eq!(fs::read_to_string(manager.path("runs")).unwrap(), "run\nrun\n", "a job began again");
+    wait_until("the old ones are gone", || !busy.iter().any(|pid| is_alive(*pid)));
+    // Nobody is left who has to do with it.
+    wait_until("the old server is left", || !is_connected(manager.pid(), old.port.number));
+    assert!(is_connected(manager.pid(), new.port.number));
+}
+
+fn who_waits_for_its_signal_is_not_adopted_and_its_successor_is(server: Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = worker(&server, "slow", &long_job(folder.path().to_str().unwrap()));
+    let program = format!("[program.w]\ncommand = '''exec {slow}'''\nshell = true\nfunctions = ['slow']\n");
+    let keys = format!("{}\norphans = 'adopt'", servers(&server));
+    let mut manager = Manager::start_in_folder(folder, &keys, &program);
+    manager.wait_for("starting -> running");
+    let old = manager.pids("w")[0];
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    // As for files that a deploy has changed: the command is what it was.
+    assert_eq!(manager.ctl(&["restart", "w"]).code, 0);
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+    let new = manager.pids("w")[0];
+    assert_ne!(old, new);
+    manager.kill();
+    manager.start_again();
+    manager.wait_for_any(&format!("w:0 pid {new}, left by the last manager, goes on"));
+    manager.wait_for_any(&format!("w:0 pid {old}, left by the last manager, is told to leave"));
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+    assert_eq!(finish(&manager, client), "done\n");
+    wait_until("the old one is gone", || !is_alive(old));
+    assert_eq!(manager.pids("w"), [new]);
+}
+
+/// Whether a process has a connection to this port.
+fn is_connected(pid: i32, port: u16) -> bool {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let sockets: Vec<String> = links
+        .filter_map(|link| Some(fs::read_link(link.path()).ok()?.to_str()?.to_owned()))
+        .filter(|target| target.starts_with("socket:"))
+        .collect();
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let (to, established) = (format!(":{port:04X}"), "01");
+    table.lines().skip(1).any(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let socket = format!("socket:[{}]", fields[9]);
+        fields[2].ends_with(&to) && fields[3] == established && sockets.contains(&socket)
+    })
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Processes that are told to leave.
 
-use crate::manager::{Manager, is_alive, number_in, wait_until};
+use crate::manager::{Manager, is_alive, number_in, ticks, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -27,6 +27,61 @@ fn a_second_signal_says_that_nobody_wants_to_wait() {
     manager.wait_for("patience is over for all that leave: SIGTERM once more");
     assert_eq!(manager.wait(), Some(0));
     assert!(!is_alive(pid));
+}
+
+#[test]
+fn the_first_signal_after_a_shutdown_by_ctl_is_in_no_hurry() {
+    let mut manager = Manager::start(DEAF);
+    manager.wait_for("deaf:0 ready");
+    let pid = manager.pids("deaf")[0];
+    let mut ctl = manager.ctl_command(&["shutdown"]).spawn().unwrap();
+    manager.wait_for("shutting down: asked for by ctl");
+    manager.signal(Signal::SIGTERM);
+    // Those who ask after it are answered in a turn after it.
+    let since = || manager.process("deaf:0")["since-seconds"].as_f64();
+    wait_until("a second has passed", || since().is_some_and(|seconds| seconds > 1.2));
+    assert!(is_alive(pid) && !manager.has_said("patience is over"));
+    manager.signal(Signal::SIGTERM);
+    manager.wait_for("patience is over for all that leave: SIGTERM once more");
+    assert_eq!(manager.wait(), Some(0));
+    ctl.wait().unwrap();
+}
+
+#[test]
+fn who_would_join_another_group_stays_in_its_own() {
+    let mut manager = Manager::start(
+        "[program.w]\ncommand = ['perl', '-e', '$SIG{TERM} = \"IGNORE\"; setpgrp(0, getpgrp(getppid())); $| = 1; print \"ready\\n\"; sleep 60']\n\
+         stop-patience = '300ms'\n",
+    );
+    manager.wait_for("w:0 ready");
+    let pid = manager.pids("w")[0];
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("w: a process is killed, its patience is over");
+    manager.wait_for("w:0 stopping -> exited: stopped by hand: SIGKILL");
+    assert!(!is_alive(pid));
+}
+
+/// A look at all processes of the machine for each rest of a group would take as much of a core as there are rests.
+#[test]
+fn many_rests_of_groups_cost_no_more_than_one() {
+    let mut manager = Manager::start(
+        "[program.w]\ncommand = '(trap \"\" TERM; echo ready; exec sleep 60) & wait'\nshell = true\nready-after = '0s'\n\
+         processes = 120\nstop-patience = 'none'\n",
+    );
+    for place in 0..120 {
+        manager.wait_for_any(&format!("w:{place} ready"));
+    }
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    for place in 0..120 {
+        manager.wait_for_any(&format!("w:{place} stopping -> exited"));
+    }
+    let (begun, before) = (Instant::now(), ticks(manager.pid()));
+    wait_until("three seconds have passed", || begun.elapsed() >= Duration::from_secs(3));
+    let used = ticks(manager.pid()) - before;
+    assert!(used < 30, "{used} hundredths of a second of the processor in three seconds");
+    assert_eq!(manager.ctl(&["stop", "--now", "w"]).code, 0);
+    manager.signal(Signal::SIGTERM);
+    assert_eq!(manager.wait(), Some(0));
 }
 
 #[test]

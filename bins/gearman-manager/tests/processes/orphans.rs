@@ -174,6 +174,28 @@ fn what_was_wanted_by_hand_outlives_a_kill_and_no_orderly_end() {
 }
 
 #[test]
+fn a_place_that_was_stopped_by_hand_stays_so_after_a_kill() {
+    let once = "[program.once]\ncommand = 'echo run >> runs'\nshell = true\nrestart = 'on-failure'\nready-after = '0s'\n";
+    let programs = format!("{TICKING}{once}");
+    let mut manager = Manager::start_with("orphans = 'adopt'", &programs, |_| {});
+    manager.wait_for("tick:1 starting -> running");
+    manager.wait_for_any("and restart says to leave it at that");
+    assert_eq!(manager.ctl(&["stop", "tick:0"]).code, 0);
+    manager.wait_for("tick:0 stopping -> exited");
+    // Of a program whose places are all empty, nothing is left to be done, but this is wanted from now on.
+    assert_eq!(manager.ctl(&["stop", "once"]).code, 0);
+    let left = manager.pids("tick");
+    manager.kill();
+    manager.start_again();
+    manager.wait_for("tick:1 starting -> running");
+    assert_eq!(manager.pids("tick"), left);
+    assert_eq!(manager.process("tick:0")["state"], "exited");
+    assert_eq!(fs::read_to_string(manager.path("runs")).unwrap(), "run\n");
+    assert_eq!(manager.ctl(&["start", "tick:0"]).code, 0);
+    manager.wait_for("tick:0 starting -> running");
+}
+
+#[test]
 fn an_orphan_that_has_its_stop_signal_does_not_get_a_second_one() {
     let program = "[program.w]\ncommand = 'trap \"echo told >> told; [ -e go ] && exit 0\" TERM; echo ready; \
                    while :; do sleep 0.05; done'\nshell = true\nready-after = '0s'\n";

@@ -1,7 +1,13 @@
 //! Commands of people.
 
 use crate::manager::{Manager, PROGRAM, is_alive, wait_until};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
 
 const POOL: &str = "[program.pool]\ncommand = 'sleep 1000'\nready-after = '0s'\nprocesses = '1..4'\n";
 
@@ -23,6 +29,41 @@ fn the_number_of_processes_is_changed_by_hand_within_the_range() {
     assert_eq!((refused.code, refused.err.as_str()), (2, error));
     assert_eq!(manager.ctl(&["scale", "pool", "many"]).code, 64);
     assert_eq!(manager.pids("pool"), three[..2]);
+}
+
+/// The first answer of a manager to a request, which it has as soon as it listens.
+fn first_answer(socket: PathBuf, request: &'static str) -> JoinHandle<Value> {
+    thread::spawn(move || {
+        let mut stream = None;
+        wait_until("somebody listens", || {
+            stream = UnixStream::connect(&socket).ok();
+            stream.is_some()
+        });
+        let mut stream = stream.unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    })
+}
+
+#[test]
+fn who_asks_has_an_answer_while_many_are_spawned() {
+    let many = "[program.many]\ncommand = 'sleep 1000'\nready-after = '0s'\nprocesses = 300\n";
+    let mut answer = None;
+    let mut manager = Manager::start_with("", many, |folder| {
+        answer = Some(first_answer(folder.join("socket"), "{\"command\":\"status\"}\n"));
+    });
+    let answer = answer.unwrap().join().unwrap();
+    let places = answer["programs"][0]["processes"].as_array().unwrap();
+    let spawned = places.iter().filter(|place| place["pid"].is_i64()).count();
+    assert!(places.len() == 300 && spawned < 300, "{spawned} of {}", places.len());
+    for place in 0..300 {
+        manager.wait_for_any(&format!("many:{place} starting -> running"));
+    }
+    assert_eq!(manager.pids("many").len(), 300);
+    manager.signal(Signal::SIGTERM);
+    assert_eq!(manager.wait(), Some(0));
 }
 
 #[test]

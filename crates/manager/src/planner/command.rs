@@ -121,6 +121,18 @@ impl Pick {
     }
 }
 
+impl Pick {
+    /// Whether this place of a program is meant.
+    #[must_use]
+    pub fn is_meant(&self, program: &str, place: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Program(name) => name == program,
+            Self::Place(name, number) => name == program && *number == place,
+        }
+    }
+}
+
 impl Scale {
     /// Reads `+2`, `-1`, `=8`, `8` or `auto`; `None` for anything else.
     #[must_use]
@@ -162,7 +174,7 @@ impl Planner {
         let done = match command {
             Command::Start(pick) => self.for_each(now, pick, "started", start)?,
             Command::Stop(pick) => self.for_each(now, pick, "told to stop", stop)?,
-            Command::StopNow(pick) => self.for_each(now, pick, "killed", stop_now)?,
+            Command::StopNow(pick) => self.stop_now(now, pick)?,
             Command::Restart(pick) => self.restart(now, pick)?,
             Command::Scale { program, to } => self.scale(program, *to)?,
             Command::Shutdown => {
@@ -205,9 +217,6 @@ impl Planner {
             self.pool(name)?;
             let (floor, pools) = (&mut self.floor, &mut self.pools);
             let Some(pool) = pools.get_mut(name.as_str()) else { continue };
-            if what == "killed" {
-                pool.hurry_rests(now, floor, pick);
-            }
             match pick {
                 Pick::All | Pick::Program(_) => {
                     pool.is_up = is_start;
@@ -232,11 +241,33 @@ impl Planner {
                 }
             }
         }
-        Ok(match pick {
-            Pick::All => format!("all programs are {what}"),
-            Pick::Program(name) => format!("{name} is {what}"),
-            Pick::Place(name, number) => format!("{name}:{number} is {what}"),
-        })
+        Ok(describe(pick, what))
+    }
+
+    /// Stops, and waits no longer for whatever leaves: in these places, in such that are to be no more, and what is left
+    /// of groups and of programs.
+    fn stop_now(&mut self, now: Moment, pick: &Pick) -> Result<String, CommandError> {
+        let stopped = self.for_each(now, pick, "killed", stop);
+        let is_any = self.hurry(now, pick);
+        // A program or a place may be no more, while not all of its processes are gone.
+        if is_any { Ok(describe(pick, "killed")) } else { stopped }
+    }
+
+    /// Waits no longer for what was told to leave; whether there is any.
+    pub(crate) fn hurry(&mut self, now: Moment, pick: &Pick) -> bool {
+        let places = self.pools.values_mut().flat_map(|pool| {
+            let name = &pool.name;
+            pool.slots.values_mut().filter(|slot| pick.is_meant(name.as_str(), slot.number))
+        });
+        let leaves = places.flat_map(Slot::leaves_mut);
+        let rests =
+            self.floor.remains.values_mut().filter(|rest| pick.is_meant(rest.program.as_str(), rest.slot));
+        let mut is_any = false;
+        for leave in leaves.chain(rests.map(|rest| &mut rest.leave)) {
+            leave.hurry(now);
+            is_any = true;
+        }
+        is_any
     }
 
     fn restart(&mut self, now: Moment, pick: &Pick) -> Result<String, CommandError> {
@@ -310,6 +341,14 @@ impl Planner {
     }
 }
 
+fn describe(pick: &Pick, what: &str) -> String {
+    match pick {
+        Pick::All => format!("all programs are {what}"),
+        Pick::Program(name) => format!("{name} is {what}"),
+        Pick::Place(name, number) => format!("{name}:{number} is {what}"),
+    }
+}
+
 fn check_place(pool: &Pool, number: u32) -> Result<(), CommandError> {
     if pool.slots.contains_key(&number) {
         return Ok(());
@@ -333,11 +372,6 @@ fn start(cx: &mut Context<'_>, slot: &mut Slot) {
 fn stop(cx: &mut Context<'_>, slot: &mut Slot) {
     slot.fate = Fate::Empty;
     slot.stop(cx, "stopped by hand");
-}
-
-fn stop_now(cx: &mut Context<'_>, slot: &mut Slot) {
-    stop(cx, slot);
-    slot.hurry(cx.now);
 }
 
 #[cfg(test)]

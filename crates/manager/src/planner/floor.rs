@@ -25,6 +25,9 @@ pub enum Action {
         slot: u32,
         /// What it is.
         program: Arc<Program>,
+        /// Which change of its program it is spawned after: what is known of processes of another one need not be true
+        /// of it.
+        version: u64,
     },
     /// Tell a process to leave, with the stop signal of its program.
     Stop {
@@ -70,6 +73,8 @@ pub enum Sight {
 #[derive(Debug, Clone)]
 pub(crate) struct Remains {
     pub(crate) program: ProgramName,
+    /// The place that its leader had.
+    pub(crate) slot: u32,
     pub(crate) leave: Leave,
     pub(crate) word: Word,
 }
@@ -82,6 +87,8 @@ pub(crate) struct Floor {
     /// Since when a job server answers; without, none does, and readiness cannot be seen.
     pub(crate) servers_since: Option<Moment>,
     pub(crate) is_ending: bool,
+    /// Nobody who is told to leave is waited for.
+    pub(crate) is_hurried: bool,
     actions: VecDeque<Action>,
     next_process: u64,
 }
@@ -94,6 +101,7 @@ impl Floor {
             remains: BTreeMap::new(),
             servers_since: None,
             is_ending: false,
+            is_hurried: false,
             actions: VecDeque::new(),
             next_process: 1,
         }
@@ -120,6 +128,12 @@ impl Floor {
         process
     }
 
+    /// The program of a process, also of what is left of its group.
+    pub(crate) fn program(&self, process: ProcessId) -> Option<&ProgramName> {
+        let of_live = self.live.get(&process).map(|live| &live.program);
+        of_live.or_else(|| Some(&self.remains.get(&process)?.program))
+    }
+
     /// The last word about the jobs of a process, also of what is left of its group.
     pub(crate) fn word(&self, process: ProcessId) -> Word {
         let of_live = self.live.get(&process).map(|live| live.word);
@@ -142,9 +156,16 @@ impl Floor {
         stop: &Stop,
     ) -> Leave {
         let word = self.word(process);
-        let spare = word.has_job() || !word.is_of(now);
+        let spare = !self.is_hurried && (word.has_job() || !word.is_of(now));
         self.act(Action::Stop { process, group, spare });
-        Leave::new(now, process, stop)
+        let mut leave = Leave::new(now, process, stop);
+        if self.is_hurried
+            && let Some(program) = self.program(process).cloned()
+        {
+            leave.hurry(now);
+            self.see_off(now, &program, &mut leave, &word, group);
+        }
+        leave
     }
 
     /// Does what is due of a process that was told to leave; `group`: all that is left of its group.

@@ -9,6 +9,7 @@ use super::moment::Moment;
 use super::state::ProcessId;
 use crate::config::Stop;
 use crate::limits::{AFTER_JOB_PATIENCE, WORD_PATIENCE};
+use std::time::Duration;
 
 /// A process that was told to leave.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,10 @@ pub struct Leave {
     /// Which one.
     pub process: ProcessId,
     told: Moment,
+    /// From its stop signal to the kill; without, there is none.
+    patience: Option<Duration>,
+    /// From the order to leave to the end of what a job is protected by.
+    patience_job: Option<Duration>,
     signal: Signal,
     kill: Kill,
 }
@@ -56,7 +61,8 @@ impl Leave {
             at: now + patience,
             hard: stop.patience_job.map(|of_job| now + patience.max(of_job)),
         });
-        Self { process, told: now, signal: Signal::Sent, kill }
+        let Stop { patience, patience_job, .. } = *stop;
+        Self { process, told: now, patience, patience_job, signal: Signal::Sent, kill }
     }
 
     /// Patience is over now, whatever it does; unless it was killed already.
@@ -69,7 +75,10 @@ impl Leave {
 
     /// It did not get its stop signal: it would die of it, and may have a job.
     pub(crate) fn handle_held(&mut self) {
-        self.signal = Signal::Held;
+        // Somebody may have been in a hurry meanwhile.
+        if self.kill != Kill::Done {
+            self.signal = Signal::Held;
+        }
     }
 
     /// Whether its job holds its signal back; true once.
@@ -88,9 +97,9 @@ impl Leave {
                 return None;
             }
             self.signal = Signal::Sent;
-            if let Kill::Due { at, hard } = &mut self.kill {
-                // It has a moment to leave.
-                *at = (*at).max(now + AFTER_JOB_PATIENCE);
+            if let (Kill::Due { at, hard }, Some(patience)) = (&mut self.kill, self.patience) {
+                // One that does not die of it, as it might have, has its time to leave.
+                *at = (*at).max(now + patience);
                 *hard = hard.map(|hard| hard.max(*at));
             }
             return Some(Due::Signal);
@@ -113,7 +122,10 @@ impl Leave {
             // The job that it had when it was told; another one would never be the last.
             (Job::Sure { since }, Kill::Due { hard, .. }) if since <= self.told => hard,
             (Job::Sure { .. } | Job::Maybe, Kill::Due { at, .. }) => Some(at),
-            (Job::Sure { .. } | Job::Maybe, Kill::Never | Kill::Done) => None,
+            (Job::Sure { since }, Kill::Never) if since <= self.told => None,
+            // A function in use always has one, and a restart would not end.
+            (Job::Sure { .. } | Job::Maybe, Kill::Never) => Some(self.told + self.patience_job?),
+            (Job::Sure { .. } | Job::Maybe, Kill::Done) => None,
         }
     }
 
@@ -160,7 +172,6 @@ impl Leave {
 mod tests {
     use super::*;
     use crate::limits::JOB_PATIENCE;
-    use std::time::Duration;
 
     fn at(seconds: u64) -> Moment {
         Moment::after_boot(Duration::from_secs(seconds))
@@ -227,8 +238,9 @@ mod tests {
         assert_eq!(leave.poll_due(at(2000), &busy), None);
         assert_eq!(leave.deadline(&busy), Some(at(100) + JOB_PATIENCE));
         assert_eq!(leave.poll_due(at(2000), &word(Job::None, 2000)), Some(Due::Signal));
-        assert_eq!(leave.poll_due(at(2001), &word(Job::None, 2001)), None);
-        assert_eq!(leave.poll_due(at(2002), &word(Job::None, 2002)), Some(Due::Kill));
+        // From now on it has its patience.
+        assert_eq!(leave.poll_due(at(2009), &word(Job::None, 2009)), None);
+        assert_eq!(leave.poll_due(at(2010), &word(Job::None, 2010)), Some(Due::Kill));
     }
 
     #[test]
@@ -240,6 +252,25 @@ mod tests {
             assert_eq!(leave.deadline(&word(job, 109)), Some(at(110)));
             assert_eq!(leave.poll_due(at(110), &word(job, 110)), Some(Due::Signal));
             assert_eq!(leave.poll_due(at(200), &word(job, 200)), None, "and then it has its patience");
+        }
+    }
+
+    #[test]
+    fn a_held_signal_waits_for_other_jobs_up_to_the_patience_for_jobs_where_nobody_is_killed() {
+        for (patience_job, expected) in [(Some(Duration::from_secs(90)), Some(at(190))), (None, None)] {
+            let stop = Stop { patience_job, ..stop(None) };
+            for job in [Job::Maybe, Job::Sure { since: at(101) }] {
+                let mut leave = Leave::new(at(100), ProcessId(1), &stop);
+                leave.handle_held();
+                assert_eq!(leave.poll_due(at(189), &word(job, 189)), None);
+                assert_eq!(leave.deadline(&word(job, 189)), expected);
+                assert_eq!(leave.poll_due(at(190), &word(job, 190)), expected.map(|_| Due::Signal));
+                assert_eq!(leave.poll_due(at(1_000_000), &word(job, 190)), None, "it is not killed");
+            }
+            // Its own job ends some time.
+            let mut leave = Leave::new(at(100), ProcessId(1), &stop);
+            leave.handle_held();
+            assert_eq!(leave.deadline(&word(Job::Sure { since: at(90) }, 105)), None);
         }
     }
 
@@ -277,7 +308,9 @@ mod tests {
             assert_eq!(leave.deadline(&busy), Some(at(101)));
             assert_eq!(leave.poll_due(at(101), &busy), Some(Due::Kill));
             leave.hurry(at(102));
+            leave.handle_held();
             assert_eq!(leave.poll_due(at(102), &busy), None, "killed once");
+            assert_eq!(leave.poll_due(at(2000), &word(Job::None, 2000)), None, "and told nothing more");
         }
     }
 }

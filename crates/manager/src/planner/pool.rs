@@ -3,13 +3,12 @@
 //! From: the planner. To: [`super::slot`], place by place. Never: looks at another program.
 
 use super::autoscale::Scaling;
-use super::command::Pick;
 use super::event::Event;
 use super::floor::Floor;
 use super::moment::Moment;
 use super::rollout::Rollout;
 use super::slot::{Beside, Context, Ended, Fate, Slot, lifetime_end};
-use super::state::{End, ProcessId, State, Up};
+use super::state::{End, Orphan, ProcessId, State, Up};
 use crate::config::{Processes, Program, ProgramName, Replace, change};
 use crate::limits::{away_max, leaving_max};
 use std::collections::BTreeMap;
@@ -30,7 +29,7 @@ pub(crate) struct Pool {
     /// Why the version was raised.
     pub(crate) rollout_why: String,
     pub(crate) slots: BTreeMap<u32, Slot>,
-    /// What is left of process groups whose leaders ended, and the place of each.
+    /// Which of what belongs to no place had one here, as the rest of a group, and which.
     pub(crate) rests: BTreeMap<ProcessId, u32>,
     /// How many places are wanted.
     pub(crate) count: u32,
@@ -143,7 +142,7 @@ impl Pool {
         self.spawn_due(now, floor, may_start);
         self.slots.retain(|_, slot| slot.fate != Fate::Remove || !slot.is_empty());
         let are_ready =
-            self.slots.values().all(|slot| slot.is_done || matches!(slot.state, State::Running(_)));
+            self.slots.values().all(|slot| slot.done.is_some() || matches!(slot.state, State::Running(_)));
         self.was_ready |= self.is_up && are_ready && self.kept() >= self.count;
     }
 
@@ -156,7 +155,7 @@ impl Pool {
             }
         }
         for (number, version) in failures {
-            self.handle_unready(now, floor, number, version, "was not ready in time");
+            self.handle_unready(floor, number, version, "was not ready in time");
         }
     }
 
@@ -319,7 +318,7 @@ impl Pool {
         let Some(slot) = slots.get_mut(&number) else { return };
         let ended = slot.handle_ended(&mut cx, process, end);
         if let Ended::Failed { unready: Some(version) } = ended {
-            self.handle_unready(now, floor, number, version, &format!("ended before it was ready: {end}"));
+            self.handle_unready(floor, number, version, &format!("ended before it was ready: {end}"));
         }
     }
 
@@ -367,27 +366,29 @@ impl Pool {
         true
     }
 
-    /// A process of this program that another manager left behind; `is_kept`: it goes on.
+    /// A process of this program that another manager left behind.
     pub(crate) fn handle_orphan(
         &mut self,
         now: Moment,
         floor: &mut Floor,
-        number: u32,
-        spawned: Moment,
-        is_kept: bool,
+        orphan: &Orphan,
     ) -> Option<ProcessId> {
+        let Orphan { slot: number, spawned, is_worker, may_stay } = *orphan;
         if self.slots.get(&number).is_some_and(|slot| slot.state.process().is_some()) {
             return None;
         }
-        let is_wanted = self.is_up && number < self.count;
+        // Their numbers say nothing: those in between may have left when there were to be fewer.
+        let is_stopped = self.slots.get(&number).is_some_and(|slot| slot.fate == Fate::Empty);
+        let is_wanted = self.is_up && !is_stopped && self.kept() < self.count;
         let (mut cx, slots) = self.split(now, floor);
-        let is_worker = !cx.program.functions.is_empty();
         let process = cx.floor.admit(cx.name, number, is_worker);
         let expires = lifetime_end(&mut cx, spawned);
         let slot = slots.entry(number).or_insert_with(|| Slot::new(now, number));
-        slot.fate = if is_wanted { Fate::Keep } else { Fate::Remove };
+        if !is_stopped {
+            slot.fate = if is_wanted { Fate::Keep } else { Fate::Remove };
+        }
         slot.adopt(&mut cx, Up { process, spawned, is_worker, version: 1, expires });
-        if !is_kept || !is_wanted {
+        if !may_stay || !is_wanted {
             slot.drain(&mut cx, "left by the last manager");
         }
         Some(process)
@@ -407,16 +408,6 @@ impl Pool {
         }
         if change(&old, program).needs_restart() {
             self.begin_rollout(now, floor, "its configuration changed");
-        }
-    }
-
-    /// What is left of the groups of these places is not waited for any longer.
-    pub(crate) fn hurry_rests(&self, now: Moment, floor: &mut Floor, pick: &Pick) {
-        let is_meant = |place: u32| !matches!(pick, Pick::Place(_, number) if *number != place);
-        for (process, _) in self.rests.iter().filter(|(_, place)| is_meant(**place)) {
-            if let Some(rest) = floor.remains.get_mut(process) {
-                rest.leave.hurry(now);
-            }
         }
     }
 

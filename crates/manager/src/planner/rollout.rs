@@ -65,14 +65,7 @@ impl Pool {
     }
 
     /// A process that was not ready ended, or was given up.
-    pub(crate) fn handle_unready(
-        &mut self,
-        _now: Moment,
-        floor: &mut Floor,
-        number: u32,
-        version: u64,
-        what: &str,
-    ) {
+    pub(crate) fn handle_unready(&mut self, floor: &mut Floor, number: u32, version: u64, what: &str) {
         let is_of_rollout = version == self.version && self.is_rolling();
         if !is_of_rollout {
             return;
@@ -91,8 +84,10 @@ impl Pool {
         matches!(self.rollout, Rollout::Canary { .. } | Rollout::Rolling)
     }
 
-    fn has_newest(&self, slot: &Slot) -> bool {
-        matches!(&slot.state, State::Running(up) if up.version == self.version)
+    /// Whether a process of the newest version is ready in this place, or did there what it was to do.
+    fn is_proof(&self, slot: &Slot) -> bool {
+        slot.done == Some(self.version)
+            || matches!(&slot.state, State::Running(up) if up.version == self.version)
     }
 
     pub(crate) fn advance_rollout(&mut self, now: Moment, floor: &mut Floor) {
@@ -110,14 +105,20 @@ impl Pool {
                     self.rollout = Rollout::Settled;
                     return;
                 };
-                if self.has_newest(place) {
-                    self.note_rollout(floor, format!("{}:{slot} is ready, the others follow", self.name));
+                let (is_canary, fate) = (matches!(self.rollout, Rollout::Canary { .. }), place.fate);
+                if self.is_proof(place) {
+                    let what = if place.done.is_some() { "ended as it should" } else { "is ready" };
+                    self.note_rollout(floor, format!("{}:{slot} {what}, the others follow", self.name));
                     self.prove();
                     self.rollout = Rollout::Rolling;
                     self.release_crash_loops(now, floor);
                     self.roll(now, floor);
-                } else if matches!(self.rollout, Rollout::Canary { .. }) {
+                } else if is_canary && fate == Fate::Keep {
                     self.replace_stale(now, floor, slot);
+                } else if is_canary {
+                    // Nobody is to come there any more: another one is the first.
+                    self.rollout = Rollout::Settled;
+                    self.advance_rollout(now, floor);
                 }
             }
             Rollout::Rolling => self.roll(now, floor),

@@ -48,6 +48,19 @@ pub struct Up {
     pub(crate) expires: Option<Moment>,
 }
 
+/// A process that another manager left behind, in a place of a program that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Orphan {
+    /// The number of its place.
+    pub slot: u32,
+    /// When it was spawned.
+    pub spawned: Moment,
+    /// Whether it was spawned to do functions, whatever its program is by now.
+    pub is_worker: bool,
+    /// It goes on in its place; otherwise it is told to leave, and its place waits for that.
+    pub may_stay: bool,
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {

@@ -4,10 +4,12 @@
 //! Never: counts against a configuration that says another number of processes by now.
 
 use super::Planner;
+use super::moment::Moment;
+use super::slot::{Fate, Slot};
 use serde::{Deserialize, Serialize};
 
 /// How many processes a program is to have, and whether it is to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     /// How many processes.
     pub count: u32,
@@ -15,6 +17,9 @@ pub struct Wish {
     pub is_by_hand: bool,
     /// Whether it is to run.
     pub is_up: bool,
+    /// The numbers of places that are not to have a process although it runs: stopped by hand.
+    #[serde(default)]
+    pub stopped: Vec<u32>,
     /// Fewest processes by its configuration.
     pub min: u32,
     /// Most processes by its configuration.
@@ -28,18 +33,28 @@ impl Planner {
         pools.map(|pool| {
             let (count, is_by_hand, is_up) = (pool.count, pool.is_by_hand, pool.is_up);
             let processes = pool.program.processes;
-            (pool.name.as_str(), Wish { count, is_by_hand, is_up, min: processes.min, max: processes.max })
+            // What ended as it should is no wish: the next manager does it again.
+            let is_stopped = |slot: &&Slot| slot.fate == Fate::Empty && slot.done.is_none();
+            let stopped = pool.slots.values().filter(is_stopped).map(|slot| slot.number).collect();
+            let wish = Wish { count, is_by_hand, is_up, stopped, min: processes.min, max: processes.max };
+            (pool.name.as_str(), wish)
         })
     }
 
     /// What was wanted of a program under the last manager; before orphans take their places.
-    pub fn restore(&mut self, program: &str, wish: &Wish) {
+    pub fn restore(&mut self, now: Moment, program: &str, wish: &Wish) {
         let Some(pool) = self.pools.get_mut(program) else { return };
         pool.is_up = wish.is_up;
         let processes = pool.program.processes;
         if (wish.min, wish.max) == (processes.min, processes.max) {
             pool.count = wish.count;
             pool.is_by_hand = wish.is_by_hand;
+        }
+        let (mut cx, slots) = pool.split(now, &mut self.floor);
+        for number in &wish.stopped {
+            let slot = slots.entry(*number).or_insert_with(|| Slot::new(now, *number));
+            slot.fate = Fate::Empty;
+            slot.stop(&mut cx, "stopped by hand");
         }
     }
 }

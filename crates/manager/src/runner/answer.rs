@@ -59,6 +59,8 @@ impl Runner {
         };
         let text = self.planner.handle_command(now, &command).map_err(|error| error.to_string())?;
         self.log.say(Level::Info, &format!("ctl: {text}"));
+        // Also where nothing is to be done for it.
+        self.record_wishes();
         Ok(Some(Reply::Done { text }))
     }
 
@@ -88,7 +90,7 @@ impl Runner {
         let places: Vec<Picked> = pools
             .iter()
             .flat_map(|pool| pool.places.iter().map(|it| place(pool, it)))
-            .filter(|(place, _)| is_meant(&pick, place))
+            .filter(|(place, _)| pick.is_meant(&place.0, place.1))
             .collect();
         let is_known = match &pick {
             Pick::All => true,
@@ -136,7 +138,7 @@ impl Runner {
         self.outputs.has_followers = !followers.is_empty();
         for followed in std::mem::take(&mut self.outputs.followed) {
             for (client, pick) in &followers {
-                if is_meant(pick, &followed.place) {
+                if pick.is_meant(&followed.place.0, followed.place.1) {
                     let reply = line_of(&followed.place, followed.stream, followed.line.clone());
                     self.control.send(*client, &reply);
                 }
@@ -159,7 +161,7 @@ impl Runner {
         let updated = self.reread().map(|(text, new)| {
             self.config = new;
             let config = self.config.clone();
-            self.configure();
+            self.configure(now);
             self.planner.handle_config(now, &config);
             let pools = self.planner.status().into_iter();
             let places: BTreeSet<Place> = pools
@@ -241,14 +243,6 @@ impl Runner {
 
 fn line_of(place: &Place, stream: Stream, line: String) -> Reply {
     Reply::Line { process: format!("{}:{}", place.0, place.1), stream, line }
-}
-
-fn is_meant(pick: &Pick, place: &Place) -> bool {
-    match pick {
-        Pick::All => true,
-        Pick::Program(name) => *name == place.0,
-        Pick::Place(name, number) => *name == place.0 && *number == place.1,
-    }
 }
 
 /// What changes, a line each.

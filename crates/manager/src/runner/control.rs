@@ -4,6 +4,7 @@
 //! Never: waits for a client, keeps more for it than its limit, or removes a file that is no socket.
 
 use super::account;
+use super::folder::kind;
 use super::poll::{Interest, Poll, Token};
 use crate::config::Config;
 use crate::limits::{
@@ -13,11 +14,13 @@ use crate::limits::{
 use crate::planner::{Moment, Pick};
 use crate::protocol::{Reply, Request};
 use nix::errno::Errno;
-use nix::sys::stat::Mode;
-use nix::unistd::chown;
+use nix::fcntl::{AtFlags, OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::unistd::{Gid, Uid, fchownat};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -58,10 +61,7 @@ impl Control {
         let listener = UnixListener::bind(path);
         nix::sys::stat::umask(before);
         let listener = listener?;
-        if user.is_some() || group.is_some() {
-            chown(path, user, group)?;
-        }
-        fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode))?;
+        hand_over(path, user, group, config.socket_mode)?;
         listener.set_nonblocking(true)?;
         poll.add(&listener, Token::Listener)?;
         Ok(Self { path: path.clone(), listener, rests_until: None, clients: BTreeMap::new(), next: 0 })
@@ -191,6 +191,25 @@ impl Control {
     }
 }
 
+/// Gives the socket to whom it is to belong.
+///
+/// Where others may write to its folder, they may have put a link to something of root there by now: so it is opened
+/// once, and looked at, and not named again.
+fn hand_over(path: &Path, user: Option<Uid>, group: Option<Gid>, mode: u32) -> io::Result<()> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let socket = open(path, flags, Mode::empty())?;
+    let stat = fstat(&socket)?;
+    if kind(&stat) != SFlag::S_IFSOCK || stat.st_nlink != 1 {
+        let text = "somebody put something else in the place of the socket";
+        return Err(io::Error::new(ErrorKind::PermissionDenied, text));
+    }
+    if user.is_some() || group.is_some() {
+        fchownat(&socket, "", user, group, AtFlags::AT_EMPTY_PATH)?;
+    }
+    let opened = format!("/proc/self/fd/{}", socket.as_raw_fd());
+    fs::set_permissions(opened, fs::Permissions::from_mode(mode))
+}
+
 /// Removes what an earlier manager left there: a socket that nobody listens on.
 fn remove_abandoned(path: &Path) -> io::Result<()> {
     let is_socket = match fs::symlink_metadata(path) {
@@ -210,7 +229,6 @@ fn remove_abandoned(path: &Path) -> io::Result<()> {
 
 fn connect_at_once(path: &Path) -> nix::Result<()> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-    use std::os::fd::AsRawFd;
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     connect(socket.as_raw_fd(), &UnixAddr::new(path)?)
@@ -301,6 +319,26 @@ mod tests {
         let _control = Control::open(&config, &Poll::new().unwrap()).unwrap();
         let there = config.socket.metadata().unwrap();
         assert_eq!((there.uid(), there.gid(), there.mode() & 0o777), (12_345, 54_321, 0o660));
+    }
+
+    #[test]
+    fn nothing_but_the_socket_is_handed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("precious"), "").unwrap();
+        fs::set_permissions(path("precious"), fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink("precious", path("link")).unwrap();
+        fs::hard_link(path("precious"), path("second")).unwrap();
+        let _theirs = UnixListener::bind(path("theirs")).unwrap();
+        fs::hard_link(path("theirs"), path("taken")).unwrap();
+        for name in ["precious", "link", "second", "taken"] {
+            let error = hand_over(&path(name), None, None, 0o666).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{name}");
+        }
+        assert_eq!(path("precious").metadata().unwrap().mode() & 0o777, 0o600);
+        let _ours = UnixListener::bind(path("ours")).unwrap();
+        hand_over(&path("ours"), None, None, 0o620).unwrap();
+        assert_eq!(path("ours").metadata().unwrap().mode() & 0o777, 0o620);
     }
 
     /// A control socket with one client that has sent this.

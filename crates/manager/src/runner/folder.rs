@@ -87,12 +87,26 @@ fn followed(folder: &OwnedFd, name: &OsStr, stat: &FileStat, links: u32) -> io::
     if links > LINKS_MAX {
         return Err(Errno::ELOOP.into());
     }
-    if stat.st_uid != 0 && stat.st_uid != Uid::effective().as_raw() {
+    if !is_trusted(stat.st_uid) {
         let text =
             format!("{} is a link of user {}, and not followed", Path::new(name).display(), stat.st_uid);
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     Ok(readlinkat(folder, name)?.into())
+}
+
+/// Whether a user is root, or the manager's own.
+fn is_trusted(user: u32) -> bool {
+    user == 0 || user == Uid::effective().as_raw()
+}
+
+fn may_others_write(stat: &FileStat) -> bool {
+    Mode::from_bits_truncate(stat.st_mode).intersects(Mode::S_IWGRP | Mode::S_IWOTH)
+}
+
+/// Whether others than root and the manager's own user can change what is in this folder.
+pub(crate) fn is_open_to_others(folder: &FileStat) -> bool {
+    !is_trusted(folder.st_uid) || may_others_write(folder)
 }
 
 /// What kind of file it is.
@@ -107,15 +121,14 @@ pub(crate) fn kind(stat: &FileStat) -> SFlag {
 pub(crate) fn check_own(path: &Path) -> io::Result<()> {
     let place = openat(nix::fcntl::AT_FDCWD, path, folder_flags() & !OFlag::O_NOFOLLOW, Mode::empty())?;
     let stat = fstat(&place)?;
-    let others = Mode::S_IWGRP | Mode::S_IWOTH;
     let refused = |text: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
-    if stat.st_uid != 0 && stat.st_uid != Uid::effective().as_raw() {
+    if !is_trusted(stat.st_uid) {
         return refused(format!(
             "it is the folder of user {}, who could have it end any process",
             stat.st_uid
         ));
     }
-    if Mode::from_bits_truncate(stat.st_mode).intersects(others) {
+    if may_others_write(&stat) {
         return refused("others may write there, and have it end any process (hint: chmod go-w)".to_owned());
     }
     Ok(())

@@ -13,7 +13,8 @@ use super::spawn::{self, Spawned};
 use super::state_file::{Intent, Record, StateFile};
 use super::{Runner, Stream};
 use crate::config::{Program, ProgramName, Stop};
-use crate::planner::{Action, End, Event, Moment, ProcessId};
+use crate::limits::SPAWNING_AT_ONCE;
+use crate::planner::{Action, End, Event, Job, Moment, ProcessId, Wish};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -37,8 +38,12 @@ pub(crate) struct Process {
     pub(crate) functions: Vec<String>,
     /// How it is asked to leave: as it was spawned, whatever its program says by now.
     pub(crate) stop: Stop,
+    /// Which change of its program it was spawned after; without, another manager spawned it.
+    pub(crate) version: Option<u64>,
     /// It has its stop signal.
     pub(crate) is_told: bool,
+    /// When it got that, where it may have been in the middle of a job then.
+    pub(crate) told_in_job: Option<Moment>,
     pub(crate) spawned: Moment,
     pub(crate) life: Life,
     pub(crate) sample: Option<Sample>,
@@ -75,8 +80,10 @@ impl Process {
     pub(crate) fn send(&self, signal: Signal, whole: bool) -> nix::Result<()> {
         let pid = Pid::from_raw(self.pid);
         if whole || self.has_ended() {
-            // The kernel gives no process the number of a group that is there: another one means it is gone.
-            let is_another = proc::stat(self.pid).is_some_and(|stat| stat.started != self.started);
+            // The kernel gives no process the number of a group that is there: another one means it is gone. That of a
+            // child is its own in any case.
+            let is_another = !matches!(self.life, Life::Child)
+                && proc::stat(self.pid).is_some_and(|stat| stat.started != self.started);
             return if is_another { Err(Errno::ESRCH) } else { killpg(pid, signal) };
         }
         match &self.life {
@@ -114,13 +121,18 @@ pub(crate) struct Sample {
 }
 
 impl Runner {
-    /// Does what the planner wants, until it wants nothing more.
+    /// Does what the planner wants, until it wants nothing more, or spawns took the time that a turn has for them: the
+    /// rest is for the next turn then, in its order.
     pub(crate) fn carry_out(&mut self, now: Moment) {
         let mut has_acted = false;
-        while let Some(action) = self.planner.poll_action() {
+        while self.spawning < SPAWNING_AT_ONCE
+            && let Some(action) = self.planner.poll_action()
+        {
             match action {
-                Action::Spawn { process, name, slot, program } => {
-                    self.spawn(now, process, name, slot, program);
+                Action::Spawn { process, name, slot, program, version } => {
+                    let begun = clock::now();
+                    self.spawn(begun, process, (name, slot), program, version);
+                    self.spawning += clock::now().since(begun);
                 }
                 Action::Stop { process, group, spare } => self.stop(now, process, group, spare),
                 Action::Kill { process } => self.kill(process),
@@ -139,18 +151,33 @@ impl Runner {
         self.write_state(StateFile::ended);
     }
 
-    fn record_wishes(&mut self) {
-        for (program, wish) in self.planner.wishes() {
-            if let Err(error) = self.state.wish(program, wish) {
-                self.log.say(Level::Error, &format!("the state file does not take {program}: {error}"));
+    pub(crate) fn record_wishes(&mut self) {
+        let wishes: Vec<(String, Wish)> =
+            self.planner.wishes().map(|(program, wish)| (program.to_owned(), wish)).collect();
+        // Each is known to the file's next writing, also where one before it is not written.
+        self.write_state(|state| {
+            wishes.into_iter().map(|(program, wish)| state.wish(&program, wish)).fold(Ok(()), Result::and)
+        });
+    }
+
+    /// Writes something into the state file; where that fails, the next manager knows less, until it is written anew.
+    pub(crate) fn write_state(&mut self, write: impl FnOnce(&mut StateFile) -> io::Result<()>) {
+        let was_behind = self.state.is_behind();
+        match write(&mut self.state) {
+            Err(error) if !was_behind => {
+                self.log.say(Level::Error, &format!("the state file cannot be written: {error}"));
             }
+            Ok(()) if was_behind && !self.state.is_behind() => {
+                self.log.say(Level::Info, "the state file is written again");
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 
-    /// Writes something into the state file; where that fails, the next manager knows less.
-    pub(crate) fn write_state(&mut self, write: impl FnOnce(&mut StateFile) -> io::Result<()>) {
-        if let Err(error) = write(&mut self.state) {
-            self.log.say(Level::Error, &format!("the state file cannot be written: {error}"));
+    /// Tries again what could not be written.
+    pub(crate) fn mend_state(&mut self) {
+        if self.state.is_behind() {
+            self.write_state(StateFile::rewrite);
         }
     }
 
@@ -171,9 +198,9 @@ impl Runner {
         &mut self,
         now: Moment,
         process: ProcessId,
-        name: ProgramName,
-        number: u32,
+        (name, number): (ProgramName, u32),
         program: Arc<Program>,
+        version: u64,
     ) {
         let record = record_of(&program, &name, number);
         let spawned = match self.spawn_recorded(now, &program, &record) {
@@ -197,7 +224,9 @@ impl Runner {
             name,
             functions: program.functions.clone(),
             stop: program.stop,
+            version: Some(version),
             is_told: false,
+            told_in_job: None,
             program: Some(program),
             spawned: now,
             life: Life::Child,
@@ -254,12 +283,16 @@ impl Runner {
             return;
         }
         // Without an end of patience, one with a handler would be held as long as its function has jobs.
-        let may_die = facts.stop.patience.is_some() && self.manners.may_die(&facts.name);
+        let may_die = facts.stop.patience.is_some() && self.manners.may_die(&facts.name, facts.version);
         if spare && ((may_die && !facts.has_ended()) || facts.would_die(whole)) {
+            let pid = facts.pid;
+            self.write_state(|state| state.leaving(pid));
             self.planner.handle_held(now, process);
             return;
         }
         facts.is_told = true;
+        let has_job = self.matching.job(process, &facts.functions) != Job::None;
+        facts.told_in_job = has_job.then_some(now);
         let (pid, signal) = (facts.pid, facts.stop.signal);
         let sent = facts.send(signal, whole);
         self.write_state(|state| state.told(pid));
@@ -305,7 +338,7 @@ impl Runner {
                 self.handle_end(now, process, &end);
             }
         }
-        self.check_groups(now);
+        self.check_groups(now, &|pids| pids.iter().copied().filter(|pid| may_have_members(*pid)).collect());
     }
 
     fn handle_end(&mut self, now: Moment, process: ProcessId, end: &End) {
@@ -314,11 +347,15 @@ impl Runner {
             self.handle_output(process, stream);
         }
         let Some(facts) = self.processes.get_mut(&process) else { return };
-        if facts.is_told {
-            self.manners.handle_end(&facts.name, facts.stop.signal, end);
+        // A program that comes back counts its versions anew.
+        let is_in_file = self.config.programs.contains_key(&facts.name);
+        if let Some(version) = facts.version.filter(|_| facts.is_told && is_in_file) {
+            let in_job_for = facts.told_in_job.map(|told| now.since(told));
+            self.manners.handle_end(&facts.name, version, facts.stop.signal, in_job_for, end);
         }
         let pid = facts.pid;
-        let has_remains = is_group_alive(pid);
+        // The dead among them have had their exit status taken, or will have it a moment later.
+        let has_remains = may_have_members(pid);
         if let Life::Watched(pidfd) = std::mem::replace(&mut facts.life, Life::Ended) {
             self.poll.remove(&pidfd);
         }
@@ -334,12 +371,14 @@ impl Runner {
         self.write_state(|state| state.gone(facts.pid));
     }
 
-    /// Looks whether anything is left of the groups whose leaders ended.
-    pub(crate) fn check_groups(&mut self, now: Moment) {
-        let remains: Vec<ProcessId> = self.planner.remains().collect();
-        for process in remains {
-            let is_alive = self.processes.get(&process).is_some_and(|facts| is_group_alive(facts.pid));
-            if !is_alive {
+    /// Looks whether anything is left of the groups whose leaders ended; `alive`: which of these there are.
+    pub(crate) fn check_groups(&mut self, now: Moment, alive: &dyn Fn(&BTreeSet<i32>) -> BTreeSet<i32>) {
+        let pid_of = |process: ProcessId| self.processes.get(&process).map(|facts| facts.pid);
+        let remains: Vec<(ProcessId, Option<i32>)> =
+            self.planner.remains().map(|process| (process, pid_of(process))).collect();
+        let alive = alive(&remains.iter().filter_map(|(_, pid)| *pid).collect());
+        for (process, pid) in remains {
+            if pid.is_none_or(|pid| !alive.contains(&pid)) {
                 self.forget(now, process);
                 self.planner.handle_group_gone(now, process);
             }
@@ -409,14 +448,21 @@ fn pipe_key(stream: Stream) -> u8 {
     }
 }
 
-/// Whether a process group has a member that lives.
-fn is_group_alive(group: i32) -> bool {
-    // The kernel's quick no is common; its yes also counts the dead whom nobody has taken the exit status of.
-    if killpg(Pid::from_raw(group), None) == Err(Errno::ESRCH) {
-        return false;
-    }
+/// Whether a process group has members, by the kernel's word: its yes also counts the dead whom nobody has taken the exit
+/// status of.
+fn may_have_members(group: i32) -> bool {
+    killpg(Pid::from_raw(group), None) != Err(Errno::ESRCH)
+}
+
+/// Those of these process groups that have a member which lives: one look at all processes for all of them.
+pub(crate) fn groups_alive(groups: &BTreeSet<i32>) -> BTreeSet<i32> {
+    let wanted: BTreeSet<i32> = groups.iter().copied().filter(|group| may_have_members(*group)).collect();
     // Where nobody can look, as when no descriptor is left, the kernel's word stands.
-    proc::is_unreadable() || proc::all().any(|stat| stat.group == group && !stat.is_zombie())
+    if wanted.is_empty() || proc::is_unreadable() {
+        wanted
+    } else {
+        proc::groups(&wanted).into_keys().collect()
+    }
 }
 
 #[cfg(test)]
@@ -434,7 +480,9 @@ mod tests {
             program: None,
             functions: Vec::new(),
             stop: Stop::default(),
+            version: None,
             is_told: false,
+            told_in_job: None,
             spawned: Moment::default(),
             life,
             sample: None,

@@ -1,10 +1,10 @@
 //! A file of output that is put aside when it is full.
 //!
 //! From: whole lines of the processes that share it. To: `NAME`, `NAME.1`, ... `NAME.N`, the newest first.
-//! Never: cuts a line in two files; puts aside or empties what is no regular file, or not the one it writes to; waits
-//! for somebody to read.
+//! Never: cuts a line in two files; puts aside or empties what is no regular file, or not the one it writes to; writes
+//! to a file that somebody else may have given a second name; waits for somebody to read.
 
-use super::folder::{Place, kind};
+use super::folder::{Place, is_open_to_others, kind};
 use crate::config::Rotation;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
@@ -155,6 +155,11 @@ fn open(path: &Path) -> io::Result<(File, bool, u64)> {
     };
     let stat = fstat(&file)?;
     let is_regular = kind(&stat) == SFlag::S_IFREG;
+    // Where the kernel lets everybody do that, it may be any file of root.
+    if is_regular && stat.st_nlink > 1 && is_open_to_others(&fstat(&place.folder)?) {
+        let text = "it is a file with several names, in a folder that others may write to";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
     Ok((file, is_regular, u64::try_from(stat.st_size).unwrap_or_default()))
 }
 
@@ -215,6 +220,23 @@ mod tests {
         }
         assert!(path.metadata().unwrap().file_type().is_char_device());
         assert!(!folder.path().join("sink.1").exists());
+    }
+
+    #[test]
+    fn a_file_that_others_may_have_given_the_name_is_not_written_to() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (theirs, precious) = (folder.path().join("theirs"), folder.path().join("precious"));
+        fs::create_dir(&theirs).unwrap();
+        fs::write(&precious, "precious\n").unwrap();
+        fs::hard_link(&precious, theirs.join("out.log")).unwrap();
+        fs::set_permissions(&theirs, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = LogFile::open(&theirs.join("out.log"), SMALL).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        // In a folder of our own it is our own will.
+        fs::set_permissions(&theirs, fs::Permissions::from_mode(0o755)).unwrap();
+        LogFile::open(&theirs.join("out.log"), SMALL).unwrap();
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious\n");
     }
 
     #[test]

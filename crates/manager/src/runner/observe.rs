@@ -12,8 +12,7 @@ use geartrain_client::{ClientError, Connection, Limits, ReplyLimits, ServerAddre
 use geartrain_proto::command::{Command, Explain, Explanation, WorkerRow};
 use nix::sys::eventfd::EventFd;
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -63,11 +62,19 @@ pub(crate) struct WorkerSeen {
     pub(crate) running: Option<Vec<String>>,
 }
 
-/// How the threads are steered.
+/// What the runner and the thread that asks a server tell each other.
 #[derive(Debug, Default)]
-struct Pace {
-    wish: Mutex<Wish>,
+struct Desk {
+    now: Mutex<Shared>,
     changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    wish: Wish,
+    /// What the server said, until the runner takes it. It is not asked again before that: a runner that has much to do
+    /// would find ever more reports, each older than the one after it.
+    report: Option<Report>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -85,39 +92,41 @@ impl Default for Wish {
     }
 }
 
+/// A server that is asked.
+#[derive(Debug)]
+struct Watched {
+    server: ServerAddress,
+    desk: Arc<Desk>,
+    /// Since when the configuration does not name it any more.
+    gone: Option<Moment>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Observers {
-    servers: Vec<(ServerAddress, Arc<Pace>)>,
-    reports: Receiver<Report>,
-    report: Sender<Report>,
+    servers: Vec<Watched>,
     wake: Arc<EventFd>,
 }
 
 impl Observers {
     pub(crate) fn new(wake: Arc<EventFd>) -> Self {
-        let (report, reports) = channel();
-        Self { servers: Vec::new(), reports, report, wake }
+        Self { servers: Vec::new(), wake }
     }
 
-    /// Watches these servers, and no others.
-    pub(crate) fn set_servers(&mut self, wanted: &[ServerAddress]) {
-        self.servers.retain(|(server, pace)| {
-            let is_wanted = wanted.contains(server);
-            if !is_wanted {
-                pace.set(|wish| wish.is_over = true);
-            }
-            is_wanted
-        });
+    /// Watches these servers; those that are gone from the configuration until [`Observers::leave_gone`].
+    pub(crate) fn set_servers(&mut self, now: Moment, wanted: &[ServerAddress]) {
+        for watched in &mut self.servers {
+            let is_wanted = wanted.contains(&watched.server);
+            watched.gone = if is_wanted { None } else { watched.gone.or(Some(now)) };
+        }
         for server in wanted {
-            if self.servers.iter().any(|(known, _)| known == server) {
+            if self.servers.iter().any(|watched| watched.server == *server) {
                 continue;
             }
-            let pace = Arc::new(Pace::default());
-            self.servers.push((server.clone(), Arc::clone(&pace)));
+            let desk = Arc::new(Desk::default());
+            self.servers.push(Watched { server: server.clone(), desk: Arc::clone(&desk), gone: None });
             let observer = Observer {
                 server: server.clone(),
-                pace,
-                report: self.report.clone(),
+                desk,
                 wake: Arc::clone(&self.wake),
                 connection: None,
                 is_typed: true,
@@ -126,10 +135,28 @@ impl Observers {
         }
     }
 
+    /// Leaves those that are gone from the configuration, but for those that are needed; whether there were any.
+    pub(crate) fn leave_gone(&mut self, is_needed: impl Fn(&ServerAddress, Moment) -> bool) -> bool {
+        let before = self.servers.len();
+        self.servers.retain(|watched| {
+            let stays = watched.gone.is_none_or(|gone| is_needed(&watched.server, gone));
+            if !stays {
+                watched.desk.set(|wish| wish.is_over = true);
+            }
+            stays
+        });
+        self.servers.len() < before
+    }
+
+    /// The servers that are asked, and whether the configuration names each.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&ServerAddress, bool)> {
+        self.servers.iter().map(|watched| (&watched.server, watched.gone.is_none()))
+    }
+
     /// How often is asked, and the rates of which functions.
     pub(crate) fn steer(&self, every: Duration, rates: &[String]) {
-        for (_, pace) in &self.servers {
-            pace.set(|wish| {
+        for watched in &self.servers {
+            watched.desk.set(|wish| {
                 wish.every = every;
                 if wish.rates != rates {
                     wish.rates = rates.to_vec();
@@ -140,44 +167,62 @@ impl Observers {
 
     /// What came since.
     pub(crate) fn reports(&self) -> Vec<Report> {
-        let is_known = |report: &Report| self.servers.iter().any(|(server, _)| *server == report.server);
-        self.reports.try_iter().filter(is_known).collect()
+        self.servers.iter().filter_map(|watched| watched.desk.take_report()).collect()
     }
 }
 
 impl Drop for Observers {
     fn drop(&mut self) {
-        self.set_servers(&[]);
+        for watched in &self.servers {
+            watched.desk.set(|wish| wish.is_over = true);
+        }
     }
 }
 
-impl Pace {
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, change: impl FnOnce(&mut Wish)) {
-        let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = wish.clone();
-        change(&mut wish);
-        if *wish != before {
+        let mut now = self.lock();
+        let before = now.wish.clone();
+        change(&mut now.wish);
+        if now.wish != before {
             self.changed.notify_all();
         }
     }
 
     fn wish(&self) -> Wish {
-        self.wish.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().wish.clone()
     }
 
-    /// Waits this long, or, where `may_hurry`, until somebody is in more of a hurry than at the beginning.
+    fn put_report(&self, report: Report) {
+        self.lock().report = Some(report);
+    }
+
+    fn take_report(&self) -> Option<Report> {
+        let report = self.lock().report.take();
+        if report.is_some() {
+            self.changed.notify_all();
+        }
+        report
+    }
+
+    /// Waits this long, or, where `may_hurry`, until somebody is in more of a hurry than at the beginning; and in any case
+    /// until the last report was taken.
     fn wait(&self, limit: Duration, may_hurry: bool) {
-        let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_patient = |wish: &mut Wish| !(wish.is_over || may_hurry && wish.every < limit);
-        drop(self.changed.wait_timeout_while(wish, limit, is_patient));
+        let is_patient = |now: &mut Shared| !(now.wish.is_over || may_hurry && now.wish.every < limit);
+        drop(self.changed.wait_timeout_while(self.lock(), limit, is_patient));
+        let is_untaken = |now: &mut Shared| !now.wish.is_over && now.report.is_some();
+        drop(self.changed.wait_while(self.lock(), is_untaken));
     }
 }
 
 /// The thread that asks one server.
 struct Observer {
     server: ServerAddress,
-    pace: Arc<Pace>,
-    report: Sender<Report>,
+    desk: Arc<Desk>,
     wake: Arc<EventFd>,
     connection: Option<Connection>,
     /// Whether the server may know typed commands.
@@ -188,7 +233,7 @@ impl Observer {
     fn run(mut self) {
         let mut pause = OBSERVE_EAGERLY_EVERY;
         loop {
-            let wish = self.pace.wish();
+            let wish = self.desk.wish();
             if wish.is_over {
                 return;
             }
@@ -196,18 +241,16 @@ impl Observer {
             let seen = self.ask(&wish).map_err(|error| error.to_string());
             let is_seen = seen.is_ok();
             let report = Report { server: self.server.clone(), asked, answered: clock::now(), seen };
-            if self.report.send(report).is_err() {
-                return;
-            }
+            self.desk.put_report(report);
             // A counter that is full wakes as well.
             let _full = self.wake.write(1);
             if is_seen {
                 pause = OBSERVE_EAGERLY_EVERY;
-                self.pace.wait(wish.every, true);
+                self.desk.wait(wish.every, true);
             } else {
                 self.connection = None;
                 // Hurry does not bring a server back.
-                self.pace.wait(pause, false);
+                self.desk.wait(pause, false);
                 pause = (pause * 2).min(OBSERVE_PAUSE_MAX);
             }
         }
@@ -383,5 +426,27 @@ mod tests {
         let expected = Counts { waiting: 5, running: 2, workers: 3, served_per_second: None };
         assert_eq!((function.as_str(), counts), ("resize", expected));
         assert_eq!(parse_status("."), None);
+    }
+
+    #[test]
+    fn a_server_is_asked_again_only_when_what_it_said_last_was_taken() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (asked, asks) = std::sync::mpsc::channel();
+        // It closes each connection at once, which is an answer as well.
+        thread::spawn(move || while listener.accept().is_ok() && asked.send(()).is_ok() {});
+        let wake = Arc::new(EventFd::new().unwrap());
+        let mut observers = Observers::new(Arc::clone(&wake));
+        observers.set_servers(clock::now(), &[ServerAddress::parse(&address, 1).unwrap()]);
+        let limit = Duration::from_secs(30);
+        for _ in 0..2 {
+            asks.recv_timeout(limit).unwrap();
+            wake.read().unwrap();
+            assert!(
+                asks.recv_timeout(OBSERVE_EAGERLY_EVERY * 5).is_err(),
+                "asked while nobody took the answer"
+            );
+            assert_eq!(observers.reports().len(), 1);
+        }
     }
 }

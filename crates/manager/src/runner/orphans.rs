@@ -9,23 +9,27 @@ use super::log::Level;
 use super::poll::Token;
 use super::proc;
 use super::spawn::{PLACE_VARIABLE, STATE_VARIABLE};
-use super::state_file::{Intent, Record};
+use super::state_file::{Intent, Record, Stage};
 use super::{Runner, Stream};
 use crate::config::{Orphans, Program, ProgramName};
-use crate::planner::{Moment, ProcessId};
+use crate::planner::{Moment, Orphan, ProcessId};
 use nix::fcntl::OFlag;
 use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Runner {
     /// What the last manager left behind takes its places, or is told to leave.
     pub(crate) fn take_over_orphans(&mut self, now: Moment) {
         let left = std::mem::take(&mut self.left);
+        for line in &left.not_understood {
+            self.log.say(Level::Error, &format!("the state file has a line that means nothing here: {line}"));
+        }
         for (program, wish) in &left.wishes {
-            self.planner.restore(program, wish);
+            self.planner.restore(now, program, wish);
         }
         let mut records = left.records;
         if let Some(found) = left.intent.and_then(|intent| self.find_intended(&intent, &records)) {
@@ -34,8 +38,11 @@ impl Runner {
             records.push(found);
         }
         self.write_state(super::state_file::StateFile::not_spawned);
-        // Of two in one place, the one that was told to leave is the predecessor, and else the older one is at work.
-        records.sort_by_key(|it| (it.program.clone(), it.number, it.told, it.started));
+        // Of two in one place, the one that was told to leave is the predecessor; else one of another command is, and else
+        // the older one is at work. Of all places, those that stay come first.
+        records.sort_by_cached_key(|it| {
+            (it.program.clone(), it.stage, !self.is_as_in_file(it), it.number, it.started)
+        });
         for record in records {
             // First what tells of its end, then the look at who it is: so the number cannot be given again between.
             let pidfd = open_pid(record.pid);
@@ -54,25 +61,31 @@ impl Runner {
     fn take_over(&mut self, now: Moment, record: &Record, life: Life) {
         let Some(name) = ProgramName::parse(&record.program) else { return };
         let program = self.config.programs.get(&name).cloned();
-        let is_same = program.as_ref().is_some_and(|program| launch_number(program) == record.launch);
-        let may_go_on = is_same && !record.told && self.config.orphans == Orphans::Adopt;
+        let is_at_work = record.stage == Stage::AtWork && self.is_as_in_file(record);
+        let may_go_on = is_at_work && self.config.orphans == Orphans::Adopt;
         let spawned = Moment::after_boot(clock::ticks(record.started));
         let has_leader = !matches!(life, Life::Ended);
-        let place = has_leader
-            .then(|| self.planner.handle_orphan(now, &record.program, record.number, spawned, may_go_on));
+        let is_worker = !record.functions.is_empty();
+        let orphan = Orphan { slot: record.number, spawned, is_worker, may_stay: may_go_on };
+        let place = has_leader.then(|| self.planner.handle_orphan(now, &record.program, &orphan));
         let process = place.flatten().unwrap_or_else(|| {
-            let is_worker = !record.functions.is_empty();
-            self.planner.handle_stray(now, &name, is_worker, &record.stop())
+            self.planner.handle_stray(now, &name, record.number, is_worker, &record.stop())
         });
         let goes_on = self.planner.is_staying(process);
         let what = if goes_on { "goes on" } else { "is told to leave" };
         let text = format!("{name}:{} pid {}, left by the last manager, {what}", record.number, record.pid);
         self.log.say(Level::Warn, &text);
-        if let Life::Watched(pidfd) = &life
-            && let Err(error) = self.poll.add(pidfd, Token::Adopted(process))
-        {
-            self.log.say(Level::Error, &format!("pid {} cannot be watched: {error}", record.pid));
-        }
+        let life = match life {
+            Life::Watched(pidfd) => match self.poll.add(&pidfd, Token::Adopted(process)) {
+                Ok(()) => Life::Watched(pidfd),
+                Err(error) => {
+                    let text = format!("pid {} cannot be watched, and is looked at: {error}", record.pid);
+                    self.log.say(Level::Error, &text);
+                    Life::Adopted
+                }
+            },
+            unwatched @ (Life::Child | Life::Adopted | Life::Ended) => unwatched,
+        };
         for (descriptor, stream) in [(1, Stream::Stdout), (2, Stream::Stderr)] {
             if let Some(pipe) = reopen_output(record.pid, descriptor) {
                 self.add_pipe(process, &name, record.number, pipe, stream);
@@ -88,12 +101,20 @@ impl Runner {
             program: program.map(Arc::new),
             functions: record.functions.clone(),
             stop: record.stop(),
-            is_told: record.told,
+            version: None,
+            is_told: record.stage == Stage::Told,
+            told_in_job: None,
             spawned,
             life,
             sample: None,
         };
         self.processes.insert(process, facts);
+    }
+
+    /// Whether the program would be spawned in the same way now.
+    fn is_as_in_file(&self, record: &Record) -> bool {
+        let program = self.config.programs.get(record.program.as_str());
+        program.is_some_and(|program| launch_number(program) == record.launch)
     }
 
     /// The process that the last manager was killed over, if it is there.
@@ -155,9 +176,14 @@ pub(crate) fn record_of(program: &Program, name: &ProgramName, number: u32) -> R
         functions: program.functions.clone(),
         signal: program.stop.signal.as_str().to_owned(),
         group: program.stop.group,
-        patience_ms: program.stop.patience.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
-        told: false,
+        patience_ms: program.stop.patience.map(millis),
+        patience_job_ms: program.stop.patience_job.map(millis),
+        stage: Stage::AtWork,
     }
+}
+
+fn millis(patience: Duration) -> u64 {
+    u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A descriptor that becomes readable when a process that is not our child ends.

@@ -5,8 +5,10 @@
 
 use super::clock;
 use crate::planner::MachineLoad;
+use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
@@ -61,7 +63,9 @@ fn page_bytes() -> u64 {
 
 /// Whether nothing can be said of processes just now: no descriptor is left, or no memory.
 pub(crate) fn is_unreadable() -> bool {
-    fs::read_dir("/proc").is_err()
+    // A look at all of them has two open at once.
+    let folder = fs::read_dir("/proc");
+    folder.is_err() || fs::read("/proc/self/stat").is_err()
 }
 
 /// All processes of the machine.
@@ -137,9 +141,18 @@ pub(crate) fn sockets(pid: i32) -> Option<BTreeSet<u64>> {
 
 /// Whether a process would die of a signal: it has no handler for it, and neither ignores nor blocks it.
 pub(crate) fn would_die_of(pid: i32, signal: i32) -> bool {
-    // One that is gone has nothing to lose.
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    !text.is_empty() && !is_handled(&text, signal)
+    is_deadly(fs::read_to_string(format!("/proc/{pid}/status")), signal)
+}
+
+fn is_deadly(status: io::Result<String>, signal: i32) -> bool {
+    match status {
+        Ok(text) => !is_handled(&text, signal),
+        // One that is gone has nothing to lose; of one that cannot be looked at, as when no descriptor is left, nobody
+        // knows.
+        Err(error) => {
+            error.kind() != io::ErrorKind::NotFound && error.raw_os_error() != Some(Errno::ESRCH as i32)
+        }
+    }
 }
 
 fn is_handled(status: &str, signal: i32) -> bool {
@@ -268,5 +281,8 @@ mod tests {
         }
         let pid = i32::try_from(std::process::id()).unwrap();
         assert!(would_die_of(pid, 9) && !would_die_of(i32::MAX, 9));
+        let unreadable = |error: Errno| is_deadly(Err(error.into()), 15);
+        assert!(unreadable(Errno::EMFILE) && unreadable(Errno::EACCES));
+        assert!(!unreadable(Errno::ENOENT) && !unreadable(Errno::ESRCH));
     }
 }

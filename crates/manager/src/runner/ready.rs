@@ -6,6 +6,7 @@
 use super::observe::{Counts, Report};
 use super::rows::{Claimant, Rows};
 use super::sockets::Sockets;
+use crate::limits::WORD_PATIENCE;
 use crate::planner::{Job, Moment, ProcessId, Sight};
 use geartrain_client::ServerAddress;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +18,12 @@ pub(crate) struct Matching {
 
 #[derive(Debug, Default)]
 struct Server {
+    /// The configuration names it. One that is gone from it is asked about the jobs of those who began there alone.
+    is_in_file: bool,
     answers: bool,
     error: Option<String>,
-    /// When it was asked for what it said last.
-    asked: Moment,
+    /// When it was asked for what it said last; without, it never said anything.
+    asked: Option<Moment>,
     functions: BTreeMap<String, Counts>,
     rows: Rows,
 }
@@ -29,20 +32,14 @@ struct Server {
 pub(crate) type ServerState<'a> = (&'a str, bool, Option<&'a str>);
 
 impl Matching {
-    /// Takes a report in; the processes that this server lists as able to do all of their functions.
+    /// Takes a report in; the processes that this server lists as able to do all of their functions, where it says who
+    /// is ready.
     pub(crate) fn handle_report(
         &mut self,
         report: Report,
         claimants: &[Claimant<'_>],
     ) -> BTreeSet<ProcessId> {
-        let name = report.server.to_string();
-        let server = self.servers.entry(name.clone()).or_insert_with(|| {
-            let port = match &report.server {
-                ServerAddress::Tcp { port, .. } => Some(*port),
-                ServerAddress::Unix(_) => None,
-            };
-            Server { rows: Rows::new(name, port), ..Server::default() }
-        });
+        let Some(server) = self.servers.get_mut(&report.server.to_string()) else { return BTreeSet::new() };
         let seen = match report.seen {
             Ok(seen) => seen,
             Err(error) => {
@@ -53,19 +50,42 @@ impl Matching {
         };
         let is_first = !std::mem::replace(&mut server.answers, true);
         server.error = None;
-        server.asked = report.asked;
+        server.asked = Some(report.asked);
         server.rows.take(report.asked, report.answered, &seen, is_first);
         server.functions = seen.functions;
         if server.rows.is_look_due(report.answered, claimants) {
-            let sockets = Sockets::look(&claimants.iter().map(|it| it.group).collect());
+            let mut sockets = Sockets::look(&server.rows.unsettled(claimants));
+            if server.rows.has_strangers(&sockets) {
+                // One of those that are known may have connected anew.
+                sockets = Sockets::look(&claimants.iter().map(|it| it.group).collect());
+            }
             server.rows.look(report.answered, claimants, &sockets);
         }
-        server.rows.listed(claimants)
+        if server.is_in_file { server.rows.listed(claimants) } else { BTreeSet::new() }
     }
 
-    pub(crate) fn retain_servers(&mut self, servers: &[ServerAddress]) {
-        let names: BTreeSet<String> = servers.iter().map(ToString::to_string).collect();
-        self.servers.retain(|name, _| names.contains(name));
+    /// The servers that are asked, and whether the configuration names each.
+    pub(crate) fn set_servers<'a>(&mut self, servers: impl Iterator<Item = (&'a ServerAddress, bool)>) {
+        let mut known = std::mem::take(&mut self.servers);
+        for (address, is_in_file) in servers {
+            let name = address.to_string();
+            let port = match address {
+                ServerAddress::Tcp { port, .. } => Some(*port),
+                ServerAddress::Unix(_) => None,
+            };
+            let new = || Server { rows: Rows::new(name.clone(), port), ..Server::default() };
+            let server = known.remove(&name).unwrap_or_else(new);
+            self.servers.insert(name, Server { is_in_file, ..server });
+        }
+    }
+
+    /// Whether a server lists a process of ours, or did when it was heard last.
+    pub(crate) fn lists_ours(&self, server: &ServerAddress) -> bool {
+        self.servers.get(&server.to_string()).is_some_and(|server| server.rows.has_owners())
+    }
+
+    fn in_file(&self) -> impl Iterator<Item = (&String, &Server)> + Clone {
+        self.servers.iter().filter(|(_, server)| server.is_in_file)
     }
 
     /// Nothing is left of a process and of its group.
@@ -74,16 +94,22 @@ impl Matching {
     }
 
     pub(crate) fn do_answer(&self) -> bool {
-        self.servers.values().any(|server| server.answers)
+        self.in_file().any(|(_, server)| server.answers)
     }
 
+    /// Those that were asked so far, for the status.
     pub(crate) fn states(&self) -> impl Iterator<Item = ServerState<'_>> {
-        self.servers.iter().map(|(name, server)| (name.as_str(), server.answers, server.error.as_deref()))
+        let asked = self.in_file().filter(|(_, server)| server.answers || server.error.is_some());
+        asked.map(|(name, server)| (name.as_str(), server.answers, server.error.as_deref()))
     }
 
-    /// When all servers that answer were asked, if any does.
-    pub(crate) fn as_of(&self) -> Option<Moment> {
-        self.servers.values().filter(|server| server.answers).map(|server| server.asked).min()
+    /// When all servers were asked for what they said last, if any did; without those that have been silent for long.
+    pub(crate) fn as_of(&self, now: Moment) -> Option<Moment> {
+        // One that is restarted may have given a job to somebody since, and says so in a moment.
+        let counts = |asked: &Moment| now.since(*asked) <= WORD_PATIENCE;
+        let asked =
+            self.servers.values().filter_map(|server| server.asked.filter(|it| server.answers || counts(it)));
+        asked.min()
     }
 
     /// The functions that servers list a process with, and its jobs where one says so.
@@ -95,7 +121,7 @@ impl Matching {
 
     /// What is seen of a process that no server lists.
     pub(crate) fn sight(&self, process: ProcessId) -> Option<&Sight> {
-        let mut sights = self.servers.values().filter_map(|server| server.rows.sight(process));
+        let mut sights = self.in_file().filter_map(|(_, server)| server.rows.sight(process));
         let likely = sights.clone().find(|sight| matches!(sight, Sight::Likely(_)));
         likely.or_else(|| sights.next())
     }
@@ -117,7 +143,7 @@ impl Matching {
     /// The counts of all servers for functions together; `None` while no server has answered.
     pub(crate) fn count(&self, functions: &[String]) -> Option<Counts> {
         let mut sum = None;
-        for server in self.servers.values().filter(|server| server.answers) {
+        for (_, server) in self.in_file().filter(|(_, server)| server.answers) {
             let sum: &mut Counts = sum.get_or_insert_default();
             let mut workers = 0;
             for counts in functions.iter().filter_map(|function| server.functions.get(function)) {
@@ -142,5 +168,34 @@ fn worse(a: Job, b: Job) -> Job {
         (sure @ Job::Sure { .. }, _) | (_, sure @ Job::Sure { .. }) => sure,
         (Job::Maybe, _) | (_, Job::Maybe) => Job::Maybe,
         (Job::None, Job::None) => Job::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::observe::Seen;
+    use std::time::Duration;
+
+    #[test]
+    fn one_of_several_servers_that_falls_silent_is_waited_for() {
+        let at = |seconds: u64| Moment::after_boot(Duration::from_secs(seconds));
+        let servers = ["a:1", "b:1"].map(|it| ServerAddress::parse(it, 1).unwrap());
+        let [a, b] = &servers;
+        let mut matching = Matching::default();
+        matching.set_servers(servers.iter().map(|it| (it, true)));
+        let mut say = |server: &ServerAddress, seconds: u64, seen: Result<Seen, String>| {
+            let report = Report { server: server.clone(), asked: at(seconds), answered: at(seconds), seen };
+            matching.handle_report(report, &[]);
+            matching.as_of(at(seconds))
+        };
+        assert_eq!(say(a, 1, Ok(Seen::default())), Some(at(1)));
+        assert_eq!(say(b, 1, Ok(Seen::default())), Some(at(1)));
+        assert_eq!(say(a, 2, Err("too many connections".to_owned())), Some(at(1)));
+        assert_eq!(say(b, 3, Ok(Seen::default())), Some(at(1)), "what A gave since is not known");
+        assert_eq!(say(a, 4, Ok(Seen::default())), Some(at(3)));
+        assert_eq!(say(a, 5, Err("refused".to_owned())), Some(at(3)));
+        assert_eq!(say(b, 14, Ok(Seen::default())), Some(at(4)));
+        assert_eq!(say(b, 15, Ok(Seen::default())), Some(at(15)), "and not for ever");
     }
 }

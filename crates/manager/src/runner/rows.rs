@@ -15,6 +15,7 @@ use crate::planner::{Job, Moment, ProcessId, Sight};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long a server may list a connection of a process that is gone: half a second.
@@ -66,7 +67,7 @@ struct Row {
     looks: u8,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     /// It comes from a port that is this process's.
     Exact(ProcessId),
@@ -84,6 +85,9 @@ impl Owner {
     }
 }
 
+/// Rows that are nobody's, by function.
+type Free = BTreeMap<String, BTreeSet<Rc<RowKey>>>;
+
 /// What one server lists.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
@@ -91,6 +95,10 @@ pub(crate) struct Rows {
     port: Option<u16>,
     name: String,
     rows: BTreeMap<RowKey, Row>,
+    /// The same by owner: a report asks for those of each process.
+    owned: BTreeMap<ProcessId, Vec<RowKey>>,
+    /// Functions with a job in a row that is not known to be that of one process.
+    busy: BTreeSet<String>,
     /// When it was asked for them.
     asked: Option<Moment>,
     /// Whether it says which worker runs which job.
@@ -141,6 +149,21 @@ impl Rows {
             self.rows.insert(key, Row { functions: worker.functions.clone(), jobs, ..row });
         }
         self.has_changed |= are_new || self.rows.len() != count_before;
+        self.sort_rows();
+    }
+
+    /// Notes whose the rows are by owner, and what nobody knows whose it is.
+    fn sort_rows(&mut self) {
+        self.owned.clear();
+        self.busy.clear();
+        for (key, row) in &self.rows {
+            if let Some(owner) = row.owner {
+                self.owned.entry(owner.process()).or_default().push(key.clone());
+            }
+            if !row.jobs.is_empty() && !matches!(row.owner, Some(Owner::Exact(_))) {
+                self.busy.extend(row.functions.iter().cloned());
+            }
+        }
     }
 
     /// Whether connections have to be looked at to know whose the rows are.
@@ -148,10 +171,7 @@ impl Rows {
         if claimants.is_empty() {
             return false;
         }
-        let is_unknown = |(key, row): (&RowKey, &Row)| {
-            key.port.is_some() && row.looks < LOOKS && !matches!(row.owner, Some(Owner::Exact(_)))
-        };
-        if self.rows.iter().any(is_unknown) {
+        if self.strangers().next().is_some() {
             return true;
         }
         let is_open = |it: &Claimant<'_>| it.is_unready && !it.is_rest && !self.is_listed(it);
@@ -168,24 +188,69 @@ impl Rows {
                 || self.looked.is_none_or(|looked| now.since(looked) >= LOOK_AGAIN))
     }
 
+    /// Addresses and ports that are looked for among our connections.
+    fn strangers(&self) -> impl Iterator<Item = (&RowKey, u16)> {
+        let is_unknown = |row: &Row| row.looks < LOOKS && !matches!(row.owner, Some(Owner::Exact(_)));
+        let unknown = self.rows.iter().filter(move |(_, row)| is_unknown(row));
+        unknown.filter_map(|(key, _)| Some((key, key.port?)))
+    }
+
+    /// Whether none of these connections is that of a row that is looked for.
+    pub(crate) fn has_strangers(&self, sockets: &Sockets) -> bool {
+        let is_ours = |(key, port): (&RowKey, u16)| {
+            let address = key.address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip.to_canonical(), port));
+            address.is_ok_and(|address| sockets.group_at(address, self.port).is_some())
+        };
+        !self.strangers().all(is_ours)
+    }
+
+    /// The groups of processes that are not listed as they should be, each by its ports.
+    pub(crate) fn unsettled(&self, claimants: &[Claimant<'_>]) -> BTreeSet<i32> {
+        let is_settled = |it: &Claimant<'_>| {
+            let exact = Some(Owner::Exact(it.process));
+            !it.is_unready && self.is_listed(it) && self.of(it.process).all(|(_, row)| row.owner == exact)
+        };
+        claimants.iter().filter(|it| !is_settled(it)).map(|it| it.group).collect()
+    }
+
     /// Finds out whose the rows are.
     pub(crate) fn look(&mut self, now: Moment, claimants: &[Claimant<'_>], sockets: &Sockets) {
         self.has_changed = false;
         self.looked = Some(now);
         self.looked_for = claimants.iter().map(|it| it.process).collect();
         self.find_exact(claimants, sockets);
+        self.sort_rows();
         self.release(now, claimants, sockets);
+        self.sort_rows();
+        let mut free = self.free();
         for claimant in claimants.iter().filter(|it| !it.is_rest) {
-            self.deal(now, claimant, sockets);
+            if !self.is_listed(claimant) {
+                self.deal(now, claimant, sockets, &mut free);
+            }
         }
         for claimant in claimants.iter().filter(|it| it.is_unready && !it.is_rest) {
-            self.count(claimant, sockets);
+            if !self.is_listed(claimant) {
+                self.count(claimant, sockets, &mut free);
+            }
             let sight = self.sight_of(claimant, sockets);
             self.sights.insert(claimant.process, sight);
         }
     }
 
+    /// The rows that are nobody's, by function.
+    fn free(&self) -> Free {
+        let mut free = Free::new();
+        for (key, row) in self.rows.iter().filter(|(_, row)| row.owner.is_none()) {
+            let key = Rc::new(key.clone());
+            for function in &row.functions {
+                free.entry(function.clone()).or_default().insert(Rc::clone(&key));
+            }
+        }
+        free
+    }
+
     fn find_exact(&mut self, claimants: &[Claimant<'_>], sockets: &Sockets) {
+        let groups: BTreeMap<i32, ProcessId> = claimants.iter().map(|it| (it.group, it.process)).collect();
         for (key, row) in &mut self.rows {
             let (Some(port), Ok(ip)) = (key.port, key.address.parse::<IpAddr>()) else { continue };
             if matches!(row.owner, Some(Owner::Exact(_))) {
@@ -193,10 +258,9 @@ impl Rows {
             }
             row.looks = row.looks.saturating_add(1);
             let group = sockets.group_at(SocketAddr::new(ip.to_canonical(), port), self.port);
-            let owner = group.and_then(|group| claimants.iter().find(|it| it.group == group));
-            if let Some(owner) = owner {
-                row.owner = Some(Owner::Exact(owner.process));
-                self.known.insert(owner.process);
+            if let Some(owner) = group.and_then(|group| groups.get(&group)) {
+                row.owner = Some(Owner::Exact(*owner));
+                self.known.insert(*owner);
                 self.has_matched = true;
             }
         }
@@ -204,18 +268,18 @@ impl Rows {
 
     /// Takes rows back that were dealt to a process with fewer connections, and those counted for one not ready.
     fn release(&mut self, now: Moment, claimants: &[Claimant<'_>], sockets: &Sockets) {
-        let mut doubtful: Vec<Owner> = Vec::new();
+        let mut doubtful: BTreeSet<Owner> = BTreeSet::new();
         for claimant in claimants {
-            let dealt = self.rows.iter().filter(|(key, row)| {
+            let dealt = self.of(claimant.process).filter(|(key, row)| {
                 row.owner == Some(Owner::Dealt(claimant.process)) && key.address.parse::<IpAddr>().is_ok()
             });
             if let Some(port) = self.port
                 && dealt.count() > sockets.count(claimant.group, port, None)
             {
-                doubtful.push(Owner::Dealt(claimant.process));
+                doubtful.insert(Owner::Dealt(claimant.process));
             }
             if claimant.is_unready {
-                doubtful.push(Owner::Counted(claimant.process));
+                doubtful.insert(Owner::Counted(claimant.process));
             }
         }
         for row in self.rows.values_mut() {
@@ -231,20 +295,20 @@ impl Rows {
     }
 
     /// Gives rows without a port to a process that has none.
-    fn deal(&mut self, now: Moment, claimant: &Claimant<'_>, sockets: &Sockets) {
+    fn deal(&mut self, now: Moment, claimant: &Claimant<'_>, sockets: &Sockets, free: &mut Free) {
         let is_its = |key: &RowKey, row: &Row| {
             let is_new = row.first_seen >= claimant.spawned;
             // The number of its socket was given again, and the server was never asked in between.
             let is_reused = row.freed.is_some_and(|freed| now.since(freed) > STALE);
             key.port.is_none() && (is_new || is_reused) && self.is_from(key, claimant.group, sockets)
         };
-        let Some(keys) = self.pick(claimant, is_its) else { return };
+        let Some(keys) = self.pick(claimant, free, is_its) else { return };
         let connections = self.port.map_or(usize::MAX, |port| sockets.count(claimant.group, port, None));
         if keys.iter().filter(|key| key.address != UNIX).count() > connections {
             return;
         }
         self.has_matched |= !keys.is_empty();
-        self.give(keys, Owner::Dealt(claimant.process));
+        self.give(keys, Owner::Dealt(claimant.process), free);
     }
 
     /// Whether a group has a connection that the server sees from this address.
@@ -260,17 +324,17 @@ impl Rows {
     }
 
     /// Gives rows from another address to a process that no row fits.
-    fn count(&mut self, claimant: &Claimant<'_>, sockets: &Sockets) {
+    fn count(&mut self, claimant: &Claimant<'_>, sockets: &Sockets, free: &mut Free) {
         let is_connected = self.is_connected(claimant.group, sockets);
-        let new = self.pick(claimant, |_, row| row.is_news && row.first_seen >= claimant.spawned);
+        let new = self.pick(claimant, free, |_, row| row.is_news && row.first_seen >= claimant.spawned);
         if let Some(keys) = new {
             // Where addresses were never what they seem, this is as good as it gets.
             if is_connected && !self.has_matched && !keys.is_empty() {
                 self.counted.insert(claimant.process);
             }
-            self.give(keys, Owner::Counted(claimant.process));
-        } else if is_connected && let Some(keys) = self.pick(claimant, |_, _| true) {
-            self.give(keys, Owner::Counted(claimant.process));
+            self.give(keys, Owner::Counted(claimant.process), free);
+        } else if is_connected && let Some(keys) = self.pick(claimant, free, |_, _| true) {
+            self.give(keys, Owner::Counted(claimant.process), free);
         }
     }
 
@@ -279,17 +343,23 @@ impl Rows {
     }
 
     /// Rows that are nobody's and that together have the functions that a process is not listed with yet.
-    fn pick(&self, claimant: &Claimant<'_>, fits: impl Fn(&RowKey, &Row) -> bool) -> Option<Vec<RowKey>> {
+    fn pick(
+        &self,
+        claimant: &Claimant<'_>,
+        free: &Free,
+        fits: impl Fn(&RowKey, &Row) -> bool,
+    ) -> Option<Vec<RowKey>> {
         let able = self.functions(claimant.process);
         let mut missing: BTreeSet<&str> =
             claimant.functions.iter().map(String::as_str).filter(|it| !able.contains(it)).collect();
         let inside = |row: &Row| row.functions.iter().filter(|it| claimant.functions.contains(it)).count();
-        let mut rows: Vec<(usize, Reverse<usize>, Moment, &RowKey, &Row)> = self
-            .rows
-            .iter()
-            .filter(|(_, row)| row.owner.is_none())
+        let there: BTreeSet<&RowKey> =
+            claimant.functions.iter().filter_map(|it| free.get(it)).flatten().map(Rc::as_ref).collect();
+        let mut rows: Vec<(usize, Reverse<usize>, Moment, &RowKey, &Row)> = there
+            .into_iter()
+            .filter_map(|key| Some((key, self.rows.get(key)?)))
+            .filter(|(key, row)| fits(key, row))
             .map(|(key, row)| (inside(row), key, row))
-            .filter(|(inside, key, row)| *inside > 0 && fits(key, row))
             .map(|(inside, key, row)| {
                 (row.functions.len() - inside, Reverse(inside), row.first_seen, key, row)
             })
@@ -310,19 +380,31 @@ impl Rows {
         missing.is_empty().then_some(picked)
     }
 
-    fn give(&mut self, keys: Vec<RowKey>, owner: Owner) {
+    fn give(&mut self, keys: Vec<RowKey>, owner: Owner, free: &mut Free) {
         for key in keys {
             if let Some(row) = self.rows.get_mut(&key) {
                 row.owner = Some(owner);
                 if !matches!(owner, Owner::Counted(_)) {
                     row.freed = None;
                 }
+                for function in &row.functions {
+                    if let Some(free) = free.get_mut(function) {
+                        free.remove(&key);
+                    }
+                }
+                self.owned.entry(owner.process()).or_default().push(key);
             }
         }
     }
 
     fn of(&self, process: ProcessId) -> impl Iterator<Item = (&RowKey, &Row)> {
-        self.rows.iter().filter(move |(_, row)| row.owner.is_some_and(|owner| owner.process() == process))
+        let keys = self.owned.get(&process).into_iter().flatten();
+        keys.filter_map(|key| Some((key, self.rows.get(key)?)))
+    }
+
+    /// Whether a process of ours is listed.
+    pub(crate) fn has_owners(&self) -> bool {
+        !self.owned.is_empty()
     }
 
     /// What a process is listed with, as far as its rows are known.
@@ -380,7 +462,8 @@ impl Rows {
 
     fn exact_jobs(&self, process: ProcessId) -> impl Iterator<Item = Moment> {
         let exact = Some(Owner::Exact(process));
-        self.rows.values().filter(move |row| row.owner == exact).flat_map(|row| row.jobs.values().copied())
+        let rows = self.of(process).map(|(_, row)| row).filter(move |row| row.owner == exact);
+        rows.flat_map(|row| row.jobs.values().copied())
     }
 
     /// Whether a process is in the middle of a job; `None` where only the counts of functions can tell.
@@ -395,11 +478,7 @@ impl Rows {
             return Some(Job::None);
         }
         // It is one of those that nobody can tell apart.
-        let may_be_its = |row: &&Row| {
-            let is_anothers = matches!(row.owner, Some(Owner::Exact(_)));
-            !is_anothers && row.functions.iter().any(|it| functions.contains(it))
-        };
-        let is_busy = self.rows.values().filter(may_be_its).any(|row| !row.jobs.is_empty());
+        let is_busy = functions.iter().any(|it| self.busy.contains(it));
         Some(if is_busy { Job::Maybe } else { Job::None })
     }
 
@@ -408,11 +487,13 @@ impl Rows {
         self.known.remove(&process);
         self.sights.remove(&process);
         self.counted.remove(&process);
-        for row in self.rows.values_mut() {
-            if row.owner.is_some_and(|owner| owner.process() == process) {
-                row.owner = None;
-                row.freed = Some(now);
-                self.has_changed = true;
+        for key in self.owned.remove(&process).into_iter().flatten() {
+            let Some(row) = self.rows.get_mut(&key) else { continue };
+            row.owner = None;
+            row.freed = Some(now);
+            self.has_changed = true;
+            if !row.jobs.is_empty() {
+                self.busy.extend(row.functions.iter().cloned());
             }
         }
     }

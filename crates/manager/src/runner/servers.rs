@@ -52,9 +52,23 @@ impl Runner {
         for (process, sight) in sights {
             self.planner.handle_sight(process, sight);
         }
-        self.planner.handle_jobs(now, self.matching.as_of(), jobs);
+        self.planner.handle_jobs(now, self.matching.as_of(now), jobs);
         self.planner.handle_servers(now, self.matching.do_answer());
         self.handle_work(now);
+        if self.leave_gone_servers() {
+            self.matching.set_servers(self.observers.servers());
+        }
+    }
+
+    /// Leaves servers that are gone from the configuration and that nobody is left of who may have a job there: who was
+    /// spawned before, or is listed there all the same.
+    pub(crate) fn leave_gone_servers(&mut self) -> bool {
+        let workers = self.processes.values().filter(|facts| !facts.functions.is_empty());
+        let oldest = workers.map(|facts| facts.spawned).min();
+        let matching = &self.matching;
+        self.observers.leave_gone(|server, gone| {
+            oldest.is_some_and(|oldest| oldest < gone) || matching.lists_ours(server)
+        })
     }
 
     /// Lets the numbers of processes follow the work.

@@ -1,6 +1,6 @@
 //! Spawning a process of a program.
 //!
-//! From: the planner's `Spawn`. To: a process in a group of its own, with its output in pipes.
+//! From: the planner's `Spawn`. To: a process in a session and a group of its own, with its output in pipes.
 //! Never: leaves a descriptor, a blocked signal or a privilege of the manager in it.
 
 use super::account::Account;
@@ -9,9 +9,9 @@ use super::notify;
 use super::proc;
 use crate::config::{LogTarget, Program};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, killpg, signal};
 use nix::sys::stat::Mode;
-use nix::unistd::{Uid, fchown, pipe2, setgid, setgroups, setuid};
+use nix::unistd::{Pid, Uid, fchown, pipe2, setgid, setgroups, setsid, setuid};
 use rustix::process::Resource;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -50,7 +50,7 @@ pub(crate) fn spawn(
     let words = &program.command.words;
     let (first, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(first);
-    command.args(arguments).current_dir(&program.directory).stdin(Stdio::null()).process_group(0);
+    command.args(arguments).current_dir(&program.directory).stdin(Stdio::null());
     set_environment(&mut command, program, account.as_deref());
     command.env(PLACE_VARIABLE, place).env(STATE_VARIABLE, mark);
     let user = account.as_ref().map(|who| who.user);
@@ -70,8 +70,15 @@ pub(crate) fn spawn(
     prepare_child(&mut command, account, program.umask);
     let child = command.spawn().map_err(|error| explain(error, program))?;
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    // Its ends of the pipes: one descriptor there has to be for the look at it.
+    drop(command);
     // It cannot be gone yet: nobody but us takes its exit status.
-    let started = proc::stat(pid).map_or(0, |stat| stat.started);
+    let Some(stat) = proc::stat(pid) else {
+        // Neither we nor the next manager would know it from another one of its number.
+        killpg(Pid::from_raw(pid), Signal::SIGKILL)?;
+        return Err(io::Error::other("it was spawned, but could not be looked at"));
+    };
+    let started = stat.started;
     Ok(Spawned { pid, started, stdout: stdout.ours, stderr })
 }
 
@@ -133,8 +140,8 @@ fn prepare_child(command: &mut Command, account: Option<Arc<Account>>, umask: Op
     let descriptors = descriptors::of_children();
     // SAFETY: the closure runs in the child of a process with threads, where only async-signal-safe calls are
     // allowed. It allocates nothing (the group list was made before, a failed call is a plain number), takes no
-    // lock, and makes the system calls sigaction, sigprocmask, prlimit, umask, setgroups, setgid and setuid, all of them
-    // on that list or plain calls of the kernel. The default disposition installs no handler, so that `signal` brings no
+    // lock, and makes the system calls sigaction, sigprocmask, setsid, prlimit, umask, setgroups, setgid and setuid, all
+    // of them on that list or plain calls of the kernel. The default disposition installs no handler, so that `signal` brings no
     // code of ours to run.
     unsafe {
         command.pre_exec(move || {
@@ -144,6 +151,9 @@ fn prepare_child(command: &mut Command, account: Option<Arc<Account>>, umask: Op
                 let _refused = signal(it, SigHandler::SigDfl);
             }
             SigSet::empty().thread_set_mask()?;
+            // The leader of a session can neither leave its group nor join another session's: a group is one worker
+            // with its children, whoever they would like to be.
+            setsid()?;
             if let Some(limit) = &descriptors {
                 rustix::process::setrlimit(Resource::Nofile, *limit)?;
             }

@@ -2,7 +2,8 @@
 //!
 //! From: each spawn, stop signal and end, and what people want. To: a line each in `processes` of the state folder, in
 //! the kernel's hands before it matters. Never: believes a number alone; a process is its pid, its start time, and the
-//! start of the machine and the namespace that these count in.
+//! start of the machine and the namespace that these count in. Never: writes behind a line that it could not write whole;
+//! takes a file that cannot be read for an empty one.
 
 use super::{folder, proc};
 use crate::config::Stop;
@@ -35,8 +36,22 @@ pub(crate) struct Record {
     pub(crate) group: bool,
     /// How long it may take then; without, it is never killed.
     pub(crate) patience_ms: Option<u64>,
-    /// It has its stop signal already.
-    pub(crate) told: bool,
+    /// The same in the middle of a job.
+    pub(crate) patience_job_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) stage: Stage,
+}
+
+/// How far on its way out a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stage {
+    #[default]
+    AtWork,
+    /// It was told to leave, and waits for its stop signal until its job is over.
+    Leaving,
+    /// It has its stop signal.
+    Told,
 }
 
 impl Record {
@@ -45,7 +60,7 @@ impl Record {
             signal: self.signal.parse().unwrap_or(Signal::SIGTERM),
             group: self.group,
             patience: self.patience_ms.map(Duration::from_millis),
-            ..Stop::default()
+            patience_job: self.patience_job_ms.map(Duration::from_millis),
         }
     }
 }
@@ -66,6 +81,8 @@ pub(crate) struct Left {
     /// It was killed while it spawned this one, which may be there.
     pub(crate) intent: Option<Intent>,
     pub(crate) wishes: BTreeMap<String, Wish>,
+    /// Whole lines that mean nothing here, as one of another release might be; what they tell of is not known.
+    pub(crate) not_understood: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,6 +93,7 @@ enum Line {
     Intent(Intent),
     Spawned(Record),
     NotSpawned,
+    Leaving(i32),
     Told(i32),
     Gone(i32),
     Wish(String, Wish),
@@ -86,6 +104,8 @@ pub(crate) struct StateFile {
     path: PathBuf,
     file: File,
     lines: usize,
+    /// A line could not be written: the file is as it was before, perhaps with a part of it.
+    is_behind: bool,
     mark: String,
     now: Now,
     /// Held as long as the manager lives: a second one on the same folder would take its processes for orphans.
@@ -111,14 +131,28 @@ impl StateFile {
         let lock = lock(&folder.join("lock"))?;
         let mark = mark(&folder.join("mark"))?;
         let path = folder.join("processes");
-        let now = read(&path);
+        let (now, not_understood) = read(&path)?;
         let left = Left {
             records: now.live.values().cloned().collect(),
             intent: now.intent.clone(),
             wishes: now.wishes.clone(),
+            not_understood,
         };
         let (file, lines) = rewrite(&path, &now)?;
-        Ok((Self { path, file, lines, mark, now, _lock: lock }, left))
+        Ok((Self { path, file, lines, is_behind: false, mark, now, _lock: lock }, left))
+    }
+
+    /// Whether the file lacks something, since it could not be written.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Writes the file anew, with all that is known.
+    pub(crate) fn rewrite(&mut self) -> io::Result<()> {
+        let rewritten = rewrite(&self.path, &self.now);
+        self.is_behind = rewritten.is_err();
+        (self.file, self.lines) = rewritten?;
+        Ok(())
     }
 
     /// What processes of this manager, and of those after it on the same folder, are marked with.
@@ -139,8 +173,13 @@ impl StateFile {
         self.append(Line::Spawned(record))
     }
 
+    pub(crate) fn leaving(&mut self, pid: i32) -> io::Result<()> {
+        let is_news = self.now.stage(pid).is_some_and(|stage| stage < Stage::Leaving);
+        if is_news { self.append(Line::Leaving(pid)) } else { Ok(()) }
+    }
+
     pub(crate) fn told(&mut self, pid: i32) -> io::Result<()> {
-        let is_news = self.now.live.get(&pid).is_some_and(|record| !record.told);
+        let is_news = self.now.stage(pid).is_some_and(|stage| stage < Stage::Told);
         if is_news { self.append(Line::Told(pid)) } else { Ok(()) }
     }
 
@@ -159,19 +198,21 @@ impl StateFile {
     /// All has ended as it should: the next manager begins as the configuration says.
     pub(crate) fn ended(&mut self) -> io::Result<()> {
         self.now.wishes.clear();
-        (self.file, self.lines) = rewrite(&self.path, &self.now)?;
-        Ok(())
+        self.rewrite()
     }
 
     fn append(&mut self, line: Line) -> io::Result<()> {
         let text = bytes(&line)?;
         self.now.take(line);
-        if self.lines >= STATE_LINES_MAX.max((self.now.live.len() + self.now.wishes.len()) * 2) {
-            (self.file, self.lines) = rewrite(&self.path, &self.now)?;
-            return Ok(());
+        let is_full = self.lines >= STATE_LINES_MAX.max((self.now.live.len() + self.now.wishes.len()) * 2);
+        if is_full || self.is_behind {
+            return self.rewrite();
         }
         self.lines += 1;
-        self.file.write_all(&text)
+        let written = self.file.write_all(&text);
+        // A part of it may be there, on a disk that is full: what came behind that would be no line.
+        self.is_behind = written.is_err();
+        written
     }
 }
 
@@ -185,11 +226,8 @@ impl Now {
                 self.intent = None;
                 self.live.insert(record.pid, record);
             }
-            Line::Told(pid) => {
-                if let Some(record) = self.live.get_mut(&pid) {
-                    record.told = true;
-                }
-            }
+            Line::Leaving(pid) => self.set_stage(pid, Stage::Leaving),
+            Line::Told(pid) => self.set_stage(pid, Stage::Told),
             Line::Gone(pid) => {
                 self.live.remove(&pid);
             }
@@ -199,8 +237,18 @@ impl Now {
         }
     }
 
+    fn stage(&self, pid: i32) -> Option<Stage> {
+        self.live.get(&pid).map(|record| record.stage)
+    }
+
+    fn set_stage(&mut self, pid: i32, stage: Stage) {
+        if let Some(record) = self.live.get_mut(&pid) {
+            record.stage = stage;
+        }
+    }
+
     fn lines(&self) -> Vec<Line> {
-        let wishes = self.wishes.iter().map(|(program, wish)| Line::Wish(program.clone(), *wish));
+        let wishes = self.wishes.iter().map(|(program, wish)| Line::Wish(program.clone(), wish.clone()));
         let records = self.live.values().cloned().map(Line::Spawned);
         let intent = self.intent.clone().map(Line::Intent);
         std::iter::once(Line::Boot(boot())).chain(wishes).chain(records).chain(intent).collect()
@@ -232,25 +280,43 @@ fn rewrite(path: &Path, now: &Now) -> io::Result<(File, usize)> {
     Ok((file, lines.len()))
 }
 
-/// What is in the file; one of an earlier start of the machine, or of another namespace, has nothing that counts here.
-fn read(path: &Path) -> Now {
-    let text = fs::read_to_string(path).unwrap_or_default();
+/// What is in the file, and its lines that mean nothing here; one of an earlier start of the machine, or of another
+/// namespace, has nothing that counts.
+fn read(path: &Path) -> io::Result<(Now, Vec<String>)> {
+    let bytes = read_if_there(path)?;
     let mut now = Now::default();
     let mut is_this_boot = false;
-    // The last line may be cut; the process it would have told of is found by the intent before it.
-    for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
-        if let Line::Boot(it) = &line {
-            is_this_boot = *it == boot();
+    let mut not_understood = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        match serde_json::from_slice(line) {
+            Ok(line) => {
+                if let Line::Boot(it) = &line {
+                    is_this_boot = *it == boot();
+                }
+                now.take(line);
+            }
+            Err(_) if line.ends_with(b"\n") => {
+                not_understood.push(String::from_utf8_lossy(line).trim_end().to_owned());
+            }
+            // It was cut; the process it would have told of is found by the intent before it.
+            Err(_) => {}
         }
-        now.take(line);
     }
-    if is_this_boot { now } else { Now::default() }
+    Ok(if is_this_boot { (now, not_understood) } else { (Now::default(), Vec::new()) })
+}
+
+/// A file's content; nothing where there is no file.
+fn read_if_there(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read,
+    }
 }
 
 /// The random mark of a folder, made once.
 fn mark(path: &Path) -> io::Result<String> {
     const MARK_BYTES: usize = 36;
-    let known = fs::read_to_string(path).unwrap_or_default();
+    let known = String::from_utf8(read_if_there(path)?).unwrap_or_default();
     if known.len() == MARK_BYTES {
         return Ok(known);
     }
@@ -295,7 +361,8 @@ mod tests {
             signal: "SIGQUIT".to_owned(),
             group: true,
             patience_ms: Some(1500),
-            told: false,
+            patience_job_ms: None,
+            stage: Stage::AtWork,
         }
     }
 
@@ -322,9 +389,57 @@ mod tests {
         drop(state);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"spawned\":{{\"pid\":9,\"sta")).unwrap();
-        assert_eq!(read(&path).live, BTreeMap::from([(1, record(1))]));
+        let (now, not_understood) = read(&path).unwrap();
+        assert_eq!((now.live, not_understood.len()), (BTreeMap::from([(1, record(1))]), 0));
         fs::write(&path, text.replace(&proc::boot_id(), "another")).unwrap();
-        assert!(read(&path).live.is_empty());
+        assert!(read(&path).unwrap().0.live.is_empty());
+    }
+
+    #[test]
+    fn a_line_that_means_nothing_is_named_and_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("processes");
+        let (mut state, _) = StateFile::open(folder.path()).unwrap();
+        state.spawned(record(1)).unwrap();
+        drop(state);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend(b"{\"moved\":{\"from\":1}}\n{\"gone\":\xff}\n");
+        bytes.extend(super::bytes(&Line::Spawned(record(2))).unwrap());
+        fs::write(&path, bytes).unwrap();
+        let (_state, left) = StateFile::open(folder.path()).unwrap();
+        assert_eq!(left.records, [record(1), record(2)]);
+        assert_eq!(left.not_understood, ["{\"moved\":{\"from\":1}}", "{\"gone\":\u{fffd}}"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+        for name in ["processes", "mark"] {
+            let folder = tempfile::tempdir().unwrap();
+            // A link to itself cannot be read, but replaced.
+            std::os::unix::fs::symlink(name, folder.path().join(name)).unwrap();
+            let error = StateFile::open(folder.path()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(nix::errno::Errno::ELOOP as i32), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_was_full_costs_nothing_that_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("processes");
+        let (mut state, _) = StateFile::open(folder.path()).unwrap();
+        state.spawned(record(1)).unwrap();
+        // As a disk that has room for a part of the line only.
+        let ours = std::mem::replace(&mut state.file, File::options().write(true).open("/dev/full").unwrap());
+        let line = bytes(&Line::Spawned(record(2))).unwrap();
+        (&ours).write_all(&line[..line.len() / 2]).unwrap();
+        assert!(state.spawned(record(2)).is_err() && state.is_behind());
+        state.file = ours;
+        state.spawned(record(3)).unwrap();
+        assert!(!state.is_behind());
+        drop(state);
+        let (_state, left) = StateFile::open(folder.path()).unwrap();
+        assert_eq!(left.records, [record(1), record(2), record(3)]);
+        assert!(left.not_understood.is_empty(), "{}", fs::read_to_string(path).unwrap());
     }
 
     #[test]
@@ -346,26 +461,27 @@ mod tests {
     #[test]
     fn signals_and_wishes_outlive_a_kill_and_wishes_no_orderly_end() {
         let folder = tempfile::tempdir().unwrap();
-        let wish = Wish { count: 3, is_by_hand: true, is_up: false, min: 1, max: 1 };
+        let wish = Wish { count: 3, is_by_hand: true, is_up: false, stopped: vec![2], min: 1, max: 1 };
         let (mut state, _) = StateFile::open(folder.path()).unwrap();
         state.spawned(record(1)).unwrap();
+        state.spawned(record(2)).unwrap();
+        state.leaving(2).unwrap();
+        // It waits no longer, and is not one that never was told.
         state.told(1).unwrap();
-        state.wish("mail", wish).unwrap();
+        state.leaving(1).unwrap();
+        state.wish("mail", wish.clone()).unwrap();
         drop(state);
         let (mut state, left) = StateFile::open(folder.path()).unwrap();
-        assert_eq!(left.records, [Record { told: true, ..record(1) }]);
-        let stop = Stop {
-            signal: Signal::SIGQUIT,
-            group: true,
-            patience: Some(Duration::from_millis(1500)),
-            ..Stop::default()
-        };
+        let stages: Vec<Stage> = left.records.iter().map(|record| record.stage).collect();
+        assert_eq!(stages, [Stage::Told, Stage::Leaving]);
+        let patience = Some(Duration::from_millis(1500));
+        let stop = Stop { signal: Signal::SIGQUIT, group: true, patience, patience_job: None };
         assert_eq!(left.records[0].stop(), stop);
         assert_eq!(left.wishes, BTreeMap::from([("mail".to_owned(), wish)]));
         state.ended().unwrap();
         drop(state);
         let (_state, left) = StateFile::open(folder.path()).unwrap();
-        assert_eq!((left.records.len(), left.wishes.len()), (1, 0));
+        assert_eq!((left.records.len(), left.wishes.len()), (2, 0));
     }
 
     #[test]

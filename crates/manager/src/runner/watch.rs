@@ -2,14 +2,14 @@
 //!
 //! From: the kernel, through a thread of `notify`. To: the planner, a change of a program at a time.
 //! Never: restarts in the middle of a deployment, each change waits until it has been quiet; goes on watching what is
-//! not there any more.
+//! not there any more; looks for what to watch more than once a second, whatever is renamed how often.
 
 mod hinges;
 
-use super::Runner;
 use super::log::{Level, Log};
+use super::{Runner, clock};
 use crate::config::{Program, ProgramName, WatchPattern};
-use crate::limits::{WATCH_RESTARTS_MAX, WATCH_SETTLE_MAX, WATCH_WITHIN};
+use crate::limits::{WATCH_RENEWAL_EVERY, WATCH_RESTARTS_MAX, WATCH_SETTLE_MAX, WATCH_WITHIN};
 use crate::planner::Moment;
 use hinges::{folder_of, hinges_of};
 use nix::sys::eventfd::EventFd;
@@ -18,18 +18,26 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watches {
     programs: Arc<BTreeMap<ProgramName, Watched>>,
     /// Without programs that watch anything, there is none.
     active: Option<Active>,
+    /// What watchers find: this outlives them, so that nothing is lost with one.
+    tell: Sender<Seen>,
+    seen: Receiver<Seen>,
     /// Changes that are not old enough.
     settling: BTreeMap<ProgramName, Settling>,
-    /// Hinges that went, and are to come back: without its files no process could start.
-    gone: BTreeSet<(ProgramName, PathBuf)>,
+    /// Hinges that turned: a change where they are there when what they lead to is watched anew. One that went is to come
+    /// back: without its files no process could start.
+    turned: BTreeSet<(ProgramName, PathBuf)>,
+    /// When to look anew for what there is to watch.
+    renewal: Option<Moment>,
+    /// When that was done last.
+    renewed: Moment,
     /// When programs changed lately.
     changed: BTreeMap<ProgramName, VecDeque<Moment>>,
 }
@@ -55,7 +63,6 @@ struct Watched {
 
 #[derive(Debug)]
 struct Active {
-    seen: Receiver<Seen>,
     folders: BTreeMap<PathBuf, RecursiveMode>,
     _watcher: RecommendedWatcher,
 }
@@ -67,6 +74,23 @@ enum Seen {
     Changed { name: ProgramName, path: PathBuf, turned: bool },
     /// Changes were lost: too many at once.
     Lost(String),
+}
+
+impl Default for Watches {
+    fn default() -> Self {
+        let (tell, seen) = channel();
+        Self {
+            programs: Arc::default(),
+            active: None,
+            tell,
+            seen,
+            settling: BTreeMap::new(),
+            turned: BTreeSet::new(),
+            renewal: None,
+            renewed: Moment::default(),
+            changed: BTreeMap::new(),
+        }
+    }
 }
 
 impl Watches {
@@ -85,18 +109,23 @@ impl Watches {
         self.programs = Arc::new(watched);
         self.settling.retain(|name, _| programs.contains_key(name));
         self.changed.retain(|name, _| programs.contains_key(name));
-        self.gone.retain(|(name, _)| programs.contains_key(name));
+        self.turned.retain(|(name, _)| programs.contains_key(name));
         self.watch(wake, log);
     }
 
     fn watch(&mut self, wake: &Arc<EventFd>, log: &Log) {
-        self.active = None;
         if self.programs.is_empty() {
+            self.active = None;
             return;
         }
         // What changes between a look and its watch is seen by the next look.
         for _ in 0..3 {
-            let active = match self.activate(wake, log) {
+            // The old one watches until the new one does, unless the kernel has no room for both.
+            let active = self.activate(wake, log).or_else(|_| {
+                self.active = None;
+                self.activate(wake, log)
+            });
+            let active = match active {
                 Ok(active) => active,
                 Err(error) => {
                     log.say(Level::Error, &format!("no path can be watched: {error}"));
@@ -112,7 +141,7 @@ impl Watches {
     }
 
     fn activate(&self, wake: &Arc<EventFd>, log: &Log) -> notify::Result<Active> {
-        let (tell, seen) = channel();
+        let tell = self.tell.clone();
         let (wake, programs) = (Arc::clone(wake), Arc::clone(&self.programs));
         let mut watcher = notify::recommended_watcher(move |event| {
             let found = look_at(&programs, event);
@@ -129,12 +158,13 @@ impl Watches {
                 Ok(()) => {}
                 // It went just now; the folder above it tells.
                 Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
+                Err(error) if self.active.is_some() => return Err(error),
                 Err(error) => {
                     log.say(Level::Error, &format!("{} cannot be watched: {error}", folder.display()));
                 }
             }
         }
-        Ok(Active { seen, folders, _watcher: watcher })
+        Ok(Active { folders, _watcher: watcher })
     }
 
     /// The folders to watch, each once: with all below it where one pattern needs that.
@@ -157,23 +187,19 @@ impl Watches {
         folders
     }
 
-    /// Takes in what changed; whether there are other folders to watch now.
-    fn take_seen(&mut self, now: Moment, log: &Log) -> bool {
-        let Some(active) = &self.active else { return false };
-        let mut was_turned = false;
+    /// Takes in what changed.
+    fn take_seen(&mut self, now: Moment, log: &Log) {
         let mut changed = Vec::new();
-        for seen in active.seen.try_iter() {
+        let mut is_to_renew = false;
+        for seen in self.seen.try_iter() {
             match seen {
-                Seen::Changed { name, path, turned } => {
-                    was_turned |= turned;
-                    if turned && !path.exists() {
-                        self.gone.insert((name, path));
-                    } else {
-                        changed.push((name, path));
-                    }
+                Seen::Changed { name, path, turned: true } => {
+                    is_to_renew = true;
+                    self.turned.insert((name, path));
                 }
+                Seen::Changed { name, path, turned: false } => changed.push((name, path)),
                 Seen::Lost(why) => {
-                    was_turned = true;
+                    is_to_renew = true;
                     log.say(Level::Warn, &format!("watched paths may have changed unseen: {why}"));
                     changed.extend(self.programs.keys().map(|name| (name.clone(), "something".into())));
                 }
@@ -182,20 +208,35 @@ impl Watches {
         for (name, path) in changed {
             self.note_change(now, log, name, path);
         }
-        was_turned
+        if is_to_renew {
+            self.renewal.get_or_insert(now.max(self.renewed + WATCH_RENEWAL_EVERY));
+        }
     }
 
-    /// Takes in what came back while nothing was watched.
-    fn take_returned(&mut self, now: Moment, log: &Log) {
-        let returned: Vec<_> = self.gone.extract_if(.., |(_, path)| path.exists()).collect();
-        for (name, path) in returned {
+    /// Looks anew for what there is to watch, where that is due; what turned and is there is a change.
+    fn renew(
+        &mut self,
+        now: Moment,
+        programs: &BTreeMap<ProgramName, Program>,
+        wake: &Arc<EventFd>,
+        log: &Log,
+    ) {
+        if self.renewal.is_none_or(|due| now < due) {
+            return;
+        }
+        self.renewal = None;
+        self.programs = Arc::default();
+        self.set(programs, wake, log);
+        // It may have taken a while.
+        self.renewed = clock::now().max(now);
+        let there: Vec<_> = self.turned.extract_if(.., |(_, path)| path.exists()).collect();
+        for (name, path) in there {
             self.note_change(now, log, name, path);
         }
     }
 
     fn note_change(&mut self, now: Moment, log: &Log, name: ProgramName, what: PathBuf) {
         let Some(watched) = self.programs.get(&name) else { return };
-        self.gone.retain(|(of, path)| *of != name || !path.exists());
         let lately = self.changed.entry(name.clone()).or_default();
         while lately.front().is_some_and(|at| now.since(*at) >= WATCH_WITHIN) {
             lately.pop_front();
@@ -221,9 +262,9 @@ impl Watches {
         self.settling.insert(name, Settling { since, due, what, is_put_off });
     }
 
-    /// When the next change is old enough.
+    /// When the next change is old enough, or what is watched is to be looked for anew.
     pub(crate) fn due(&self) -> Option<Moment> {
-        self.settling.values().map(|settling| settling.due).min()
+        self.settling.values().map(|settling| settling.due).chain(self.renewal).min()
     }
 
     fn take_due(&mut self, now: Moment) -> Vec<(ProgramName, String)> {
@@ -241,14 +282,12 @@ impl Watches {
 
 impl Runner {
     pub(crate) fn handle_watched(&mut self, now: Moment) {
-        if self.watches.take_seen(now, &self.log) {
-            self.watches.programs = Arc::default();
-            self.watches.set(&self.config.programs, &self.wake, &self.log);
-            self.watches.take_returned(now, &self.log);
-        }
+        self.watches.take_seen(now, &self.log);
+        self.watches.renew(now, &self.config.programs, &self.wake, &self.log);
     }
 
     pub(crate) fn handle_settled(&mut self, now: Moment) {
+        self.watches.renew(now, &self.config.programs, &self.wake, &self.log);
         for (name, what) in self.watches.take_due(now) {
             self.planner.handle_changed(now, name.as_str(), &what);
         }
@@ -297,6 +336,7 @@ fn is_turn(kind: EventKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn at(millis: u64) -> Moment {
         Moment::after_boot(Duration::from_millis(millis))
@@ -337,6 +377,93 @@ mod tests {
             restarts += watches.take_due(at(second * 1000)).len();
         }
         assert!((40..=51).contains(&restarts), "{restarts} in ten minutes");
+    }
+
+    /// A folder in which programs of these names watch `a`, all of `b` and all of `c`, as a manager has it.
+    struct Folder {
+        folder: tempfile::TempDir,
+        config: Config,
+        wake: Arc<EventFd>,
+        log: Log,
+        watches: Watches,
+        marks: u32,
+    }
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for name in ["b", "c"] {
+                std::fs::create_dir(folder.path().join(name)).unwrap();
+            }
+            std::fs::write(folder.path().join("a"), "").unwrap();
+            let of = |(name, watch)| {
+                format!("[program.{name}]\ncommand = 'x'\nwatch = ['{watch}']\nwatch-settle = '10s'\n")
+            };
+            let text: String = [("a", "a"), ("b", "b/*"), ("c", "c/*")].map(of).concat();
+            let no_file = |_: &std::path::Path| Ok(String::new());
+            let config = Config::parse(&text, "m.toml".as_ref(), folder.path(), &no_file).unwrap();
+            let wake = Arc::new(EventFd::new().unwrap());
+            let mut watches = Watches::default();
+            watches.set(&config.programs, &wake, &Log::new());
+            Self { folder, config, wake, log: Log::new(), watches, marks: 0 }
+        }
+
+        /// Waits until the watcher has told of all that was done before.
+        fn wait(&mut self) {
+            self.marks += 1;
+            let mark = self.folder.path().join(format!("c/{}", self.marks));
+            std::fs::write(&mark, "").unwrap();
+            let mut told = Vec::new();
+            let is_mark = |seen: &Seen| matches!(seen, Seen::Changed { path, .. } if *path == mark);
+            while !told.last().is_some_and(is_mark) {
+                told.push(self.watches.seen.recv_timeout(Duration::from_secs(30)).unwrap());
+            }
+            told.into_iter().for_each(|seen| self.watches.tell.send(seen).unwrap());
+        }
+
+        /// Puts another file in the place of `a`.
+        fn turn(&mut self, now: Moment) {
+            let path = self.folder.path().join("new");
+            std::fs::write(&path, "").unwrap();
+            std::fs::rename(path, self.folder.path().join("a")).unwrap();
+            self.wait();
+            self.watches.take_seen(now, &self.log);
+        }
+
+        fn renew(&mut self, now: Moment) {
+            self.watches.renew(now, &self.config.programs, &self.wake, &self.log);
+        }
+    }
+
+    #[test]
+    fn what_turns_again_and_again_is_looked_for_once_a_second() {
+        let mut folder = Folder::new();
+        let now = clock::now();
+        folder.turn(now);
+        assert_eq!(folder.watches.due(), Some(now));
+        folder.renew(now);
+        assert_eq!((folder.watches.renewal, folder.watches.turned.len()), (None, 0));
+        let next = folder.watches.renewed + WATCH_RENEWAL_EVERY;
+        for _ in 0..3 {
+            folder.turn(now);
+            folder.renew(now);
+            assert_eq!((folder.watches.due(), folder.watches.turned.len()), (Some(next), 1));
+        }
+        folder.renew(next);
+        assert_eq!((folder.watches.renewal, folder.watches.turned.len()), (None, 0));
+        assert!(folder.watches.settling.contains_key("a"));
+    }
+
+    #[test]
+    fn what_others_said_before_a_renewal_is_not_lost() {
+        let mut folder = Folder::new();
+        let now = clock::now();
+        folder.turn(now);
+        std::fs::write(folder.folder.path().join("b/x"), "").unwrap();
+        folder.wait();
+        folder.renew(now);
+        folder.watches.take_seen(now, &folder.log);
+        assert!(folder.watches.settling.contains_key("b"), "{:?}", folder.watches);
     }
 
     #[test]

@@ -11,5 +11,6 @@
 mod import;
 mod loops;
 mod planner;
+mod rollout;
 mod simulation;
 mod world;

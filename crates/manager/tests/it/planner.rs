@@ -3,10 +3,10 @@
 use crate::world::{Process, World, config, name, program, secs, worker};
 use geartrain_manager::config::{Config, Program, Replace, Restart, Stop};
 use geartrain_manager::limits::JOB_PATIENCE;
-use geartrain_manager::planner::{Command, End, Job, Moment, Pick, ProcessRole, Scale, Sight};
+use geartrain_manager::planner::{Command, End, Job, Moment, Orphan, Pick, ProcessRole, Scale, Sight};
 use std::time::Duration;
 
-fn command(world: &mut World, command: &Command) -> Result<String, String> {
+pub(crate) fn command(world: &mut World, command: &Command) -> Result<String, String> {
     if let Command::Start(_) | Command::Restart(_) = command {
         world.held.clear();
     }
@@ -15,7 +15,7 @@ fn command(world: &mut World, command: &Command) -> Result<String, String> {
     done
 }
 
-fn pick(text: &str) -> Pick {
+pub(crate) fn pick(text: &str) -> Pick {
     Pick::parse(text)
 }
 
@@ -150,72 +150,6 @@ fn too_much_memory_is_a_reason_to_leave() {
         (place.state, place.why.as_str()),
         ("draining", "its memory of 101 MiB is over the limit of 100 MiB")
     );
-}
-
-#[test]
-fn a_change_replaces_one_process_first_and_then_the_others_one_by_one() {
-    let mut world = World::new(1, config([("a", worker("v1", 3, 3))]));
-    world.ready_all();
-    let old = world.staying("a");
-    world.change("a");
-    for (turn, gone) in old.iter().enumerate() {
-        let staying = world.staying("a");
-        assert_eq!(staying.len(), 4, "turn {turn}");
-        world.pass(secs(10));
-        assert_eq!(world.staying("a"), staying, "nothing more happens before the new one is ready");
-        world.ready_all();
-        assert_eq!(world.leaving("a"), [*gone]);
-        // The next one follows at once, but for the last.
-        assert_eq!(world.staying("a").len(), if turn < 2 { 4 } else { 3 });
-        world.exit(*gone, &End::Code(0));
-    }
-    assert_eq!(world.rollout("a"), None);
-    assert!(world.log.iter().any(|line| line == "a restart: done: all processes are new"), "{:?}", world.log);
-}
-
-#[test]
-fn a_canary_that_fails_leaves_the_others_as_they_are() {
-    let mut world = World::new(1, config([("a", worker("v1", 3, 3))]));
-    world.ready_all();
-    let old = world.staying("a");
-    world.reconfigure(config([("a", worker("v2", 3, 3))]));
-    let canary = world.staying("a")[3];
-    assert_eq!(world.processes[&canary].command, "v2");
-    world.exit(canary, &End::Code(255));
-    world.pass(secs(3600));
-    assert_eq!(world.staying("a"), old);
-    assert_eq!(
-        world.rollout("a").as_deref(),
-        Some(
-            "restart held: the new process of a:0 ended before it was ready: exit code 255 \
-             (its configuration changed); the others stay as they are"
-        )
-    );
-    // What dies meanwhile comes back as it was.
-    world.exit(old[1], &End::Signal("SIGKILL"));
-    let back = *world.staying("a").last().unwrap();
-    assert_eq!(world.processes[&back].command, "v1");
-    world.ready(back);
-    // The next change begins anew.
-    world.reconfigure(config([("a", worker("v3", 3, 3))]));
-    let canary = *world.staying("a").last().unwrap();
-    assert_eq!(world.processes[&canary].command, "v3");
-    world.ready(canary);
-    assert_eq!(world.leaving("a").len(), 1);
-}
-
-#[test]
-fn a_canary_that_is_never_listed_is_taken_back() {
-    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
-    world.ready_all();
-    let old = world.staying("a");
-    world.change("a");
-    let canary = world.staying("a")[2];
-    world.pass(secs(29));
-    assert!(world.leaving("a").is_empty());
-    world.pass(secs(1));
-    assert_eq!((world.leaving("a"), world.staying("a")), (vec![canary], old));
-    assert!(world.rollout("a").unwrap().contains("was not ready in time"));
 }
 
 #[test]
@@ -398,30 +332,6 @@ fn one_that_takes_its_time_to_leave_holds_up_no_other() {
 }
 
 #[test]
-fn a_restart_goes_on_beside_those_that_take_their_time() {
-    let mut world = World::new(1, config([("a", worker("v1", 8, 8))]));
-    world.ready_all();
-    let old = world.staying("a");
-    old.iter().for_each(|process| world.job(*process, true));
-    world.change("a");
-    for _ in 0..8 {
-        world.ready_all();
-    }
-    // Three of eight are on their way out, and the fourth waits.
-    assert_eq!((world.leaving("a").len(), world.staying("a").len()), (3, 8));
-    let done = world.leaving("a")[0];
-    world.exit(done, &End::Code(0));
-    world.ready_all();
-    assert_eq!(world.leaving("a").len(), 3);
-    for _ in 0..8 {
-        world.ready_all();
-        world.leaving("a").into_iter().for_each(|process| world.exit(process, &End::Code(0)));
-    }
-    assert_eq!(world.rollout("a"), None);
-    assert!(world.staying("a").iter().all(|process| !old.contains(process)));
-}
-
-#[test]
 fn lifetimes_that_end_together_take_no_program_down() {
     let lived = Program { lifetime: Some(secs(100)), lifetime_jitter: 0.0, ..program("v1", 8, 8) };
     let mut world = World::new(1, config([("a", lived)]));
@@ -431,31 +341,6 @@ fn lifetimes_that_end_together_take_no_program_down() {
     assert_eq!(world.leaving("a").len(), 1, "the next one waits until this one is ready again");
     world.pass(secs(1));
     assert_eq!(world.leaving("a").len(), 2);
-}
-
-#[test]
-fn what_is_held_is_not_replaced_by_the_version_that_failed() {
-    let limits = Program { memory_bytes_max: Some(100), lifetime: Some(secs(100)), ..program("v1", 3, 3) };
-    let mut world = World::new(1, config([("a", limits)]));
-    world.pass(secs(2));
-    let old = world.staying("a");
-    world.change("a");
-    world.exit(old[0], &End::Code(0));
-    // The file is broken: the canary dies.
-    world.exit(*world.staying("a").last().unwrap(), &End::Code(1));
-    let said = world
-        .log
-        .iter()
-        .any(|line| line.contains("held") && line.contains("lifetimes and the memory limit rest"));
-    assert!(said, "{:?}", world.log);
-    world.pass(secs(1000));
-    world.planner.handle_memory(world.now, old[1], 101);
-    world.act();
-    assert!(world.staying("a").contains(&old[1]) && world.staying("a").contains(&old[2]));
-    // The next version may replace them.
-    world.change("a");
-    world.pass(secs(10));
-    assert!(!world.leaving("a").is_empty());
 }
 
 #[test]
@@ -491,19 +376,6 @@ fn more_workers_are_more_at_once_whoever_still_leaves() {
 }
 
 #[test]
-fn a_restart_that_cannot_begin_is_refused() {
-    let mut world = World::new(1, config([("a", worker("v1", 2, 2))]));
-    world.ready_all();
-    command(&mut world, &Command::Restart(pick("a:0"))).unwrap();
-    let refused = command(&mut world, &Command::Restart(pick("a:1")));
-    assert_eq!(
-        refused,
-        Err("a:1 is not restarted: it, or too many others of its program, are being replaced already (hint: ctl status a)"
-            .to_owned())
-    );
-}
-
-#[test]
 fn nothing_new_is_taken_over_during_a_shutdown() {
     let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
     world.ready_all();
@@ -512,6 +384,65 @@ fn nothing_new_is_taken_over_during_a_shutdown() {
     assert!(world.staying("a").is_empty() && world.staying("b").is_empty());
     world.exit(world.leaving("a")[0], &End::Code(0));
     assert!(world.has_ended);
+}
+
+#[test]
+fn in_a_hurry_those_that_are_told_later_have_no_patience_either() {
+    let with = |after: &str| Program { after: vec![name(after)], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("a", with("b")), ("b", program("v1", 1, 1))]));
+    world.pass(secs(3));
+    let (a, b) = (world.staying("a")[0], world.staying("b")[0]);
+    command(&mut world, &Command::Shutdown).unwrap();
+    world.is_hurried = true;
+    world.planner.handle_hurry(world.now, "SIGTERM once more");
+    world.act();
+    assert!(world.killed.contains(&a) && !world.killed.contains(&b));
+    world.exit(a, &End::Signal("SIGKILL"));
+    assert!(world.killed.contains(&b));
+}
+
+#[test]
+fn stop_now_reaches_whatever_is_left_of_a_program() {
+    let of = |world: &mut World, program: &str, facts: &Program| {
+        world.orphan(program, 0, false, Process::orphan(program, facts, world.now))
+    };
+    let gone = program("v1", 1, 1);
+    let mut strays = Vec::new();
+    let programs = [("a", program("v1", 2, 2)), ("b", program("v1", 1, 1))];
+    let mut world = World::with_orphans(1, config(programs), |world| {
+        // Two in one place, and one of a program that is no more.
+        strays = ["a", "a", "gone"].iter().map(|name| of(world, name, &gone)).collect();
+    });
+    // A place that is to be no more, and a program that leaves the file.
+    world.pass(secs(2));
+    command(&mut world, &Command::Scale { program: "a".to_owned(), to: Scale::To(0) }).unwrap();
+    world.reconfigure(config([("a", program("v1", 2, 2))]));
+    let leaving = world.leaving("a").into_iter().chain(world.leaving("b")).chain(world.leaving("gone"));
+    let leaving: Vec<_> = leaving.collect();
+    assert!(strays.iter().all(|it| leaving.contains(it)) && leaving.len() == 5, "{leaving:?}");
+    world.is_hurried = true;
+    for program in ["a", "b", "gone"] {
+        command(&mut world, &Command::StopNow(pick(program))).unwrap();
+    }
+    assert!(leaving.iter().all(|it| world.killed.contains(it)), "{leaving:?} {:?}", world.killed);
+    let refused = command(&mut world, &Command::StopNow(pick("never"))).unwrap_err();
+    assert_eq!(refused, "there is no program \"never\" (hint: there are a, b)");
+}
+
+#[test]
+fn one_of_its_own_kind_waits_for_an_orphan_that_has_no_place() {
+    let facts = program("v1", 1, 1);
+    let mut orphans = Vec::new();
+    let mut world = World::with_orphans(1, config([("a", facts.clone())]), |world| {
+        let orphan = Process::orphan("a", &facts, world.now);
+        orphans = (0..2).map(|_| world.orphan("a", 0, false, orphan.clone())).collect();
+    });
+    world.exit(orphans[0], &End::Code(0));
+    world.pass(secs(1));
+    let why = world.place("a", 0).why;
+    assert!(why.starts_with("waits for the rest of its process group; "), "{why}");
+    world.exit(orphans[1], &End::Code(0));
+    assert_eq!(world.place("a", 0).state, "starting");
 }
 
 #[test]
@@ -541,11 +472,12 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
     let mut planner = geartrain_manager::planner::Planner::new(1, &programs);
     let now = Moment::after_boot(secs(1000));
     let spawned = Moment::after_boot(secs(500));
-    let kept = planner.handle_orphan(now, "a", 0, spawned, true).unwrap();
-    let stopped = planner.handle_orphan(now, "a", 1, spawned, false).unwrap();
-    let surplus = planner.handle_orphan(now, "a", 2, spawned, true).unwrap();
-    assert_eq!(planner.handle_orphan(now, "a", 0, spawned, true), None);
-    assert_eq!(planner.handle_orphan(now, "b", 0, spawned, true), None);
+    let orphan = |slot, may_stay| Orphan { slot, spawned, is_worker: false, may_stay };
+    let kept = planner.handle_orphan(now, "a", &orphan(0, true)).unwrap();
+    let stopped = planner.handle_orphan(now, "a", &orphan(1, false)).unwrap();
+    let surplus = planner.handle_orphan(now, "a", &orphan(2, true)).unwrap();
+    assert_eq!(planner.handle_orphan(now, "a", &orphan(0, true)), None);
+    assert_eq!(planner.handle_orphan(now, "b", &orphan(0, true)), None);
     planner.handle_time(now);
     let actions: Vec<String> =
         std::iter::from_fn(|| planner.poll_action()).map(|action| format!("{action:?}")).collect();
@@ -562,6 +494,7 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
     assert_eq!(states(&planner), ["running", "draining", "draining"]);
     planner.handle_exited(now, stopped, &End::Unknown, false);
     planner.handle_exited(now, surplus, &End::Unknown, false);
+    assert!(std::iter::from_fn(|| planner.poll_action()).count() > 0);
     assert_eq!(states(&planner), ["running", "starting"]);
     assert_eq!(planner.place_of(kept), Some(("a".to_owned(), 0)));
 }
@@ -696,19 +629,65 @@ fn an_adopted_process_has_its_lifetime_and_what_was_wanted_is_wanted_again() {
     let of = Program { lifetime: Some(secs(2000)), lifetime_jitter: 0.0, ..worker("v1", 1, 4) };
     let mut world =
         World::with_orphans(1, config([("a", of.clone()), ("b", program("v1", 1, 1))]), |world| {
-            let wish = Wish { count: 3, is_by_hand: true, is_up: true, min: 1, max: 4 };
-            world.planner.restore("a", &wish);
-            world.planner.restore("b", &Wish { count: 1, is_by_hand: false, is_up: false, min: 1, max: 1 });
-            for number in 0..3 {
+            let wish = Wish { count: 4, is_by_hand: true, is_up: true, stopped: vec![1], min: 1, max: 4 };
+            world.planner.restore(world.now, "a", &wish);
+            let stopped = Wish { count: 1, is_by_hand: false, is_up: false, stopped: vec![], min: 1, max: 1 };
+            world.planner.restore(world.now, "b", &stopped);
+            for number in [0, 2, 3] {
                 let facts = Process::orphan("a", &of, Moment::after_boot(secs(10)));
                 world.orphan("a", number, true, facts);
             }
         });
     assert_eq!(world.staying("a").len(), 3, "those above the lower end stay");
     assert!(world.staying("b").is_empty(), "what was stopped by hand stays stopped");
+    assert_eq!(world.place("a", 1).state, "exited", "also one place");
     world.ready_all();
     world.pass(secs(1009));
     assert_eq!(world.staying("a").len(), 3);
     world.pass(secs(1));
     assert_eq!(world.staying("a").len(), 4, "their lifetime counts from their start");
+}
+
+#[test]
+fn what_came_in_together_is_due_at_once_and_followed_up_with_the_next_action() {
+    let mut world = World::new(1, config([("a", program("v1", 2, 2))]));
+    world.pass(secs(20));
+    let processes = world.staying("a");
+    for process in &processes {
+        world.processes.remove(process);
+        world.planner.handle_exited(world.now, *process, &End::Signal("SIGSEGV"), false);
+        assert_eq!(world.planner.poll_timeout(), Some(world.now));
+    }
+    world.act();
+    assert_eq!(world.staying("a").len(), 2);
+    assert!(world.planner.poll_timeout().is_some_and(|due| due > world.now));
+}
+
+#[test]
+fn orphans_whose_numbers_are_not_in_a_row_go_on() {
+    let of = worker("v1", 3, 3);
+    let world = World::with_orphans(1, config([("a", of.clone())]), |world| {
+        for number in [0, 1, 3] {
+            world.orphan("a", number, true, Process::orphan("a", &of, Moment::after_boot(secs(10))));
+        }
+    });
+    assert_eq!((world.staying("a").len(), world.leaving("a").len()), (3, 0));
+    assert_eq!(world.place("a", 3).state, "starting");
+}
+
+#[test]
+fn the_word_of_an_orphan_is_waited_for_where_its_program_has_no_functions_any_more() {
+    let mut orphan = None;
+    let mut world = World::with_orphans(1, config([("a", program("v2", 1, 1))]), |world| {
+        let of = worker("v1", 1, 1);
+        let facts = Process { is_frail: true, ..Process::orphan("a", &of, Moment::after_boot(secs(10))) };
+        orphan = Some(world.orphan("a", 0, false, facts));
+    });
+    let orphan = orphan.unwrap();
+    assert!(world.processes[&orphan].held.is_some(), "it may have a job");
+    world.set_job(orphan, Job::Sure { since: Moment::after_boot(secs(10)) });
+    world.pass(secs(600));
+    assert!(world.processes[&orphan].held.is_some());
+    world.job(orphan, false);
+    assert!(world.processes[&orphan].held.is_none());
 }

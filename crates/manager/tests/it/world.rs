@@ -7,7 +7,7 @@ use geartrain_manager::config::{
     Rotation, Stop,
 };
 use geartrain_manager::limits::{JOB_PATIENCE, WORD_PATIENCE};
-use geartrain_manager::planner::{Action, End, Event, Job, Moment, PlaceStatus, Planner, ProcessId};
+use geartrain_manager::planner::{Action, End, Event, Job, Moment, Orphan, PlaceStatus, Planner, ProcessId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -78,6 +78,8 @@ pub(crate) struct Process {
     pub(crate) command: String,
     pub(crate) spawned: Moment,
     pub(crate) told: Option<Moment>,
+    /// When it got its stop signal.
+    pub(crate) signalled: Option<Moment>,
     pub(crate) patience: Option<Duration>,
     pub(crate) job: Job,
     pub(crate) was_ready: bool,
@@ -101,6 +103,7 @@ impl Process {
             command: of.command.words[0].clone(),
             spawned,
             told: None,
+            signalled: None,
             patience: of.stop.patience,
             job: Job::None,
             was_ready: false,
@@ -150,8 +153,7 @@ impl World {
     /// The same, where another manager left something behind.
     pub(crate) fn with_orphans(seed: u64, config: Config, leave: impl FnOnce(&mut Self)) -> Self {
         let now = Moment::after_boot(secs(1000));
-        let mut planner = Planner::new(seed, &config);
-        planner.handle_servers(now, true);
+        let planner = Planner::new(seed, &config);
         let mut world = Self {
             planner,
             config,
@@ -169,6 +171,8 @@ impl World {
             proven: BTreeSet::new(),
         };
         leave(&mut world);
+        // Whoever is left takes its place before anything is started.
+        world.planner.handle_servers(now, true);
         world.planner.handle_time(now);
         world.act();
         world
@@ -179,7 +183,7 @@ impl World {
         while let Some(action) = self.planner.poll_action() {
             self.trace.push(format!("{:?} {action:?}", self.now));
             match action {
-                Action::Spawn { process, name, slot, program } => {
+                Action::Spawn { process, name, slot, program, .. } => {
                     assert!(!self.has_ended && !self.planner.is_ending(), "a spawn during a shutdown");
                     let place = (name.to_string(), slot);
                     assert!(
@@ -197,6 +201,7 @@ impl World {
                         command: program.command.words[0].clone(),
                         spawned: self.now,
                         told: None,
+                        signalled: None,
                         patience: program.stop.patience,
                         job: Job::None,
                         was_ready: false,
@@ -265,8 +270,8 @@ impl World {
             };
             assert!(is_late || unknown, "its stop signal ended a job: {facts:?} after {waited:?}");
         }
-        // From now on it has its patience.
         facts.held = None;
+        facts.signalled = Some(self.now);
     }
 
     /// I20: never SIGKILL before patience is over, nor in the middle of a job before the hard limit is.
@@ -278,8 +283,11 @@ impl World {
             return;
         }
         let patience = facts.patience.expect("a kill of a process that is never killed");
+        // Where the signal was held back, it has its patience from then on.
+        let signalled = facts.signalled.expect("a kill without a stop signal before");
+        let since_signal = self.now.since(signalled);
+        assert!(since_signal >= patience, "killed after {since_signal:?} of {patience:?}");
         let waited = self.now.since(told);
-        assert!(waited >= patience, "killed after {waited:?} of {patience:?}");
         let is_silent = waited >= patience + WORD_PATIENCE;
         // Of an orphan that no server ever told of, nobody knows its job.
         let is_protected = facts.has_job() && (facts.is_told_of || !is_silent);
@@ -423,7 +431,7 @@ impl World {
     pub(crate) fn exit_with_rest(&mut self, process: ProcessId, end: &End) {
         if let Some(facts) = self.processes.get_mut(&process) {
             facts.is_rest = true;
-            (facts.told, facts.held) = (None, None);
+            (facts.told, facts.signalled, facts.held) = (None, None, None);
         }
         self.killed.remove(&process);
         self.planner.handle_exited(self.now, process, end, true);
@@ -432,13 +440,16 @@ impl World {
 
     /// What another manager left behind; `is_kept`: it may go on in its place.
     pub(crate) fn orphan(&mut self, program: &str, number: u32, is_kept: bool, facts: Process) -> ProcessId {
-        let (now, spawned) = (self.now, facts.spawned);
-        let place = self.planner.handle_orphan(now, program, number, spawned, is_kept);
+        let now = self.now;
+        let (spawned, is_worker) = (facts.spawned, facts.is_worker);
+        let orphan = Orphan { slot: number, spawned, is_worker, may_stay: is_kept };
+        let place = self.planner.handle_orphan(now, program, &orphan);
         let is_rest = place.is_none();
         let process = place.unwrap_or_else(|| {
             self.planner.handle_stray(
                 now,
                 &name(program),
+                number,
                 facts.is_worker,
                 &Stop { patience: facts.patience, ..Stop::default() },
             )

@@ -224,3 +224,25 @@ fn a_row_that_was_taken_back_from_a_process_without_a_connection_is_that_of_the_
     rows.look(at(112), &second, &sockets(&["2 127.0.0.1:5002"]));
     assert_eq!(listed(&rows, &second), [2]);
 }
+
+#[test]
+fn only_who_is_not_known_is_looked_at_unless_a_known_one_may_have_connected_anew() {
+    let f = functions("f");
+    let claimants = [claimant(1, &f), claimant(2, &f)];
+    let ready = claimants.map(|it| Claimant { is_unready: false, ..it });
+    let first = [row("7 127.0.0.1 f", Some(5001), Some(""))];
+    let mut rows = rows(&first, &claimants, &sockets(&["1 127.0.0.1:5001"]));
+    assert_eq!(rows.unsettled(&claimants), BTreeSet::from([1, 2]));
+    assert_eq!(rows.unsettled(&ready), BTreeSet::from([2]));
+    let second = [first[0].clone(), row("8 127.0.0.1 f", Some(5002), Some(""))];
+    rows.take(at(103), at(104), &seen(&second), false);
+    assert!(rows.has_strangers(&sockets(&[])) && !rows.has_strangers(&sockets(&["2 127.0.0.1:5002"])));
+    rows.look(at(104), &ready, &sockets(&["2 127.0.0.1:5002"]));
+    assert!(rows.unsettled(&ready).is_empty() && !rows.has_strangers(&sockets(&[])));
+    // The first one loses its connection, and has another one.
+    let third = [second[1].clone(), row("9 127.0.0.1 f", Some(5003), Some("H:1"))];
+    rows.take(at(105), at(106), &seen(&third), false);
+    assert_eq!(rows.unsettled(&ready), BTreeSet::from([1]));
+    rows.look(at(106), &ready, &sockets(&["1 127.0.0.1:5003"]));
+    assert_eq!(rows.job(ProcessId(1), &f), Some(Job::Sure { since: at(103) }));
+}
