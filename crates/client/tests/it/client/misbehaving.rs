@@ -73,6 +73,7 @@ fn a_question_that_is_lost_is_told_as_one() {
 /// Who started a job and looks away leaves the reading to the driver.
 #[test]
 fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
+    let (is_started, started) = std::sync::mpsc::channel();
     let (is_closed, closed) = std::sync::mpsc::channel();
     let script = Script::start(2, move |connection, stream| {
         read_packet(stream);
@@ -80,6 +81,8 @@ fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
         read_packet(stream);
         stream.write_all(CREATED).unwrap();
         if connection == 0 {
+            // Not before: who reads the acceptance would read the end with it.
+            started.recv().unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             is_closed.send(()).unwrap();
         } else {
@@ -90,6 +93,7 @@ fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
     within_limit(async {
         let client = client(&script.address);
         let first = client.job("f", "x").start().await.unwrap();
+        is_started.send(()).unwrap();
         closed.recv().unwrap();
         // What the kernel has already is read within this.
         tokio::time::sleep(Duration::from_millis(100)).await;
