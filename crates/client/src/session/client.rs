@@ -98,12 +98,23 @@ struct Ledger<T> {
     unanswered: VecDeque<Unanswered<T>>,
     /// How many of these are foreground submits.
     submits: usize,
+    /// How many foreground submits were answered so far.
+    answered: u64,
     jobs: Jobs<T>,
     /// Reports that came before the `JOB_CREATED` they belong to.
-    early: VecDeque<(OwnedHandle, Report)>,
+    early: VecDeque<Early>,
     early_bytes: usize,
     /// Early reports whose job is known by now.
     ready: VecDeque<ClientEvent<T>>,
+}
+
+/// A report of a job that is not known yet.
+#[derive(Debug)]
+struct Early {
+    handle: OwnedHandle,
+    report: Report,
+    /// Number of the last foreground submit that it may be of: those behind it were not there when it came.
+    last_submit: u64,
 }
 
 #[derive(Debug)]
@@ -158,6 +169,7 @@ impl<T: Copy> ClientSession<T> {
         let ledger = Ledger {
             unanswered: VecDeque::new(),
             submits: 0,
+            answered: 0,
             jobs: Jobs::new(),
             early: VecDeque::new(),
             early_bytes: 0,
@@ -341,7 +353,7 @@ impl<T: Copy> Ledger<T> {
                 let token = unanswered.token;
                 if unanswered.question == Question::Foreground {
                     self.jobs.insert(handle, token);
-                    self.submits -= 1;
+                    self.count_answer();
                     self.meet_early(&handle);
                 }
                 Meaning::Event(ClientEvent::Created { token, handle })
@@ -384,7 +396,7 @@ impl<T: Copy> Ledger<T> {
                     return Err(SessionError::Refused(refusal));
                 };
                 if unanswered.question == Question::Foreground {
-                    self.submits -= 1;
+                    self.count_answer();
                     self.forget_early();
                 }
                 Meaning::Event(ClientEvent::Refused { token: unanswered.token, refusal })
@@ -421,37 +433,43 @@ impl<T: Copy> Ledger<T> {
     /// be dropped.
     fn keep_early(&mut self, handle: OwnedHandle, report: Report) -> Result<(), SessionError> {
         self.early_bytes += report.len();
-        self.early.push_back((handle, report));
+        let unanswered = u64::try_from(self.submits).unwrap_or(u64::MAX);
+        self.early.push_back(Early { handle, report, last_submit: self.answered.saturating_add(unanswered) });
         if self.early.len() > EARLY_REPORTS_MAX || self.early_bytes > EARLY_BYTES_MAX {
             return Err(SessionError::TooEarly);
         }
         Ok(())
     }
 
+    fn count_answer(&mut self) {
+        self.submits -= 1;
+        self.answered += 1;
+    }
+
     /// With no job to come that they could be of, early reports are nobody's.
     fn forget_early(&mut self) {
-        if self.submits == 0 && !self.early.is_empty() {
-            self.early.clear();
-            self.early_bytes = 0;
+        while let Some(early) = self.early.pop_front_if(|early| early.last_submit <= self.answered) {
+            self.early_bytes -= early.report.len();
         }
     }
 
-    /// Hands out the early reports of a job that is known now; with no further job to come, the rest is nobody's.
+    /// Hands out the early reports of a job that is known now.
     fn meet_early(&mut self, created: &OwnedHandle) {
         if self.early.is_empty() {
             return;
         }
-        for (handle, report) in std::mem::take(&mut self.early) {
-            let taken = (handle == *created).then(|| self.jobs.take(handle.as_bytes(), report.effect()));
+        for early in std::mem::take(&mut self.early) {
+            let is_met = early.handle == *created;
+            let taken = is_met.then(|| self.jobs.take(created.as_bytes(), early.report.effect()));
             match taken.flatten() {
                 Some(token) => {
-                    self.early_bytes -= report.len();
-                    self.ready.push_back(ClientEvent::Work { token, report });
+                    self.early_bytes -= early.report.len();
+                    self.ready.push_back(ClientEvent::Work { token, report: early.report });
                 }
-                None if self.submits > 0 => self.early.push_back((handle, report)),
-                None => self.early_bytes -= report.len(),
+                None => self.early.push_back(early),
             }
         }
+        self.forget_early();
     }
 }
 

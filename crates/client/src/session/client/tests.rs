@@ -223,6 +223,30 @@ fn reports_of_unknown_jobs_do_not_pile_up() {
     }
 }
 
+/// Some servers go on with the reports of a job that was cancelled; a client that is never without an unanswered submit
+/// must not keep them.
+#[test]
+fn reports_of_unknown_jobs_are_forgotten_with_the_last_submit_they_may_be_of() {
+    let mut session = submitted(2);
+    for number in 1..=2 * u32::try_from(EARLY_REPORTS_MAX).unwrap() {
+        let said = events(&mut session, &[data(0, b"of nobody"), created(number)]);
+        assert_eq!(said, [format!("{number} created H:h:{number}")]);
+        session.submit(&JOB, number + 2).unwrap();
+        assert!(session.ledger.early.len() <= 2, "{} are kept", session.ledger.early.len());
+    }
+    // What comes for the submit behind is kept over the answer to the one before.
+    let last = 2 * u32::try_from(EARLY_REPORTS_MAX).unwrap() + 1;
+    let refusal = encoded(&Response::Error { code: b"NO", text: b"no" });
+    let said = events(&mut session, &[data(last + 1, b"early"), refusal, created(last + 1)]);
+    let next = last + 1;
+    let expected = [
+        format!("{last} refused NO: no"),
+        format!("{next} created H:h:{next}"),
+        format!("{next} data early"),
+    ];
+    assert_eq!(said, expected);
+}
+
 #[test]
 fn early_reports_are_forgotten_when_the_last_open_submit_is_refused() {
     let mut session = submitted(1);
