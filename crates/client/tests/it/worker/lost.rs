@@ -94,6 +94,32 @@ fn a_server_that_reads_nothing_gets_no_more_grabs() {
     worker.await_departure();
 }
 
+/// It wants no slot while its results wait, so it keeps none from the others.
+#[test]
+fn a_server_that_reads_nothing_holds_up_no_other() {
+    let (builder, stuck) = hurried();
+    let healthy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let builder = builder
+        .servers(healthy.local_addr().unwrap().to_string())
+        .register("f", |workload: Bytes| async move { vec![0_u8; usize::from(workload[0]) << 20] })
+        .at_once(1);
+    let worker = TestWorker::start(builder);
+    let mut stuck = accept(&stuck);
+    await_grab(&mut stuck);
+    // More than the kernel takes.
+    assign(&mut stuck, &[64]);
+    let mut healthy = accept(&healthy);
+    healthy.set_read_timeout(Some(SHORT_LIMIT)).unwrap();
+    for _ in 0..5 {
+        await_grab(&mut healthy);
+        assign(&mut healthy, &[0]);
+    }
+    await_grab(&mut healthy);
+    drop((stuck, healthy));
+    worker.shutdown_handle().shutdown_now();
+    worker.await_departure();
+}
+
 #[test]
 fn a_server_that_refuses_connections_is_tried_ever_more_rarely() {
     let (builder, listener) = hurried();
