@@ -45,6 +45,9 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(super) struct State {
     /// Gone when the connection has ended.
+    ///
+    /// It has the waker of whoever read last, which ends under the lock when another reads, or with the socket. With
+    /// that no task ends, which might have a job over this connection: one that waits has a waker in its slot as well.
     socket: Option<Socket>,
     session: ClientSession<Key>,
     slots: Slots,
@@ -180,9 +183,11 @@ impl Link {
             return Err(NotTaken::Ended);
         }
         let is_idle = state.session.in_flight() == 0;
-        if is_idle && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
+        // A reader may have been left alone; the driver sees an end by itself.
+        let is_unwatched = is_idle || state.reader.is_some();
+        if is_unwatched && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
             drop(state);
-            self.close("it was idle");
+            self.close(if is_idle { "it was idle" } else { "waiting for an answer" });
             return Err(NotTaken::Ended);
         }
         let answer_by = deadline(now, self.limits.answer);

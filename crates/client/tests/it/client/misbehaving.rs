@@ -1,6 +1,6 @@
 //! Servers that are none, or that break the protocol.
 
-use super::support::{Script, read_packet, read_to_end, within_limit};
+use super::support::{Script, read_packet, read_to_end, until, within_limit};
 use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, Resend};
 use std::io::Write as _;
@@ -99,6 +99,45 @@ fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(client.job("f", "y").run().await.unwrap(), "ok".as_bytes());
         drop(first);
+    });
+    script.finish();
+}
+
+/// As a future behind `select!` that lost: it was the one who read, and nobody polls it.
+#[test]
+fn a_connection_that_ends_beside_a_future_that_is_left_alone_gets_no_other_job() {
+    let (is_accepted, accepted) = std::sync::mpsc::channel();
+    let (is_left, left) = std::sync::mpsc::channel();
+    let (is_closed, closed) = std::sync::mpsc::channel();
+    let script = Script::start(2, move |connection, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        read_packet(stream);
+        stream.write_all(CREATED).unwrap();
+        if connection == 0 {
+            is_accepted.send(()).unwrap();
+            left.recv().unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            is_closed.send(()).unwrap();
+        } else {
+            stream.write_all(b"\0RES\0\0\0\x0d\0\0\0\x08H:h:1\0ok").unwrap();
+        }
+        read_to_end(stream);
+    });
+    within_limit(async {
+        let client = client(&script.address);
+        let mut first = std::pin::pin!(client.job("f", "x").run());
+        tokio::select! {
+            ended = &mut first => panic!("{ended:?}"),
+            () = until("the job is accepted", || accepted.try_recv().is_ok()) => {}
+        }
+        is_left.send(()).unwrap();
+        closed.recv().unwrap();
+        // A connection that was heard of within this is not looked at.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(client.job("f", "y").run().await.unwrap(), "ok".as_bytes());
+        let error = first.await.unwrap_err();
+        assert!(matches!(error, JobError::Lost { sent: Sent::Accepted, .. }), "{error}");
     });
     script.finish();
 }
