@@ -285,6 +285,62 @@ fn a_result_that_could_not_be_written_is_told_as_lost() {
     worker.stop();
 }
 
+/// Keeps what a worker's connections have to say.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::field::Visit for Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "geartrain_client::worker::driver"
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// It does not announce a pause behind which nothing follows.
+#[test]
+fn a_worker_that_leaves_a_silent_server_says_so() {
+    let (builder, listener) = hurried();
+    let builder = builder.register("f", |_: Bytes| async {}).grab_timeout(Duration::from_secs(1));
+    let worker = builder.build().unwrap();
+    let shutdown = worker.shutdown_handle();
+    let log = Log::default();
+    let heard = log.clone();
+    let thread = std::thread::spawn(move || {
+        let _log = tracing::subscriber::set_default(log);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(worker.run()).map(|departure| departure.jobs)
+    });
+    let mut stream = accept(&listener);
+    await_grab(&mut stream);
+    shutdown.shutdown();
+    await_close(&mut stream);
+    thread.join().unwrap().unwrap();
+    assert_eq!(*heard.0.lock().unwrap(), ["connected", "a connection ended while the worker leaves"]);
+}
+
 /// A subscriber that panics at what a connection has to say.
 struct Bomb;
 
