@@ -12,7 +12,9 @@ use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP, TRUSTED_SILENCE};
 use crate::net::Socket;
-use crate::session::client::{ClientEvent, ClientSession, InvalidSubmit, Refusal, SessionError, SubmitError};
+use crate::session::client::{
+    ClientEvent, ClientSession, ClientSessionError, InvalidSubmit, Refusal, SubmitError,
+};
 use geartrain_proto::{DecodeError, Handle, Submit, Unique};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -592,18 +594,18 @@ impl Link {
         ClientError::Broken { server: (*self.server).clone(), doing, cause }
     }
 
-    fn nonsense(&self, cause: SessionError) -> ClientError {
+    fn nonsense(&self, cause: ClientSessionError) -> ClientError {
         let server = (*self.server).clone();
         match cause {
-            SessionError::Decode(DecodeError::BodyTooLarge { len, max }) => {
+            ClientSessionError::Decode(DecodeError::BodyTooLarge { len, max }) => {
                 ClientError::BodyTooLarge { server, bytes: len, max }
             }
-            SessionError::Decode(cause) => ClientError::Protocol { server, cause },
-            SessionError::Refused(refusal) => self.refused(refusal),
-            cause @ (SessionError::Unasked { .. }
-            | SessionError::OtherJob { .. }
-            | SessionError::TooEarly
-            | SessionError::HandleTooLong { .. }) => ClientError::Session { server, cause },
+            ClientSessionError::Decode(cause) => ClientError::Protocol { server, cause },
+            ClientSessionError::Refused(refusal) => self.refused(refusal),
+            cause @ (ClientSessionError::Unasked { .. }
+            | ClientSessionError::OtherJob { .. }
+            | ClientSessionError::TooEarly
+            | ClientSessionError::HandleTooLong { .. }) => ClientError::Session { server, cause },
         }
     }
 

@@ -35,7 +35,7 @@
 //! and events that name the token. A server answers requests in their order, and sends what happens to a job with
 //! the job's handle: the session keeps both in mind, so its caller need know neither.
 //! Never: reads, writes, waits, or takes memory without a limit. What a server sends that makes no sense is a
-//! [`SessionError`], after which the connection is good for nothing.
+//! [`ClientSessionError`], after which the connection is good for nothing.
 
 mod error;
 mod event;
@@ -43,7 +43,7 @@ mod handle;
 mod jobs;
 mod validate;
 
-pub use error::{InvalidSubmit, SessionError, SubmitError};
+pub use error::{ClientSessionError, InvalidSubmit, SubmitError};
 pub use event::{ClientEvent, Refusal, Report, Sent};
 pub use handle::OwnedHandle;
 pub(crate) use validate::check;
@@ -62,7 +62,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 /// The limits of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionLimits {
+pub struct ClientSessionLimits {
     /// Largest packet body taken from the server, in bytes; default 256 MiB.
     pub body_bytes_max: u32,
     /// Most requests and foreground jobs that have not ended; default 65,536.
@@ -71,7 +71,7 @@ pub struct SessionLimits {
     pub outgoing_bytes_max: usize,
 }
 
-impl Default for SessionLimits {
+impl Default for ClientSessionLimits {
     fn default() -> Self {
         Self {
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
@@ -84,11 +84,11 @@ impl Default for SessionLimits {
 /// The client's side of one connection; `T` is what its caller knows a request by.
 #[derive(Debug)]
 pub struct ClientSession<T> {
-    limits: SessionLimits,
+    limits: ClientSessionLimits,
     incoming: Incoming,
     outgoing: Outgoing,
     ledger: Ledger<T>,
-    fault: Option<SessionError>,
+    fault: Option<ClientSessionError>,
 }
 
 /// What the server owes.
@@ -158,14 +158,14 @@ enum Meaning<T> {
 
 impl<T: Copy> Default for ClientSession<T> {
     fn default() -> Self {
-        Self::new(SessionLimits::default())
+        Self::new(ClientSessionLimits::default())
     }
 }
 
 impl<T: Copy> ClientSession<T> {
     /// A session over a fresh connection.
     #[must_use]
-    pub fn new(limits: SessionLimits) -> Self {
+    pub fn new(limits: ClientSessionLimits) -> Self {
         let ledger = Ledger {
             unanswered: VecDeque::new(),
             submits: 0,
@@ -293,7 +293,7 @@ impl<T: Copy> ClientSession<T> {
     ///
     /// # Errors
     /// When the server sent what makes no sense, now and from then on.
-    pub fn poll(&mut self) -> Result<Option<ClientEvent<T>>, SessionError> {
+    pub fn poll(&mut self) -> Result<Option<ClientEvent<T>>, ClientSessionError> {
         loop {
             if let Some(event) = self.ledger.ready.pop_front() {
                 return Ok(Some(event));
@@ -303,7 +303,7 @@ impl<T: Copy> ClientSession<T> {
             }
             let Some((consumed, response)) = self.incoming.peek() else { return Ok(None) };
             let meaning =
-                response.map_err(SessionError::from).and_then(|response| self.ledger.read(&response));
+                response.map_err(ClientSessionError::from).and_then(|response| self.ledger.read(&response));
             match meaning {
                 Ok(Meaning::Nothing) => {
                     self.incoming.skip(consumed);
@@ -343,7 +343,7 @@ impl<T: Copy> ClientSession<T> {
 }
 
 impl<T: Copy> Ledger<T> {
-    fn read(&mut self, response: &Response<'_>) -> Result<Meaning<T>, SessionError> {
+    fn read(&mut self, response: &Response<'_>) -> Result<Meaning<T>, ClientSessionError> {
         Ok(match *response {
             Response::JobCreated { handle } => {
                 let handle = OwnedHandle::try_from(handle)?;
@@ -393,7 +393,7 @@ impl<T: Copy> Ledger<T> {
             Response::Error { code, text } => {
                 let refusal = Refusal::new(code, text);
                 let Some(unanswered) = self.unanswered.pop_front() else {
-                    return Err(SessionError::Refused(refusal));
+                    return Err(ClientSessionError::Refused(refusal));
                 };
                 if unanswered.question == Question::Foreground {
                     self.count_answer();
@@ -405,7 +405,9 @@ impl<T: Copy> Ledger<T> {
             | Response::NoJob
             | Response::JobAssign { .. }
             | Response::JobAssignUniq { .. }
-            | Response::JobAssignAll { .. } => return Err(SessionError::Unasked { kind: response.kind() }),
+            | Response::JobAssignAll { .. } => {
+                return Err(ClientSessionError::Unasked { kind: response.kind() });
+            }
         })
     }
 
@@ -414,13 +416,18 @@ impl<T: Copy> Ledger<T> {
         &mut self,
         response: &Response<'_>,
         fits: impl Fn(Question) -> bool,
-    ) -> Result<Unanswered<T>, SessionError> {
+    ) -> Result<Unanswered<T>, ClientSessionError> {
         self.unanswered
             .pop_front_if(|unanswered| fits(unanswered.question))
-            .ok_or(SessionError::Unasked { kind: response.kind() })
+            .ok_or(ClientSessionError::Unasked { kind: response.kind() })
     }
 
-    fn report(&mut self, handle: Handle<'_>, kind: Kind, len: usize) -> Result<Meaning<T>, SessionError> {
+    fn report(
+        &mut self,
+        handle: Handle<'_>,
+        kind: Kind,
+        len: usize,
+    ) -> Result<Meaning<T>, ClientSessionError> {
         Ok(match self.jobs.take(handle.as_bytes(), kind.effect()) {
             Some(token) => Meaning::Data(token, kind, len),
             None if self.submits > 0 => Meaning::Early(OwnedHandle::try_from(handle)?, kind, len),
@@ -431,12 +438,12 @@ impl<T: Copy> Ledger<T> {
 
     /// No server that is known sends a report so early; with many, one of them may be the end of a job, and none can
     /// be dropped.
-    fn keep_early(&mut self, handle: OwnedHandle, report: Report) -> Result<(), SessionError> {
+    fn keep_early(&mut self, handle: OwnedHandle, report: Report) -> Result<(), ClientSessionError> {
         self.early_bytes += report.len();
         let unanswered = u64::try_from(self.submits).unwrap_or(u64::MAX);
         self.early.push_back(Early { handle, report, last_submit: self.answered.saturating_add(unanswered) });
         if self.early.len() > EARLY_REPORTS_MAX || self.early_bytes > EARLY_BYTES_MAX {
-            return Err(SessionError::TooEarly);
+            return Err(ClientSessionError::TooEarly);
         }
         Ok(())
     }
@@ -475,9 +482,9 @@ impl<T: Copy> Ledger<T> {
 
 impl<T: Copy> Unanswered<T> {
     /// Who asked, if this is what was asked: a server that left a question out would answer all others wrongly.
-    fn token_if(&self, asked: Question, response: &Response<'_>) -> Result<T, SessionError> {
+    fn token_if(&self, asked: Question, response: &Response<'_>) -> Result<T, ClientSessionError> {
         if self.question != asked {
-            return Err(SessionError::OtherJob { kind: response.kind() });
+            return Err(ClientSessionError::OtherJob { kind: response.kind() });
         }
         Ok(self.token)
     }

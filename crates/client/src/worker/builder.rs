@@ -2,7 +2,6 @@
 
 use super::bell::Bell;
 use super::driver::Functions;
-use super::error::BuildError;
 use super::handler::{BlockingHandler, Handler, blocking};
 use super::job::Job;
 use super::limits::{TIMEOUT_MAX, TIMEOUT_MIN, WorkerLimits};
@@ -12,6 +11,7 @@ use super::shutdown::ShutdownHandle;
 use super::slots::Slots;
 use super::{Group, Lifetime, Worker};
 use crate::address::{ServerAddress, ServerList};
+use crate::build_error::BuildError;
 use crate::net::Pauses;
 use geartrain_proto::limits::{CLIENT_ID_BYTES_MAX, FUNCTION_BYTES_MAX};
 use std::collections::{BTreeMap, BTreeSet};

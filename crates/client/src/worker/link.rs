@@ -13,7 +13,9 @@ use super::shared::Shared;
 use super::slots::{LaneId, Rings};
 use crate::address::ServerAddress;
 use crate::net::Socket;
-use crate::session::worker::{AssignedJob, JOB_NOT_FOUND, JobKey, SessionError, WorkerEvent, WorkerSession};
+use crate::session::worker::{
+    AssignedJob, JOB_NOT_FOUND, JobKey, WorkerEvent, WorkerSession, WorkerSessionError,
+};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
@@ -58,7 +60,7 @@ pub(super) enum LinkError {
     #[error("the connection broke: {0}")]
     Broken(#[from] io::Error),
     #[error("the server does not keep to the protocol: {0}")]
-    Protocol(#[from] SessionError),
+    Protocol(#[from] WorkerSessionError),
     #[error("the server answered nothing for {} ms", .0.as_millis())]
     Unanswered(Duration),
     #[error("the server took nothing of what was written for {} ms", .0.as_millis())]

@@ -219,7 +219,7 @@ fn reports_of_unknown_jobs_do_not_pile_up() {
             session.poll() == Ok(None)
         });
         assert_eq!(taken.count(), EARLY_REPORTS_MAX.min(EARLY_BYTES_MAX / size.max(1)));
-        assert_eq!(session.poll(), Err(SessionError::TooEarly));
+        assert_eq!(session.poll(), Err(ClientSessionError::TooEarly));
     }
 }
 
@@ -261,17 +261,17 @@ fn the_status_of_another_job_is_no_answer() {
     let mut session = ClientSession::default();
     session.status(Handle::from("H:h:1"), 1).unwrap();
     session.feed(&encoded(&Response::StatusRes { handle: Handle::from("H:h:2"), status }));
-    assert_eq!(session.poll(), Err(SessionError::OtherJob { kind: PacketKind::StatusRes }));
+    assert_eq!(session.poll(), Err(ClientSessionError::OtherJob { kind: PacketKind::StatusRes }));
     let mut session = ClientSession::default();
     session.status_of_unique(Unique::from("a"), 1).unwrap();
     session.status_of_unique(Unique::from("b"), 2).unwrap();
     session.feed(&encoded(&Response::StatusResUnique { unique: Unique::from("b"), status, clients: 0 }));
-    assert_eq!(session.poll(), Err(SessionError::OtherJob { kind: PacketKind::StatusResUnique }));
+    assert_eq!(session.poll(), Err(ClientSessionError::OtherJob { kind: PacketKind::StatusResUnique }));
 }
 
 #[test]
 fn a_request_that_does_not_fit_is_not_copied_to_find_that_out() {
-    let limits = SessionLimits { outgoing_bytes_max: 1000, ..SessionLimits::default() };
+    let limits = ClientSessionLimits { outgoing_bytes_max: 1000, ..ClientSessionLimits::default() };
     let mut session = ClientSession::new(limits);
     session.echo(&[0; 2000], 1).unwrap();
     assert!(!session.has_room());
@@ -284,7 +284,7 @@ fn a_request_that_does_not_fit_is_not_copied_to_find_that_out() {
 
 #[test]
 fn no_more_is_in_flight_than_may_be() {
-    let limits = SessionLimits { in_flight_max: 2, ..SessionLimits::default() };
+    let limits = ClientSessionLimits { in_flight_max: 2, ..ClientSessionLimits::default() };
     let mut session = ClientSession::new(limits);
     session.submit(&JOB, 1).unwrap();
     session.echo(b"", 2).unwrap();
@@ -299,7 +299,7 @@ fn no_more_is_in_flight_than_may_be() {
 
 #[test]
 fn no_more_waits_to_be_written_than_may() {
-    let limits = SessionLimits { outgoing_bytes_max: 1000, ..SessionLimits::default() };
+    let limits = ClientSessionLimits { outgoing_bytes_max: 1000, ..ClientSessionLimits::default() };
     let mut session = ClientSession::new(limits);
     let large = Submit { workload: &[0; 5000], ..JOB };
     session.submit(&large, 1).unwrap();
@@ -370,15 +370,18 @@ fn requests_that_would_not_arrive_as_they_are_do_not_leave() {
 /// Whatever comes, it ends in events or one lasting error.
 #[test]
 fn what_makes_no_sense_is_an_error_from_then_on() {
-    let cases: [(&[u8], SessionError); 6] = [
-        (b"HTTP/1.1 400 Bad Request", SessionError::Decode(DecodeError::UnknownMagic(*b"HTTP"))),
-        (b"\0RES\0\0\0\x63\0\0\0\0", SessionError::Decode(DecodeError::UnknownKind(99))),
-        (b"\0RES\0\0\0\x06\0\0\0\0", SessionError::Unasked { kind: PacketKind::Noop }),
-        (b"\0RES\0\0\0\x11\0\0\0\x01x", SessionError::Unasked { kind: PacketKind::EchoRes }),
-        (b"\0REQ\0\0\0\x11\0\0\0\x01x", SessionError::Decode(DecodeError::RequestMagic)),
+    let cases: [(&[u8], ClientSessionError); 6] = [
+        (b"HTTP/1.1 400 Bad Request", ClientSessionError::Decode(DecodeError::UnknownMagic(*b"HTTP"))),
+        (b"\0RES\0\0\0\x63\0\0\0\0", ClientSessionError::Decode(DecodeError::UnknownKind(99))),
+        (b"\0RES\0\0\0\x06\0\0\0\0", ClientSessionError::Unasked { kind: PacketKind::Noop }),
+        (b"\0RES\0\0\0\x11\0\0\0\x01x", ClientSessionError::Unasked { kind: PacketKind::EchoRes }),
+        (b"\0REQ\0\0\0\x11\0\0\0\x01x", ClientSessionError::Decode(DecodeError::RequestMagic)),
         (
             b"\0RES\0\0\0\x0d\xff\xff\xff\xff",
-            SessionError::Decode(DecodeError::BodyTooLarge { len: u32::MAX, max: BODY_BYTES_MAX_DEFAULT }),
+            ClientSessionError::Decode(DecodeError::BodyTooLarge {
+                len: u32::MAX,
+                max: BODY_BYTES_MAX_DEFAULT,
+            }),
         ),
     ];
     for (bytes, expected) in cases {
@@ -396,7 +399,7 @@ fn what_makes_no_sense_is_an_error_from_then_on() {
     );
     let mut session = submitted(1);
     session.feed(&encoded(&Response::JobCreated { handle: Handle::new(&[b'h'; 64]) }));
-    assert_eq!(session.poll(), Err(SessionError::HandleTooLong { bytes: 64, max: 63 }));
+    assert_eq!(session.poll(), Err(ClientSessionError::HandleTooLong { bytes: 64, max: 63 }));
 }
 
 #[test]

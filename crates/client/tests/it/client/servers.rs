@@ -4,7 +4,7 @@ use super::support::{
     LIMIT, Server, Side, TestWorker, client_of, on_both_servers, told, until, wait_until, within_limit,
 };
 use geartrain_client::session::client::Sent;
-use geartrain_client::{Connection, JobError, JobEvent, Limits, Resend, ServerAddress};
+use geartrain_client::{Connection, ConnectionLimits, JobError, JobEvent, Resend, ServerAddress};
 use geartrain_proto::{Request, Response};
 use std::time::{Duration, Instant};
 
@@ -181,7 +181,7 @@ fn a_server_at_its_limit_of_connections_is_quoted_and_used_again_later() {
     let mut held = None;
     wait_until("the one connection is held", || {
         let address = ServerAddress::parse(&server.address(), 1).unwrap();
-        let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+        let mut connection = Connection::open(&address, &ConnectionLimits::default()).unwrap();
         connection.send(&Request::Echo { data: b"" }, "asking").unwrap();
         let answer = connection.receive(Some(LIMIT), "asking");
         let is_held = matches!(answer, Ok(Response::Echo { .. }));
