@@ -59,6 +59,7 @@ use geartrain_proto::{Handle, Request, Response, Submit, SubmitMode, Unique};
 use jobs::Jobs;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
+use std::mem::discriminant;
 
 /// The limits of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -369,17 +370,12 @@ impl<T: Copy> Ledger<T> {
                 self.report(handle, Kind::status(numerator, denominator), 0)?
             }
             Response::StatusRes { handle, status } => {
-                let is_status = |question| matches!(question, Question::Status(_));
-                let answered = self.answer(response, is_status)?;
-                let asked = Question::Status(hash(handle.as_bytes()));
-                let token = answered.token_if(asked, response)?;
+                let token = self.answer_about(response, Question::Status(hash(handle.as_bytes())))?;
                 Meaning::Event(ClientEvent::Status { token, status, clients: None })
             }
             Response::StatusResUnique { unique, status, clients } => {
-                let is_status = |question| matches!(question, Question::StatusOfUnique(_));
-                let answered = self.answer(response, is_status)?;
                 let asked = Question::StatusOfUnique(hash(unique.as_bytes()));
-                let token = answered.token_if(asked, response)?;
+                let token = self.answer_about(response, asked)?;
                 Meaning::Event(ClientEvent::Status { token, status, clients: Some(clients) })
             }
             Response::Echo { data } => {
@@ -420,6 +416,16 @@ impl<T: Copy> Ledger<T> {
         self.unanswered
             .pop_front_if(|unanswered| fits(unanswered.question))
             .ok_or(ClientSessionError::Unasked { kind: response.kind() })
+    }
+
+    /// Who asked, if this is what was asked first: a server that left a question out would answer all others wrongly.
+    fn answer_about(&mut self, response: &Response<'_>, asked: Question) -> Result<T, ClientSessionError> {
+        let first = self.unanswered.front().map(|unanswered| unanswered.question);
+        let is_alike = |first| discriminant(&first) == discriminant(&asked);
+        if first.is_some_and(|first| is_alike(first) && first != asked) {
+            return Err(ClientSessionError::OtherJob { kind: response.kind() });
+        }
+        Ok(self.answer(response, |question| question == asked)?.token)
     }
 
     fn report(
@@ -477,16 +483,6 @@ impl<T: Copy> Ledger<T> {
             }
         }
         self.forget_early();
-    }
-}
-
-impl<T: Copy> Unanswered<T> {
-    /// Who asked, if this is what was asked: a server that left a question out would answer all others wrongly.
-    fn token_if(&self, asked: Question, response: &Response<'_>) -> Result<T, ClientSessionError> {
-        if self.question != asked {
-            return Err(ClientSessionError::OtherJob { kind: response.kind() });
-        }
-        Ok(self.token)
     }
 }
 

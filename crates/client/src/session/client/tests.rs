@@ -262,6 +262,7 @@ fn the_status_of_another_job_is_no_answer() {
     session.status(Handle::from("H:h:1"), 1).unwrap();
     session.feed(&encoded(&Response::StatusRes { handle: Handle::from("H:h:2"), status }));
     assert_eq!(session.poll(), Err(ClientSessionError::OtherJob { kind: PacketKind::StatusRes }));
+    assert_eq!(session.take_lost(), [(1, Sent::Not)], "who asked is not forgotten");
     let mut session = ClientSession::default();
     session.status_of_unique(Unique::from("a"), 1).unwrap();
     session.status_of_unique(Unique::from("b"), 2).unwrap();

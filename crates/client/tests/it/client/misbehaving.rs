@@ -2,7 +2,7 @@
 
 use super::support::{Script, read_packet, read_to_end, until, within_limit};
 use geartrain_client::session::client::Sent;
-use geartrain_client::{Client, JobError, Resend};
+use geartrain_client::{Client, JobError, JobHandle, Resend};
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -67,6 +67,24 @@ fn a_question_that_is_lost_is_told_as_one() {
     assert!(matches!(error, JobError::Unanswered { .. }), "{error}");
     let text = error.to_string().replace(&script.address, "SERVER");
     assert_eq!(text, "SERVER broke the protocol: a NOOP came that answers no request");
+    script.finish();
+}
+
+/// The one who asked hears of it as all the others do.
+#[test]
+fn a_question_that_is_answered_with_another_job_is_lost() {
+    let script = Script::start(6, |_, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        read_packet(stream);
+        stream.write_all(b"\0RES\0\0\0\x14\0\0\0\x0dH:h:2\x001\x001\x000\x000").unwrap();
+        read_to_end(stream);
+    });
+    let client = Client::new(&script.address).unwrap();
+    let handle = JobHandle::new(client.servers().next().unwrap().clone(), b"H:h:1").unwrap();
+    let error = within_limit(client.status(&handle)).unwrap_err();
+    let text = error.to_string().replace(&script.address, "SERVER");
+    assert_eq!(text, "SERVER broke the protocol: a STATUS_RES came about another job than was asked for");
     script.finish();
 }
 
