@@ -1,6 +1,6 @@
 //! Servers that are none, or that break the protocol.
 
-use super::support::{Script, read_packet, read_to_end, until, within_limit};
+use super::support::{LIMIT, Script, read_packet, read_to_end, until, within_limit};
 use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, JobHandle, Resend};
 use std::io::Write as _;
@@ -124,30 +124,34 @@ fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
 /// As a future behind `select!` that lost: it was the one who read, and nobody polls it.
 #[test]
 fn a_connection_that_ends_beside_a_future_that_is_left_alone_gets_no_other_job() {
-    let (is_accepted, accepted) = std::sync::mpsc::channel();
+    let (is_sent, sent) = std::sync::mpsc::channel();
     let (is_left, left) = std::sync::mpsc::channel();
     let (is_closed, closed) = std::sync::mpsc::channel();
     let script = Script::start(2, move |connection, stream| {
         read_packet(stream);
         stream.write_all(OPTION).unwrap();
         read_packet(stream);
-        stream.write_all(CREATED).unwrap();
         if connection == 0 {
-            is_accepted.send(()).unwrap();
+            stream.write_all(b"\0RES\0\0\0\x11\0\0\0\x01e").unwrap();
+            read_packet(stream);
+            is_sent.send(()).unwrap();
             left.recv().unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             is_closed.send(()).unwrap();
         } else {
+            stream.write_all(CREATED).unwrap();
             stream.write_all(b"\0RES\0\0\0\x0d\0\0\0\x08H:h:1\0ok").unwrap();
         }
         read_to_end(stream);
     });
     within_limit(async {
         let client = client(&script.address);
+        // A server that has answered something is connected to anew at once.
+        assert_eq!(client.echo(client.servers().next().unwrap(), "e").await.unwrap(), "e");
         let mut first = std::pin::pin!(client.job("f", "x").run());
         tokio::select! {
             ended = &mut first => panic!("{ended:?}"),
-            () = until("the job is accepted", || accepted.try_recv().is_ok()) => {}
+            () = until("the job is sent", || sent.try_recv().is_ok()) => {}
         }
         is_left.send(()).unwrap();
         closed.recv().unwrap();
@@ -155,7 +159,7 @@ fn a_connection_that_ends_beside_a_future_that_is_left_alone_gets_no_other_job()
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(client.job("f", "y").run().await.unwrap(), "ok".as_bytes());
         let error = first.await.unwrap_err();
-        assert!(matches!(error, JobError::Lost { sent: Sent::Accepted, .. }), "{error}");
+        assert!(matches!(error, JobError::Lost { sent: Sent::Unanswered, .. }), "{error}");
     });
     script.finish();
 }
@@ -206,11 +210,17 @@ fn a_job_that_its_server_hangs_up_on_is_sent_again_a_few_times() {
 /// A server that takes connections and closes them is tried with pauses, as one that does not take them.
 #[test]
 fn a_server_that_hangs_up_at_once_is_left_out() {
-    let script = Script::start(3, |_, stream| stream.shutdown(std::net::Shutdown::Both).unwrap());
-    let builder = Client::builder().servers(&script.address).patience(Duration::from_millis(400));
-    let client = builder.resend(Resend::Always).build().unwrap();
-    let error = within_limit(client.job("f", "x").run()).unwrap_err();
+    let script = Script::start(4, |_, stream| stream.shutdown(std::net::Shutdown::Both).unwrap());
+    let error = within_limit(client(&script.address).job("f", "x").run()).unwrap_err();
     assert!(matches!(error, JobError::NoServer { .. } | JobError::Lost { .. }), "{error}");
+    let builder = Client::builder().servers(&script.address).patience(LIMIT);
+    let client = builder.resend(Resend::Always).build().unwrap();
+    within_limit(async {
+        tokio::select! {
+            ended = client.job("f", "x").run() => panic!("{ended:?}"),
+            () = until("it was tried three times", || script.is_finished()) => {}
+        }
+    });
     script.finish();
 }
 

@@ -1,6 +1,8 @@
 //! Clients of real servers, workers in threads of their own, and servers that do what a script says.
 
-pub(crate) use crate::support::{LIMIT, Server, Side, on_both_servers, until, wait_until, within_limit};
+pub(crate) use crate::support::{
+    LIMIT, Server, Side, on_both_servers, until, wait_until, within, within_limit,
+};
 use geartrain_client::{Client, ClientBuilder, Connection, ConnectionLimits, ServerAddress};
 use geartrain_proto::{Function, GrabKind, Handle, Request, Response};
 use nix::sys::socket::{Shutdown, shutdown};
@@ -206,6 +208,11 @@ impl Script {
             }
         });
         Self { address, thread: Some(thread) }
+    }
+
+    /// Whether it has done all it was told.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Waits until it has done all it was told.
