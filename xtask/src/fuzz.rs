@@ -6,7 +6,8 @@ use std::fs;
 use std::process::Command;
 
 /// The targets; each has a folder of seeds.
-const TARGETS: [&str; 4] = ["decode", "admin_line", "queue_model", "store_recovery"];
+const TARGETS: [&str; 6] =
+    ["decode", "admin_line", "queue_model", "store_recovery", "client_session", "worker_session"];
 
 /// What `cargo fuzz` would set, less the sanitizers, which are not stable.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

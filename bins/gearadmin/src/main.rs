@@ -13,7 +13,8 @@ use arguments::Arguments;
 use clap::Parser;
 use clap::error::ErrorKind;
 use geartrain_client::{
-    ClientError, Connection, Limits, ReplyLimits, SERVERS_VARIABLE, ServerAddress, TextCommand, parse_port,
+    ClientError, Connection, ConnectionLimits, ReplyLimits, SERVERS_VARIABLE, ServerAddress, TextCommand,
+    parse_port,
 };
 use output::{Form, PrintError};
 use std::io::{self, Write};
@@ -110,8 +111,11 @@ fn ask(
     command: &TextCommand,
 ) -> Result<(), PrintError> {
     let silence = arguments.silence();
-    let limits =
-        Limits { connect: silence.min(Limits::default().connect), write: silence, ..Limits::default() };
+    let limits = ConnectionLimits {
+        connect: silence.min(ConnectionLimits::default().connect),
+        write: silence,
+        ..ConnectionLimits::default()
+    };
     let mut connection = Connection::open(server, &limits)?;
     let limits = ReplyLimits { silence, reply_bytes_max: arguments.reply_bytes_max };
     let mut reply = connection.ask(command, limits)?;

@@ -10,7 +10,7 @@ use crate::talk::{Outcome, say};
 use crate::unique::unique_of;
 use anyhow::{Context, bail};
 use geartrain_client::limits::ANSWER_LIMIT_DEFAULT;
-use geartrain_client::{ClientError, Connection, Limits, ServerAddress};
+use geartrain_client::{ClientError, Connection, ConnectionLimits, ServerAddress};
 use geartrain_proto::{Function, Handle, Request, Response, Submit, SubmitMode, Unique};
 use std::io::{self, BufRead, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -115,7 +115,7 @@ impl Client<'_> {
     }
 
     fn connect(&self) -> anyhow::Result<Connection> {
-        let mut limits = Limits::default();
+        let mut limits = ConnectionLimits::default();
         if let Some(silence) = self.arguments.silence() {
             limits.connect = limits.connect.min(silence);
             limits.write = silence;

@@ -10,7 +10,7 @@ use crate::print::shown;
 use crate::signals::Signals;
 use crate::talk::{Outcome, say};
 use geartrain_client::limits::ANSWER_LIMIT_DEFAULT;
-use geartrain_client::{ClientError, Connection, Limits, ServerAddress};
+use geartrain_client::{ClientError, Connection, ConnectionLimits, ServerAddress};
 use geartrain_proto::{Function, GrabKind, Handle, Request, Response};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::io::{self, Write};
@@ -95,7 +95,7 @@ impl Worker<'_> {
     fn connect_due(&mut self) {
         let now = Instant::now();
         for link in self.links.iter_mut().filter(|link| link.connection.is_none() && link.retry_at <= now) {
-            let limits = Limits { connect: CONNECT_LIMIT, ..Limits::default() };
+            let limits = ConnectionLimits { connect: CONNECT_LIMIT, ..ConnectionLimits::default() };
             let opened = Connection::open(&link.server, &limits).and_then(|mut connection| {
                 // In reverse, as client libraries do: servers of the 1.1 line serve the last one first.
                 for function in self.arguments.function.iter().rev() {

@@ -5,5 +5,5 @@ mod client;
 mod worker;
 
 pub use admin::Admin;
-pub use client::{BackgroundAll, BuildError, Client, Job, JobBuilder, JobSet, RunAll};
+pub use client::{BackgroundAll, Client, Job, JobBuilder, JobSet, RunAll};
 pub use worker::Worker;

@@ -27,8 +27,9 @@ pub use limits::Resend;
 pub use set::{BackgroundAll, JobSet, RunAll};
 pub use slots::Held;
 
-use crate::address::{AddressError, ServerAddress};
+use crate::address::ServerAddress;
 use crate::admin::Admin;
+use crate::build_error::BuildError;
 use crate::limits::RESENDS_MAX;
 use crate::values::IntoBytes;
 use bytes::Bytes;
@@ -62,7 +63,7 @@ impl Client {
     ///
     /// # Errors
     /// When an element is no address, or there is none.
-    pub fn new(servers: &str) -> Result<Self, AddressError> {
+    pub fn new(servers: &str) -> Result<Self, BuildError> {
         Self::builder().servers(servers).build()
     }
 

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 /// The limits of one connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// How long connecting may take, over all addresses of the host; default 10 seconds.
     pub connect: Duration,
     /// How long the server may take none of the bytes written; default 60 seconds.
@@ -30,7 +30,7 @@ pub struct Limits {
     pub body_bytes_max: u32,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connect: CONNECT_LIMIT_DEFAULT,
@@ -64,7 +64,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the host has no address, or none of them takes the connection in time.
-    pub fn open(server: &ServerAddress, limits: &Limits) -> Result<Self, ClientError> {
+    pub fn open(server: &ServerAddress, limits: &ConnectionLimits) -> Result<Self, ClientError> {
         let stream = match server {
             ServerAddress::Tcp { host, port } => {
                 Stream::Tcp(connect_tcp(server, (host.as_str(), *port), limits.connect)?)
@@ -307,7 +307,7 @@ mod tests {
             stream.write_all(&answer[5..]).unwrap();
         });
         let address = ServerAddress::parse(&format!("unix:{}", path.display()), 1).unwrap();
-        let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+        let mut connection = Connection::open(&address, &ConnectionLimits::default()).unwrap();
         connection.send(&Request::Echo { data: b"abc" }, "testing").unwrap();
         assert_eq!(connection.receive(LIMIT, "testing").unwrap(), Response::Echo { data: b"abc" });
         let gone = connection.receive(LIMIT, "testing").unwrap_err();
@@ -324,8 +324,8 @@ mod tests {
         listen(&listener, Backlog::new(1).unwrap()).unwrap();
         let address = ServerAddress::parse(&format!("unix:{}", path.display()), 1).unwrap();
         let opened: Vec<_> =
-            (0..100).map_while(|_| Connection::open(&address, &Limits::default()).ok()).collect();
-        let error = Connection::open(&address, &Limits::default()).unwrap_err().to_string();
+            (0..100).map_while(|_| Connection::open(&address, &ConnectionLimits::default()).ok()).collect();
+        let error = Connection::open(&address, &ConnectionLimits::default()).unwrap_err().to_string();
         assert!(error.contains(": try again"), "{} opened, {error}", opened.len());
         std::fs::remove_file(path).unwrap();
     }
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn a_server_that_takes_nothing_is_left_at_the_write_limit() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let limits = Limits { write: Duration::from_millis(100), ..Limits::default() };
+        let limits = ConnectionLimits { write: Duration::from_millis(100), ..ConnectionLimits::default() };
         let mut connection = Connection::open(&tcp(&listener), &limits).unwrap();
         let error = connection.send(&Request::Echo { data: &vec![0; 64 << 20] }, "testing").unwrap_err();
         assert!(matches!(error, ClientError::TimedOut { doing: "testing", .. }), "{error}");
@@ -342,10 +342,10 @@ mod tests {
     #[test]
     fn a_limit_of_no_time_has_run_out() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut connection = Connection::open(&tcp(&listener), &Limits::default()).unwrap();
+        let mut connection = Connection::open(&tcp(&listener), &ConnectionLimits::default()).unwrap();
         let error = connection.receive(Some(Duration::ZERO), "testing").unwrap_err();
         assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
-        let limits = Limits { connect: Duration::ZERO, ..Limits::default() };
+        let limits = ConnectionLimits { connect: Duration::ZERO, ..ConnectionLimits::default() };
         let error = Connection::open(&tcp(&listener), &limits).unwrap_err();
         assert!(matches!(error, ClientError::TimedOut { doing: "connecting", .. }), "{error}");
     }

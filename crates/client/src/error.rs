@@ -55,7 +55,7 @@ pub enum ClientError {
     Session {
         server: ServerAddress,
         #[source]
-        cause: crate::session::client::SessionError,
+        cause: crate::session::client::ClientSessionError,
     },
     /// The server takes no connection of this client, and says why.
     #[cfg(feature = "async")]

@@ -71,6 +71,8 @@ mod address;
 #[cfg(feature = "async")]
 mod admin;
 #[cfg(feature = "async")]
+mod build_error;
+#[cfg(feature = "async")]
 mod client;
 mod connection;
 mod error;
@@ -86,11 +88,13 @@ pub use address::{AddressError, DEFAULT_PORT, SERVERS_VARIABLE, ServerAddress, p
 #[cfg(feature = "async")]
 pub use admin::{Admin, FunctionPriorities, FunctionStatus, JobLine, WorkerLine};
 #[cfg(feature = "async")]
+pub use build_error::BuildError;
+#[cfg(feature = "async")]
 pub use client::{
     Background, BackgroundAll, Client, ClientBuilder, HandleError, Held, Job, JobBuilder, JobError, JobEvent,
     JobHandle, JobSet, JobStatus, Resend, Run, RunAll, ServerChoice,
 };
-pub use connection::{Connection, Limits};
+pub use connection::{Connection, ConnectionLimits};
 pub use error::{ClientError, chain};
 pub use geartrain_proto::Priority;
 pub use inbox::Inbox;

@@ -47,6 +47,9 @@ pub const PATIENCE_DEFAULT: Duration = Duration::from_secs(10);
 /// The first pause before a dead server is tried again, about: 50 ms. Each following one is twice as long.
 pub const PAUSE_MIN: Duration = Duration::from_millis(50);
 
+/// The shortest pause before a dead server is tried again, whatever is asked for: 1 ms.
+pub const PAUSE_LEAST: Duration = Duration::from_millis(1);
+
 /// The longest pause before a dead server is tried again, about: 5 seconds.
 pub const PAUSE_MAX: Duration = Duration::from_secs(5);
 

@@ -6,7 +6,7 @@
 use crate::address::ServerAddress;
 use crate::client::limits::deadline;
 use crate::error::ClientError;
-use crate::limits::KEEPALIVE_IDLE;
+use crate::limits::{KEEPALIVE_IDLE, PAUSE_LEAST};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use bytes::BytesMut;
 use socket2::{SockRef, TcpKeepalive};
@@ -29,11 +29,12 @@ pub(crate) struct Pauses {
 
 impl Pauses {
     /// Doubled each time, up to the longest, each with up to as much again by chance, so that many who lost one server
-    /// do not come back in step.
+    /// do not come back in step. None is shorter than [`PAUSE_LEAST`].
     pub(crate) fn iter(self) -> ExponentialBackoff {
+        let first = self.first.max(PAUSE_LEAST);
         ExponentialBuilder::default()
-            .with_min_delay(self.first)
-            .with_max_delay(self.longest)
+            .with_min_delay(first)
+            .with_max_delay(self.longest.max(first))
             .with_jitter()
             .without_max_times()
             .build()
@@ -160,6 +161,19 @@ fn set_manners(stream: TcpStream) -> io::Result<TcpStream> {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+
+    #[test]
+    fn pauses_are_never_none() {
+        let short = Duration::from_micros(10);
+        for (first, longest) in
+            [(Duration::ZERO, Duration::ZERO), (Duration::ZERO, PAUSE_LEAST), (short, short)]
+        {
+            let pauses: Vec<_> = Pauses { first, longest }.iter().take(5).collect();
+            assert!(pauses.iter().all(|pause| *pause >= PAUSE_LEAST), "{pauses:?}");
+        }
+        let mut pauses = Pauses { first: Duration::ZERO, longest: Duration::from_secs(1) }.iter();
+        assert!(pauses.nth(9) >= Some(Duration::from_millis(512)), "they grow");
+    }
 
     #[tokio::test]
     async fn an_address_that_swallows_everything_leaves_time_for_the_next() {

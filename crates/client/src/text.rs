@@ -242,7 +242,7 @@ impl TextReply<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, ServerAddress};
+    use crate::{ConnectionLimits, ServerAddress};
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread;
@@ -271,7 +271,7 @@ mod tests {
             String::from_utf8(request).unwrap()
         });
         let address = ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port };
-        let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+        let mut connection = Connection::open(&address, &ConnectionLimits::default()).unwrap();
         let mut rows = Vec::new();
         let mut replied = connection.ask(command, limits).unwrap();
         let outcome = loop {

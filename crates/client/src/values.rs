@@ -10,6 +10,29 @@ use std::error::Error;
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Something that can be a workload or a result.
+///
+/// What is owned travels without a copy, and so does [`Bytes::from_static`]; what is borrowed is copied:
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = geartrain_client::Client::new("localhost")?;
+/// let text = format!("{} words", 3);
+/// let jobs = [
+///     client.job("count", &text),
+///     client.job("count", text.as_str()),
+///     client.job("count", text.as_bytes()),
+///     client.job("count", text),
+/// ];
+/// # drop(jobs);
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no workload or result",
+    label = "neither bytes nor text",
+    note = "bytes and text are sent as they are, owned or borrowed (`Bytes`, `Vec<u8>`, `&[u8]`, `String`, `&str`, ...), \
+            `()` is no bytes, and other types go as `Json(value)` or `MsgPack(value)`, with the feature of that name"
+)]
 pub trait IntoBytes {
     /// Turns it into the bytes that travel.
     ///
@@ -19,6 +42,12 @@ pub trait IntoBytes {
 }
 
 /// Something that can be had from a workload or a result.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be had from a workload or a result",
+    label = "neither bytes nor text of its own",
+    note = "it is had as `Bytes`, `Vec<u8>` or `String`, and other types as `Json<T>` or `MsgPack<T>`, with the feature \
+            of that name"
+)]
 pub trait FromBytes: Sized {
     /// Reads it.
     ///
@@ -44,11 +73,33 @@ macro_rules! bytes_of {
     )*};
 }
 
-bytes_of!(Bytes, BytesMut, Vec<u8>, Box<[u8]>, String, &'static str, &'static [u8]);
+bytes_of!(Bytes, BytesMut, Vec<u8>, Box<[u8]>, String);
 
-impl<const N: usize> IntoBytes for &'static [u8; N] {
+macro_rules! copied_bytes_of {
+    ($($kind:ty),*) => {$(
+        /// A copy.
+        impl IntoBytes for $kind {
+            fn into_bytes(self) -> Result<Bytes, BoxError> {
+                let bytes: &[u8] = self.as_ref();
+                Ok(Bytes::copy_from_slice(bytes))
+            }
+        }
+    )*};
+}
+
+copied_bytes_of!(&str, &String, &[u8], &Vec<u8>);
+
+/// A copy.
+impl<const N: usize> IntoBytes for &[u8; N] {
     fn into_bytes(self) -> Result<Bytes, BoxError> {
-        Ok(Bytes::from_static(self))
+        Ok(Bytes::copy_from_slice(self))
+    }
+}
+
+/// The same bytes.
+impl IntoBytes for &Bytes {
+    fn into_bytes(self) -> Result<Bytes, BoxError> {
+        Ok(self.clone())
     }
 }
 

@@ -64,7 +64,7 @@ mod shutdown;
 mod slots;
 
 pub use builder::{Ability, WorkerBuilder};
-pub use error::{BuildError, ReportError, RunError};
+pub use error::{ReportError, RunError};
 pub use handler::{BlockingHandler, FromJob, Handler, HandlerFuture, IntoJobEnd, JobEnd, JobFailed};
 pub use job::Job;
 pub use report::{Departure, JobReport, Outcome, Reason};

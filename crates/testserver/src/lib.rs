@@ -1,7 +1,7 @@
 //! A Gearman job server within a test: the real one, on a port of its own, with a clock that is moved by hand.
 //!
 //! ```
-//! use geartrain_client::{Connection, Limits, ServerAddress};
+//! use geartrain_client::{Connection, ConnectionLimits, ServerAddress};
 //! use geartrain_proto::{Request, Response};
 //! use geartrain_testserver::TestServer;
 //! use std::time::Duration;
@@ -9,7 +9,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = TestServer::start()?;
 //! let address = ServerAddress::parse(server.address(), 4730)?;
-//! let mut connection = Connection::open(&address, &Limits::default())?;
+//! let mut connection = Connection::open(&address, &ConnectionLimits::default())?;
 //! connection.send(&Request::Echo { data: b"hello" }, "asking")?;
 //! let answer = connection.receive(Some(Duration::from_secs(10)), "waiting")?;
 //! assert_eq!(answer, Response::Echo { data: b"hello" });

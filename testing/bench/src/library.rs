@@ -59,6 +59,14 @@ impl Library {
         }
     }
 
+    /// What many jobs in flight are with it: libgearman waits for the last of them before it sends more.
+    pub(crate) fn in_flight_is(self, role: Role) -> &'static str {
+        match (self, role) {
+            (Self::Libgearman, Role::Foreground | Role::Background) => "in batches of",
+            _ => "in flight",
+        }
+    }
+
     /// How many jobs it is given: slow ones get fewer, so that all end in seconds.
     pub(crate) fn jobs(self, full: u64) -> u64 {
         match self {

@@ -121,8 +121,11 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// `Io` when the process is gone.
+    /// `Peer` when the process has said more than that it is ready: it did not wait. `Io` when it is gone.
     pub(crate) fn go(&mut self) -> Result<Going, Trouble> {
+        if let Ok(line) = self.lines.try_recv() {
+            return Err(Trouble::Peer(format!("said {line:?} before it was told to go")));
+        }
         let going = Going { cpu: cpu(self.pid())?, start: Instant::now() };
         if let Some(stdin) = &mut self.stdin {
             stdin.write_all(b"go\n").map_err(Trouble::io("tell a peer to go"))?;

@@ -10,12 +10,17 @@
 )]
 
 mod admin_line;
+mod client_model;
+mod client_session;
 mod decode;
 mod model;
 mod queue_model;
 mod store_recovery;
+mod worker_session;
 
 pub use admin_line::admin_line;
+pub use client_session::client_session;
 pub use decode::decode;
 pub use queue_model::queue_model;
 pub use store_recovery::store_recovery;
+pub use worker_session::worker_session;

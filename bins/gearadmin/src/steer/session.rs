@@ -6,7 +6,7 @@
 use super::views::View;
 use crate::arguments::Arguments;
 use anyhow::bail;
-use geartrain_client::{ClientError, Connection, Limits, ReplyLimits, ServerAddress, TypedRows};
+use geartrain_client::{ClientError, Connection, ConnectionLimits, ReplyLimits, ServerAddress, TypedRows};
 use geartrain_proto::command::{Changed, Command};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -63,8 +63,11 @@ impl<'a> Session<'a> {
 
     fn connect(&self, server: &ServerAddress) -> Result<Connection, ClientError> {
         let silence = self.arguments.silence();
-        let limits =
-            Limits { connect: silence.min(Limits::default().connect), write: silence, ..Limits::default() };
+        let limits = ConnectionLimits {
+            connect: silence.min(ConnectionLimits::default().connect),
+            write: silence,
+            ..ConnectionLimits::default()
+        };
         Connection::open(server, &limits)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::script::OURS;
 use crate::support::{LIMIT, Ran, start, wait_until};
-use geartrain_client::{Connection, Limits, ServerAddress};
+use geartrain_client::{Connection, ConnectionLimits, ServerAddress};
 use geartrain_proto::{Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -107,7 +107,7 @@ impl Daemon {
 
     fn connect(&self) -> Connection {
         let address = ServerAddress::parse(&self.address, 1).unwrap();
-        Connection::open(&address, &Limits::default()).unwrap()
+        Connection::open(&address, &ConnectionLimits::default()).unwrap()
     }
 
     fn submit(&self, function: &str, jobs: std::ops::Range<u32>, workload: &[u8]) {

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each tool's tests use their part")]
 
-use geartrain_client::{Connection, Limits, ServerAddress};
+use geartrain_client::{Connection, ConnectionLimits, ServerAddress};
 use geartrain_proto::{Function, GrabKind, Handle, Message, Request, Response, Step, decode_message};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket, sockopt,
@@ -107,7 +107,7 @@ impl Server {
 
     pub(crate) fn connect(&self) -> Connection {
         let address = ServerAddress::parse(&self.address(), 1).unwrap();
-        Connection::open(&address, &Limits::default()).unwrap()
+        Connection::open(&address, &ConnectionLimits::default()).unwrap()
     }
 
     /// The reply to a text command that is one line or a list.

@@ -5,7 +5,8 @@
 //! is that on which the system looks up the name of a server.
 
 use super::admin::Admin;
-use crate::address::{AddressError, ServerAddress};
+use crate::address::ServerAddress;
+use crate::build_error::BuildError;
 use crate::client::{self, JobError, JobEvent, JobHandle, JobStatus, Resend};
 use crate::values::{FromBytes, IntoBytes};
 use bytes::Bytes;
@@ -14,7 +15,6 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use thiserror::Error;
 use tokio::runtime::{self, Builder};
 
 /// A runtime whose end waits for nothing: looking up a name may take longer than anybody wants to wait.
@@ -59,25 +59,14 @@ pub struct Client {
     runtime: Arc<Runtime>,
 }
 
-/// Why there is no blocking client.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A server's address is none, or there is no server.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// The operating system gave no means to wait for sockets.
-    #[error("no runtime came about: {0}")]
-    Runtime(#[from] io::Error),
-}
-
 impl client::ClientBuilder {
     /// The client, for a program without a runtime. Nothing is connected yet.
     ///
     /// # Errors
     /// As [`build`](client::ClientBuilder::build), and when the system is out of file descriptors.
     pub fn build_blocking(self) -> Result<Client, BuildError> {
-        Ok(Client { inner: self.build()?, runtime: Arc::new(Runtime::new()?) })
+        let runtime = Runtime::new().map_err(BuildError::Runtime)?;
+        Ok(Client { inner: self.build()?, runtime: Arc::new(runtime) })
     }
 }
 

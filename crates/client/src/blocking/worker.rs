@@ -1,6 +1,7 @@
 //! A worker for programs that are not async.
 
-use crate::worker::{self, BuildError, Departure, RunError, ShutdownHandle};
+use crate::build_error::BuildError;
+use crate::worker::{self, Departure, RunError, ShutdownHandle};
 use tokio::runtime::Builder;
 
 /// How many threads there may be beside those of the jobs in hand: 512.

@@ -4,7 +4,8 @@ use super::Client;
 use super::choice::ServerChoice;
 use super::limits::{ClientLimits, Resend};
 use super::pool::Pool;
-use crate::address::{AddressError, ServerAddress, ServerList};
+use crate::address::{ServerAddress, ServerList};
+use crate::build_error::BuildError;
 use crate::net::Pauses;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use std::time::Duration;
 ///     .job_timeout(Duration::from_secs(30))
 ///     .resend(Resend::Never)
 ///     .build()?;
-/// # Ok::<(), geartrain_client::AddressError>(())
+/// # Ok::<(), geartrain_client::BuildError>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "`build` makes the client"]
@@ -114,7 +115,8 @@ impl ClientBuilder {
     }
 
     /// The pauses between tries to reach a server: the first, about, and the longest; default 50 ms and 5 seconds. Each
-    /// is twice as long as the one before, with up to as much again by chance.
+    /// is twice as long as the one before, with up to as much again by chance. A pause below 1 ms is raised to that, and
+    /// a longest below the first to the first.
     pub fn reconnect_pauses(mut self, first: Duration, longest: Duration) -> Self {
         self.limits.pauses = Pauses { first, longest };
         self
@@ -150,7 +152,7 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// When a server's address is none, or a list of servers is empty.
-    pub fn build(self) -> Result<Client, AddressError> {
+    pub fn build(self) -> Result<Client, BuildError> {
         let servers = self.servers.finish()?;
         let pool = Pool::new(servers, self.connections, self.choice, self.limits);
         Ok(Client { pool: Arc::new(pool), resend: self.resend })

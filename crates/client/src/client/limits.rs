@@ -5,7 +5,7 @@ use crate::limits::{
     JOB_LIMIT_DEFAULT, PATIENCE_DEFAULT, PAUSE_MAX, PAUSE_MIN, WRITE_LIMIT_DEFAULT,
 };
 use crate::net::Pauses;
-use crate::session::client::SessionLimits;
+use crate::session::client::ClientSessionLimits;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ pub(crate) struct ClientLimits {
     pub(crate) pauses: Pauses,
     pub(crate) held_bytes_max: usize,
     pub(crate) held_bytes_in_all_max: usize,
-    pub(crate) session: SessionLimits,
+    pub(crate) session: ClientSessionLimits,
 }
 
 impl Default for ClientLimits {
@@ -50,7 +50,7 @@ impl Default for ClientLimits {
             pauses: Pauses { first: PAUSE_MIN, longest: PAUSE_MAX },
             held_bytes_max: HELD_BYTES_MAX_DEFAULT,
             held_bytes_in_all_max: HELD_BYTES_IN_ALL_MAX_DEFAULT,
-            session: SessionLimits::default(),
+            session: ClientSessionLimits::default(),
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP, TRUSTED_SILENCE};
 use crate::net::Socket;
-use crate::session::client::{ClientEvent, ClientSession, InvalidSubmit, Refusal, SessionError, SubmitError};
+use crate::session::client::{
+    ClientEvent, ClientSession, ClientSessionError, InvalidSubmit, Refusal, SubmitError,
+};
 use geartrain_proto::{DecodeError, Handle, Submit, Unique};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +47,9 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(super) struct State {
     /// Gone when the connection has ended.
+    ///
+    /// It has the waker of whoever read last, which ends under the lock when another reads, or with the socket. With
+    /// that no task ends, which might have a job over this connection: one that waits has a waker in its slot as well.
     socket: Option<Socket>,
     session: ClientSession<Key>,
     slots: Slots,
@@ -180,9 +185,11 @@ impl Link {
             return Err(NotTaken::Ended);
         }
         let is_idle = state.session.in_flight() == 0;
-        if is_idle && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
+        // A reader may have been left alone; the driver sees an end by itself.
+        let is_unwatched = is_idle || state.reader.is_some();
+        if is_unwatched && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
             drop(state);
-            self.close("it was idle");
+            self.close(if is_idle { "it was idle" } else { "waiting for an answer" });
             return Err(NotTaken::Ended);
         }
         let answer_by = deadline(now, self.limits.answer);
@@ -587,18 +594,18 @@ impl Link {
         ClientError::Broken { server: (*self.server).clone(), doing, cause }
     }
 
-    fn nonsense(&self, cause: SessionError) -> ClientError {
+    fn nonsense(&self, cause: ClientSessionError) -> ClientError {
         let server = (*self.server).clone();
         match cause {
-            SessionError::Decode(DecodeError::BodyTooLarge { len, max }) => {
+            ClientSessionError::Decode(DecodeError::BodyTooLarge { len, max }) => {
                 ClientError::BodyTooLarge { server, bytes: len, max }
             }
-            SessionError::Decode(cause) => ClientError::Protocol { server, cause },
-            SessionError::Refused(refusal) => self.refused(refusal),
-            cause @ (SessionError::Unasked { .. }
-            | SessionError::OtherJob { .. }
-            | SessionError::TooEarly
-            | SessionError::HandleTooLong { .. }) => ClientError::Session { server, cause },
+            ClientSessionError::Decode(cause) => ClientError::Protocol { server, cause },
+            ClientSessionError::Refused(refusal) => self.refused(refusal),
+            cause @ (ClientSessionError::Unasked { .. }
+            | ClientSessionError::OtherJob { .. }
+            | ClientSessionError::TooEarly
+            | ClientSessionError::HandleTooLong { .. }) => ClientError::Session { server, cause },
         }
     }
 

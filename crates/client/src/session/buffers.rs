@@ -1,7 +1,7 @@
 //! The bytes of one connection, unread and unwritten.
 //!
 //! From: whoever reads the socket, and requests. To: whole packets; what a large one carries leaves without a copy,
-//! what a small one carries is copied, so that it does not hold the buffer, and the buffer is used again.
+//! what is small beside the buffer is copied, so that it does not hold the buffer, and the buffer is used again.
 //! Never: takes memory that a server announces before a good part of it has come, or holds that of one large packet
 //! for the life of the connection.
 
@@ -9,13 +9,16 @@ use crate::limits::{READ_BYTES_MAX, READ_BYTES_MIN};
 use bytes::{Buf, Bytes, BytesMut};
 use geartrain_proto::{DecodeError, Request, Response, Step, decode_response};
 
-/// What is of this size or more is taken out of the buffer with its memory, in bytes: 8 KiB.
+/// What is of this size or more, and of half the buffer or more, is taken out of the buffer with its memory, in bytes:
+/// 8 KiB. What is smaller would hold many times what it is counted as.
 const TAKEN_WHOLE_BYTES_MIN: usize = 8 * 1024;
 
 /// Bytes that came and were not read yet.
 #[derive(Debug)]
 pub(super) struct Incoming {
     bytes: BytesMut,
+    /// How much memory the buffer has, with what was taken out of it.
+    allocated: usize,
     body_bytes_max: u32,
     /// How many bytes the next packet is known to need.
     needed: usize,
@@ -23,19 +26,29 @@ pub(super) struct Incoming {
 
 impl Incoming {
     pub(super) fn new(body_bytes_max: u32) -> Self {
-        Self { bytes: BytesMut::new(), body_bytes_max, needed: 0 }
+        Self { bytes: BytesMut::new(), allocated: 0, body_bytes_max, needed: 0 }
     }
 
     /// Takes bytes for a caller who has them already.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Where to read to, with room for what the packet at hand lacks, within limits of its own.
     pub(super) fn space(&mut self) -> &mut BytesMut {
         let lacks = self.needed.saturating_sub(self.bytes.len());
-        self.bytes.reserve(lacks.clamp(READ_BYTES_MIN, READ_BYTES_MAX));
+        self.reserve(lacks.clamp(READ_BYTES_MIN, READ_BYTES_MAX));
         &mut self.bytes
+    }
+
+    fn reserve(&mut self, additional: usize) {
+        let before = self.bytes.capacity();
+        self.bytes.reserve(additional);
+        // It grows by a new buffer, or by its own from the beginning.
+        if self.bytes.capacity() > before {
+            self.allocated = self.bytes.capacity();
+        }
     }
 
     /// The next packet and its length, if it is whole; it stays unread.
@@ -62,13 +75,14 @@ impl Incoming {
     fn let_go(&mut self, packet_len: usize) {
         if packet_len > READ_BYTES_MAX {
             self.bytes = BytesMut::from(&*self.bytes);
+            self.allocated = self.bytes.capacity();
         }
     }
 
     /// Drops the first `packet_len` bytes, and hands out the last `data_len` of them.
     pub(super) fn take(&mut self, packet_len: usize, data_len: usize) -> Bytes {
         let before = packet_len.saturating_sub(data_len);
-        if data_len >= TAKEN_WHOLE_BYTES_MIN {
+        if data_len >= TAKEN_WHOLE_BYTES_MIN.max(self.allocated / 2) {
             self.bytes.advance(before);
             let data = self.bytes.split_to(data_len).freeze();
             self.let_go(packet_len);
@@ -139,6 +153,38 @@ mod tests {
         let mut packet = Vec::new();
         Response::WorkComplete { handle: Handle::from("H:h:1"), result }.encode(&mut packet);
         packet
+    }
+
+    fn take_next(incoming: &mut Incoming, data_len: usize) -> Bytes {
+        let (packet_len, _) = incoming.peek().unwrap();
+        incoming.take(packet_len, data_len)
+    }
+
+    /// What holds ten times its size would make the limits of what is held mean nothing.
+    #[test]
+    fn a_small_part_of_a_large_buffer_does_not_hold_it() {
+        let (large, small) = (vec![7; READ_BYTES_MAX / 2], vec![8; TAKEN_WHOLE_BYTES_MIN]);
+        for skipped in [false, true] {
+            let mut incoming = Incoming::new(u32::MAX);
+            incoming.feed(&[complete(&large), complete(&small), complete(&small)].concat());
+            let buffer = incoming.bytes.as_ptr_range();
+            if skipped {
+                let (packet_len, _) = incoming.peek().unwrap();
+                incoming.skip(packet_len);
+            } else {
+                let data = take_next(&mut incoming, large.len());
+                assert!(data == large && buffer.contains(&data.as_ptr()), "most of it leaves as it is");
+            }
+            for _ in 0..2 {
+                let data = take_next(&mut incoming, small.len());
+                assert!(data == small && !buffer.contains(&data.as_ptr()));
+            }
+        }
+        // A buffer of its own leaves as it is.
+        let mut incoming = Incoming::new(u32::MAX);
+        incoming.feed(&complete(&small));
+        let buffer = incoming.bytes.as_ptr_range();
+        assert!(buffer.contains(&take_next(&mut incoming, small.len()).as_ptr()));
     }
 
     /// Whether it is handed on, copied or passed over.

@@ -35,7 +35,7 @@
 //! and events that name the token. A server answers requests in their order, and sends what happens to a job with
 //! the job's handle: the session keeps both in mind, so its caller need know neither.
 //! Never: reads, writes, waits, or takes memory without a limit. What a server sends that makes no sense is a
-//! [`SessionError`], after which the connection is good for nothing.
+//! [`ClientSessionError`], after which the connection is good for nothing.
 
 mod error;
 mod event;
@@ -43,7 +43,7 @@ mod handle;
 mod jobs;
 mod validate;
 
-pub use error::{InvalidSubmit, SessionError, SubmitError};
+pub use error::{ClientSessionError, InvalidSubmit, SubmitError};
 pub use event::{ClientEvent, Refusal, Report, Sent};
 pub use handle::OwnedHandle;
 pub(crate) use validate::check;
@@ -59,10 +59,11 @@ use geartrain_proto::{Handle, Request, Response, Submit, SubmitMode, Unique};
 use jobs::Jobs;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
+use std::mem::discriminant;
 
 /// The limits of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionLimits {
+pub struct ClientSessionLimits {
     /// Largest packet body taken from the server, in bytes; default 256 MiB.
     pub body_bytes_max: u32,
     /// Most requests and foreground jobs that have not ended; default 65,536.
@@ -71,7 +72,7 @@ pub struct SessionLimits {
     pub outgoing_bytes_max: usize,
 }
 
-impl Default for SessionLimits {
+impl Default for ClientSessionLimits {
     fn default() -> Self {
         Self {
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
@@ -84,11 +85,11 @@ impl Default for SessionLimits {
 /// The client's side of one connection; `T` is what its caller knows a request by.
 #[derive(Debug)]
 pub struct ClientSession<T> {
-    limits: SessionLimits,
+    limits: ClientSessionLimits,
     incoming: Incoming,
     outgoing: Outgoing,
     ledger: Ledger<T>,
-    fault: Option<SessionError>,
+    fault: Option<ClientSessionError>,
 }
 
 /// What the server owes.
@@ -98,12 +99,23 @@ struct Ledger<T> {
     unanswered: VecDeque<Unanswered<T>>,
     /// How many of these are foreground submits.
     submits: usize,
+    /// How many foreground submits were answered so far.
+    answered: u64,
     jobs: Jobs<T>,
     /// Reports that came before the `JOB_CREATED` they belong to.
-    early: VecDeque<(OwnedHandle, Report)>,
+    early: VecDeque<Early>,
     early_bytes: usize,
     /// Early reports whose job is known by now.
     ready: VecDeque<ClientEvent<T>>,
+}
+
+/// A report of a job that is not known yet.
+#[derive(Debug)]
+struct Early {
+    handle: OwnedHandle,
+    report: Report,
+    /// Number of the last foreground submit that it may be of: those behind it were not there when it came.
+    last_submit: u64,
 }
 
 #[derive(Debug)]
@@ -147,17 +159,18 @@ enum Meaning<T> {
 
 impl<T: Copy> Default for ClientSession<T> {
     fn default() -> Self {
-        Self::new(SessionLimits::default())
+        Self::new(ClientSessionLimits::default())
     }
 }
 
 impl<T: Copy> ClientSession<T> {
     /// A session over a fresh connection.
     #[must_use]
-    pub fn new(limits: SessionLimits) -> Self {
+    pub fn new(limits: ClientSessionLimits) -> Self {
         let ledger = Ledger {
             unanswered: VecDeque::new(),
             submits: 0,
+            answered: 0,
             jobs: Jobs::new(),
             early: VecDeque::new(),
             early_bytes: 0,
@@ -281,7 +294,7 @@ impl<T: Copy> ClientSession<T> {
     ///
     /// # Errors
     /// When the server sent what makes no sense, now and from then on.
-    pub fn poll(&mut self) -> Result<Option<ClientEvent<T>>, SessionError> {
+    pub fn poll(&mut self) -> Result<Option<ClientEvent<T>>, ClientSessionError> {
         loop {
             if let Some(event) = self.ledger.ready.pop_front() {
                 return Ok(Some(event));
@@ -291,7 +304,7 @@ impl<T: Copy> ClientSession<T> {
             }
             let Some((consumed, response)) = self.incoming.peek() else { return Ok(None) };
             let meaning =
-                response.map_err(SessionError::from).and_then(|response| self.ledger.read(&response));
+                response.map_err(ClientSessionError::from).and_then(|response| self.ledger.read(&response));
             match meaning {
                 Ok(Meaning::Nothing) => {
                     self.incoming.skip(consumed);
@@ -331,7 +344,7 @@ impl<T: Copy> ClientSession<T> {
 }
 
 impl<T: Copy> Ledger<T> {
-    fn read(&mut self, response: &Response<'_>) -> Result<Meaning<T>, SessionError> {
+    fn read(&mut self, response: &Response<'_>) -> Result<Meaning<T>, ClientSessionError> {
         Ok(match *response {
             Response::JobCreated { handle } => {
                 let handle = OwnedHandle::try_from(handle)?;
@@ -341,7 +354,7 @@ impl<T: Copy> Ledger<T> {
                 let token = unanswered.token;
                 if unanswered.question == Question::Foreground {
                     self.jobs.insert(handle, token);
-                    self.submits -= 1;
+                    self.count_answer();
                     self.meet_early(&handle);
                 }
                 Meaning::Event(ClientEvent::Created { token, handle })
@@ -357,17 +370,12 @@ impl<T: Copy> Ledger<T> {
                 self.report(handle, Kind::status(numerator, denominator), 0)?
             }
             Response::StatusRes { handle, status } => {
-                let is_status = |question| matches!(question, Question::Status(_));
-                let answered = self.answer(response, is_status)?;
-                let asked = Question::Status(hash(handle.as_bytes()));
-                let token = answered.token_if(asked, response)?;
+                let token = self.answer_about(response, Question::Status(hash(handle.as_bytes())))?;
                 Meaning::Event(ClientEvent::Status { token, status, clients: None })
             }
             Response::StatusResUnique { unique, status, clients } => {
-                let is_status = |question| matches!(question, Question::StatusOfUnique(_));
-                let answered = self.answer(response, is_status)?;
                 let asked = Question::StatusOfUnique(hash(unique.as_bytes()));
-                let token = answered.token_if(asked, response)?;
+                let token = self.answer_about(response, asked)?;
                 Meaning::Event(ClientEvent::Status { token, status, clients: Some(clients) })
             }
             Response::Echo { data } => {
@@ -381,10 +389,10 @@ impl<T: Copy> Ledger<T> {
             Response::Error { code, text } => {
                 let refusal = Refusal::new(code, text);
                 let Some(unanswered) = self.unanswered.pop_front() else {
-                    return Err(SessionError::Refused(refusal));
+                    return Err(ClientSessionError::Refused(refusal));
                 };
                 if unanswered.question == Question::Foreground {
-                    self.submits -= 1;
+                    self.count_answer();
                     self.forget_early();
                 }
                 Meaning::Event(ClientEvent::Refused { token: unanswered.token, refusal })
@@ -393,7 +401,9 @@ impl<T: Copy> Ledger<T> {
             | Response::NoJob
             | Response::JobAssign { .. }
             | Response::JobAssignUniq { .. }
-            | Response::JobAssignAll { .. } => return Err(SessionError::Unasked { kind: response.kind() }),
+            | Response::JobAssignAll { .. } => {
+                return Err(ClientSessionError::Unasked { kind: response.kind() });
+            }
         })
     }
 
@@ -402,13 +412,28 @@ impl<T: Copy> Ledger<T> {
         &mut self,
         response: &Response<'_>,
         fits: impl Fn(Question) -> bool,
-    ) -> Result<Unanswered<T>, SessionError> {
+    ) -> Result<Unanswered<T>, ClientSessionError> {
         self.unanswered
             .pop_front_if(|unanswered| fits(unanswered.question))
-            .ok_or(SessionError::Unasked { kind: response.kind() })
+            .ok_or(ClientSessionError::Unasked { kind: response.kind() })
     }
 
-    fn report(&mut self, handle: Handle<'_>, kind: Kind, len: usize) -> Result<Meaning<T>, SessionError> {
+    /// Who asked, if this is what was asked first: a server that left a question out would answer all others wrongly.
+    fn answer_about(&mut self, response: &Response<'_>, asked: Question) -> Result<T, ClientSessionError> {
+        let first = self.unanswered.front().map(|unanswered| unanswered.question);
+        let is_alike = |first| discriminant(&first) == discriminant(&asked);
+        if first.is_some_and(|first| is_alike(first) && first != asked) {
+            return Err(ClientSessionError::OtherJob { kind: response.kind() });
+        }
+        Ok(self.answer(response, |question| question == asked)?.token)
+    }
+
+    fn report(
+        &mut self,
+        handle: Handle<'_>,
+        kind: Kind,
+        len: usize,
+    ) -> Result<Meaning<T>, ClientSessionError> {
         Ok(match self.jobs.take(handle.as_bytes(), kind.effect()) {
             Some(token) => Meaning::Data(token, kind, len),
             None if self.submits > 0 => Meaning::Early(OwnedHandle::try_from(handle)?, kind, len),
@@ -419,49 +444,45 @@ impl<T: Copy> Ledger<T> {
 
     /// No server that is known sends a report so early; with many, one of them may be the end of a job, and none can
     /// be dropped.
-    fn keep_early(&mut self, handle: OwnedHandle, report: Report) -> Result<(), SessionError> {
+    fn keep_early(&mut self, handle: OwnedHandle, report: Report) -> Result<(), ClientSessionError> {
         self.early_bytes += report.len();
-        self.early.push_back((handle, report));
+        let unanswered = u64::try_from(self.submits).unwrap_or(u64::MAX);
+        self.early.push_back(Early { handle, report, last_submit: self.answered.saturating_add(unanswered) });
         if self.early.len() > EARLY_REPORTS_MAX || self.early_bytes > EARLY_BYTES_MAX {
-            return Err(SessionError::TooEarly);
+            return Err(ClientSessionError::TooEarly);
         }
         Ok(())
     }
 
+    fn count_answer(&mut self) {
+        self.submits -= 1;
+        self.answered += 1;
+    }
+
     /// With no job to come that they could be of, early reports are nobody's.
     fn forget_early(&mut self) {
-        if self.submits == 0 && !self.early.is_empty() {
-            self.early.clear();
-            self.early_bytes = 0;
+        while let Some(early) = self.early.pop_front_if(|early| early.last_submit <= self.answered) {
+            self.early_bytes -= early.report.len();
         }
     }
 
-    /// Hands out the early reports of a job that is known now; with no further job to come, the rest is nobody's.
+    /// Hands out the early reports of a job that is known now.
     fn meet_early(&mut self, created: &OwnedHandle) {
         if self.early.is_empty() {
             return;
         }
-        for (handle, report) in std::mem::take(&mut self.early) {
-            let taken = (handle == *created).then(|| self.jobs.take(handle.as_bytes(), report.effect()));
+        for early in std::mem::take(&mut self.early) {
+            let is_met = early.handle == *created;
+            let taken = is_met.then(|| self.jobs.take(created.as_bytes(), early.report.effect()));
             match taken.flatten() {
                 Some(token) => {
-                    self.early_bytes -= report.len();
-                    self.ready.push_back(ClientEvent::Work { token, report });
+                    self.early_bytes -= early.report.len();
+                    self.ready.push_back(ClientEvent::Work { token, report: early.report });
                 }
-                None if self.submits > 0 => self.early.push_back((handle, report)),
-                None => self.early_bytes -= report.len(),
+                None => self.early.push_back(early),
             }
         }
-    }
-}
-
-impl<T: Copy> Unanswered<T> {
-    /// Who asked, if this is what was asked: a server that left a question out would answer all others wrongly.
-    fn token_if(&self, asked: Question, response: &Response<'_>) -> Result<T, SessionError> {
-        if self.question != asked {
-            return Err(SessionError::OtherJob { kind: response.kind() });
-        }
-        Ok(self.token)
+        self.forget_early();
     }
 }
 

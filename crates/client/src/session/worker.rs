@@ -33,7 +33,7 @@ mod event;
 #[cfg(test)]
 mod tests;
 
-pub use event::{AssignedJob, JobKey, SessionError, WorkerEvent};
+pub use event::{AssignedJob, JobKey, WorkerEvent, WorkerSessionError};
 
 use super::buffers::{Incoming, Outgoing};
 use abilities::Abilities;
@@ -476,7 +476,7 @@ impl WorkerSession {
     /// # Errors
     /// When the server does not keep to the protocol. The connection is good for nothing then; what is in hand
     /// is lost to this worker, and the server gives it to another.
-    pub fn poll(&mut self) -> Option<Result<WorkerEvent, SessionError>> {
+    pub fn poll(&mut self) -> Option<Result<WorkerEvent, WorkerSessionError>> {
         loop {
             let (consumed, step) = match self.incoming.peek()? {
                 (consumed, Ok(response)) => (consumed, Step::of(&response)),
@@ -504,7 +504,7 @@ impl WorkerSession {
                     self.incoming.skip(consumed);
                     self.handle_error(code, text)
                 }
-                Step::Unexpected(kind) => Err(SessionError::Unexpected { kind }),
+                Step::Unexpected(kind) => Err(WorkerSessionError::Unexpected { kind }),
             };
             if let Some(outcome) = taken.transpose() {
                 return Some(outcome);
@@ -523,8 +523,8 @@ impl WorkerSession {
         }
     }
 
-    fn handle_echo(&mut self) -> Result<(), SessionError> {
-        let unasked = SessionError::Unasked { answer: "ECHO_RES" };
+    fn handle_echo(&mut self) -> Result<(), WorkerSessionError> {
+        let unasked = WorkerSessionError::Unasked { answer: "ECHO_RES" };
         self.echoes_owed = self.echoes_owed.checked_sub(1).ok_or(unasked)?;
         self.answers = true;
         self.reported = false;
@@ -539,7 +539,7 @@ impl WorkerSession {
         Ok(())
     }
 
-    fn handle_no_job(&mut self) -> Result<WorkerEvent, SessionError> {
+    fn handle_no_job(&mut self) -> Result<WorkerEvent, WorkerSessionError> {
         self.answered("NO_JOB")?;
         self.no_job();
         Ok(WorkerEvent::NoJob)
@@ -561,13 +561,13 @@ impl WorkerSession {
         }
     }
 
-    fn handle_assign(&mut self, packet: &Bytes) -> Result<WorkerEvent, SessionError> {
+    fn handle_assign(&mut self, packet: &Bytes) -> Result<WorkerEvent, WorkerSessionError> {
         if self.asked == 0 {
-            return Err(SessionError::Unasked { answer: "JOB_ASSIGN" });
+            return Err(WorkerSessionError::Unasked { answer: "JOB_ASSIGN" });
         }
         let (function, mut job) = assigned(packet)?;
         let Some(name) = self.abilities.take_on(function.as_bytes()) else {
-            return Err(SessionError::UnknownFunction { function: function.to_string() });
+            return Err(WorkerSessionError::UnknownFunction { function: function.to_string() });
         };
         // Only now: a grab that brought nothing but an error stays unanswered.
         self.answered("JOB_ASSIGN")?;
@@ -588,15 +588,19 @@ impl WorkerSession {
         Ok(WorkerEvent::Assigned(job))
     }
 
-    fn answered(&mut self, answer: &'static str) -> Result<(), SessionError> {
-        self.asked = self.asked.checked_sub(1).ok_or(SessionError::Unasked { answer })?;
+    fn answered(&mut self, answer: &'static str) -> Result<(), WorkerSessionError> {
+        self.asked = self.asked.checked_sub(1).ok_or(WorkerSessionError::Unasked { answer })?;
         self.answers = true;
         self.grab_kind_known = true;
         self.reported = false;
         Ok(())
     }
 
-    fn handle_error(&mut self, code: String, text: String) -> Result<Option<WorkerEvent>, SessionError> {
+    fn handle_error(
+        &mut self,
+        code: String,
+        text: String,
+    ) -> Result<Option<WorkerEvent>, WorkerSessionError> {
         // Of what is unanswered, a report may be what it is about; and where nothing else is, it is a grab.
         if self.asked == 0 || self.reported || code == JOB_NOT_FOUND {
             return Ok(Some(WorkerEvent::Refused { code, text }));
@@ -610,7 +614,7 @@ impl WorkerSession {
         self.grab_kind = match self.grab_kind {
             GrabKind::All => GrabKind::Unique,
             GrabKind::Unique => GrabKind::Plain,
-            GrabKind::Plain => return Err(SessionError::GrabRefused { code, text }),
+            GrabKind::Plain => return Err(WorkerSessionError::GrabRefused { code, text }),
         };
         self.outgoing.put(&Request::Grab(self.grab_kind));
         Ok(None)

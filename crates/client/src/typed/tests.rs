@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Limits, ServerAddress};
+use crate::{ConnectionLimits, ServerAddress};
 use geartrain_proto::command::{Changed, DeadGroups, JobsList};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -28,7 +28,7 @@ fn server(replies: &'static [&'static str]) -> (ServerAddress, JoinHandle<Vec<St
 
 fn ask(replies: &'static [&'static str], command: Command) -> (Result<Vec<String>, String>, Vec<String>) {
     let (address, asked) = server(replies);
-    let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+    let mut connection = Connection::open(&address, &ConnectionLimits::default()).unwrap();
     let mut rows = connection.ask_pages(command, ReplyLimits::default()).unwrap();
     let mut all = Vec::new();
     let outcome = loop {
@@ -87,7 +87,7 @@ fn what_goes_wrong_is_said() {
 fn an_error_leaves_the_connection_for_the_next_command() {
     let (address, asked) =
         server(&["{\"error\":\"no\"}\n.\n", "{\"matched\":3,\"changed\":2}\n{}\n.\n", "{\"x\":1}\n.\n"]);
-    let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+    let mut connection = Connection::open(&address, &ConnectionLimits::default()).unwrap();
     let command = Command::JobsList(Box::<JobsList>::default());
     connection.send_typed(&[command.clone(), command.clone(), command]).unwrap();
     let refused = connection.typed_reply(ReplyLimits::default()).next_typed::<Changed>();
@@ -104,7 +104,7 @@ fn an_error_leaves_the_connection_for_the_next_command() {
 #[test]
 fn a_reply_without_an_end_ends_at_its_limit() {
     let (address, asked) = server(&["{\"a\":1}\n{\"a\":2}\n"]);
-    let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+    let mut connection = Connection::open(&address, &ConnectionLimits::default()).unwrap();
     let limits = ReplyLimits { silence: std::time::Duration::from_millis(50), reply_bytes_max: 8 };
     let mut rows = connection.ask_typed(&groups(), limits).unwrap();
     assert_eq!(rows.next_row().unwrap(), Some(&b"{\"a\":1}"[..]));

@@ -2,7 +2,6 @@
 
 use super::bell::Bell;
 use super::driver::Functions;
-use super::error::BuildError;
 use super::handler::{BlockingHandler, Handler, blocking};
 use super::job::Job;
 use super::limits::{TIMEOUT_MAX, TIMEOUT_MIN, WorkerLimits};
@@ -12,6 +11,7 @@ use super::shutdown::ShutdownHandle;
 use super::slots::Slots;
 use super::{Group, Lifetime, Worker};
 use crate::address::{ServerAddress, ServerList};
+use crate::build_error::BuildError;
 use crate::net::Pauses;
 use geartrain_proto::limits::{CLIENT_ID_BYTES_MAX, FUNCTION_BYTES_MAX};
 use std::collections::{BTreeMap, BTreeSet};
@@ -258,7 +258,8 @@ impl WorkerBuilder {
     }
 
     /// The pauses between tries to reach a server: the first, about, and the longest; default 100 ms and 15 seconds.
-    /// Each is twice as long as the one before, with up to as much again by chance.
+    /// Each is twice as long as the one before, with up to as much again by chance. A pause below 1 ms is raised to that,
+    /// and a longest below the first to the first.
     pub fn reconnect_pauses(mut self, first: Duration, longest: Duration) -> Self {
         self.limits.pauses = Pauses { first, longest };
         self

@@ -77,6 +77,10 @@ pub(super) async fn drive(lane: Lane, worker: Arc<Shared>, mut stage: watch::Rec
             }
             Err(error) => error.to_string(),
         };
+        if *stage.borrow() >= Stage::Stopping {
+            tracing::warn!(server = %lane.server, error, "a connection ended while the worker leaves");
+            return;
+        }
         let pause = pauses.next().unwrap_or_default();
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(server = %lane.server, error, pause_ms, "no connection to the server");

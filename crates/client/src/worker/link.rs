@@ -13,7 +13,9 @@ use super::shared::Shared;
 use super::slots::{LaneId, Rings};
 use crate::address::ServerAddress;
 use crate::net::Socket;
-use crate::session::worker::{AssignedJob, JOB_NOT_FOUND, JobKey, SessionError, WorkerEvent, WorkerSession};
+use crate::session::worker::{
+    AssignedJob, JOB_NOT_FOUND, JobKey, WorkerEvent, WorkerSession, WorkerSessionError,
+};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
@@ -58,7 +60,7 @@ pub(super) enum LinkError {
     #[error("the connection broke: {0}")]
     Broken(#[from] io::Error),
     #[error("the server does not keep to the protocol: {0}")]
-    Protocol(#[from] SessionError),
+    Protocol(#[from] WorkerSessionError),
     #[error("the server answered nothing for {} ms", .0.as_millis())]
     Unanswered(Duration),
     #[error("the server took nothing of what was written for {} ms", .0.as_millis())]
@@ -133,7 +135,7 @@ impl Link {
         let was_answered = state.session.is_answered();
         let turn = self.turn_of(&mut state, context, jobs, &mut rings);
         let is_answered = state.session.is_answered();
-        let has_room = state.session.pending().len() <= self.worker.limits.unwritten_bytes_max;
+        let has_room = !state.is_full(self.worker.limits.unwritten_bytes_max);
         drop(state);
         drop(rings);
         if has_room {
@@ -160,7 +162,8 @@ impl Link {
         }
         taken?;
         let wanted = state.grabs_wanted(self.worker.limits.unwritten_bytes_max);
-        if no_jobs > 0 && wanted == 0 {
+        // Only then can it have one that it does not want any more.
+        if wanted == 0 && (no_jobs > 0 || state.is_full(self.worker.limits.unwritten_bytes_max)) {
             rings.push(self.worker.slots.decline(self.lane));
         }
         if wanted > 0 {
@@ -266,7 +269,7 @@ impl Link {
         if state.socket.is_none() {
             return Err(ReportError::Lost { handle: job.handle().to_string(), server: self.server.clone() });
         }
-        if state.session.pending().len() > self.worker.limits.unwritten_bytes_max {
+        if state.is_full(self.worker.limits.unwritten_bytes_max) {
             return Ok(false);
         }
         let sent = match report {
@@ -289,6 +292,10 @@ impl Link {
         let connected = state.socket.is_some();
         let told = connected && state.session.end_with(job.key(), end);
         let wanted = state.grabs_wanted(self.worker.limits.unwritten_bytes_max);
+        // The slot of this job is then for those who want one.
+        if wanted == 0 {
+            _declined = self.worker.slots.decline(self.lane);
+        }
         let granted;
         (granted, _rings) = self.worker.slots.exchange(self.lane, wanted);
         if !connected {
@@ -296,9 +303,6 @@ impl Link {
         }
         state.session.grab(granted);
         state.session.rest();
-        if state.session.is_asleep() {
-            _declined = self.worker.slots.decline(self.lane);
-        }
         match flush {
             Flush::Now => self.flush_for(state) && told,
             Flush::Later => told,
@@ -378,10 +382,15 @@ impl State {
 
     /// How many jobs may be asked for: none while the server takes nothing, as the result of each would wait as well.
     fn grabs_wanted(&self, unwritten_bytes_max: usize) -> usize {
-        if self.socket.is_none() || self.session.pending().len() > unwritten_bytes_max {
+        if self.socket.is_none() || self.is_full(unwritten_bytes_max) {
             return 0;
         }
         self.session.grabs_wanted()
+    }
+
+    /// Whether as much waits to be written as may.
+    fn is_full(&self, unwritten_bytes_max: usize) -> bool {
+        self.session.pending().len() > unwritten_bytes_max
     }
 
     /// Writes what the socket takes, and says whether that was all.

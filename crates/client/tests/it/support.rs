@@ -180,8 +180,13 @@ impl Drop for Server {
 
 /// Runs a test on one thread, and fails when it takes too long.
 pub(crate) fn within_limit<T>(test: impl Future<Output = T>) -> T {
+    within(LIMIT, test)
+}
+
+/// The same for a test with much to do.
+pub(crate) fn within<T>(limit: Duration, test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("the test ends in time") })
+    runtime.block_on(async { tokio::time::timeout(limit, test).await.expect("the test ends in time") })
 }
 
 /// Waits until something is so that nobody tells of, and fails when it is not within the limit.

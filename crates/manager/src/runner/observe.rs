@@ -8,7 +8,7 @@ use crate::limits::{
     OBSERVE_BYTES_MAX, OBSERVE_EAGERLY_EVERY, OBSERVE_EVERY, OBSERVE_LIMIT, OBSERVE_PAUSE_MAX,
 };
 use crate::planner::Moment;
-use geartrain_client::{ClientError, Connection, Limits, ReplyLimits, ServerAddress, TextCommand};
+use geartrain_client::{ClientError, Connection, ConnectionLimits, ReplyLimits, ServerAddress, TextCommand};
 use geartrain_proto::command::{Command, Explain, Explanation, WorkerRow};
 use nix::sys::eventfd::EventFd;
 use std::collections::BTreeMap;
@@ -295,7 +295,11 @@ impl Observer {
 
     fn connection(&mut self) -> Result<&mut Connection, ClientError> {
         if self.connection.is_none() {
-            let limits = Limits { connect: OBSERVE_LIMIT, write: OBSERVE_LIMIT, ..Limits::default() };
+            let limits = ConnectionLimits {
+                connect: OBSERVE_LIMIT,
+                write: OBSERVE_LIMIT,
+                ..ConnectionLimits::default()
+            };
             self.connection = Some(Connection::open(&self.server, &limits)?);
         }
         let closed = ClientError::Closed { server: self.server.clone(), doing: "connecting" };

@@ -1,7 +1,7 @@
 //! The server within a test, as its users see it.
 #![cfg(test)]
 
-use geartrain_client::{ClientError, Connection, Limits, ServerAddress};
+use geartrain_client::{ClientError, Connection, ConnectionLimits, ServerAddress};
 use geartrain_proto::{Function, GrabKind, Handle, Priority, Request, Response, Submit, SubmitMode, Unique};
 use geartrain_testserver::TestServer;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ const LIMIT: Option<Duration> = Some(Duration::from_secs(30));
 
 fn connect(server: &TestServer) -> Connection {
     let address = ServerAddress::parse(server.address(), 1).unwrap();
-    Connection::open(&address, &Limits::default()).unwrap()
+    Connection::open(&address, &ConnectionLimits::default()).unwrap()
 }
 
 fn submit(connection: &mut Connection, mode: SubmitMode) -> String {

@@ -107,7 +107,7 @@ fn client(lab: &Lab, kind: Kind, role: Role, in_flight: u64, jobs: u64) -> Resul
     drop(peer);
     drop(worker);
     server.stop()?;
-    figures(task, &done, server_us)
+    figures(library, task, &done, server_us)
 }
 
 /// Serves a client that may end before it has all its results.
@@ -126,17 +126,31 @@ fn drain(lab: &Lab, kind: Kind, at_once: u64, jobs: u64) -> Result<Figures, Trou
     let library = library(kind)?;
     let task = task(library, Role::Worker, at_once, jobs);
     // Behind the last that is measured there are as many as may be in hand then.
-    worker(lab, library, task, |load, peer, first| {
+    worker(lab, library, task, |server, load, peer, first| {
         let mut fill = Submit::new(Kind::Ours.dialect(), 256, first, task.jobs + task.in_flight);
         load.run(&mut fill, "filling the queue", DONE_LIMIT)?;
+        check_wait(server, task.jobs + task.in_flight)?;
         peer.go()
     })
+}
+
+/// Sees to it that no job is done before it counts: at least this many are in the queue or in hand.
+fn check_wait(server: &Server, jobs: u64) -> Result<(), Trouble> {
+    let status = server.ask(b"status\n", b".\n")?;
+    let status = String::from_utf8_lossy(&status);
+    // One row for the one function: its name, all its jobs, those in hand, its workers.
+    let left = status.split('\t').nth(1).and_then(|count| count.parse::<u64>().ok());
+    match left {
+        Some(left) if left >= jobs => Ok(()),
+        Some(left) => Err(Trouble::Peer(format!("did {} jobs before it was told to go", jobs - left))),
+        None => Err(Trouble::Answer(format!("{status:?} to status"))),
+    }
 }
 
 fn wake(lab: &Lab, kind: Kind, jobs: u64) -> Result<Figures, Trouble> {
     let library = library(kind)?;
     let task = task(library, Role::Worker, 1, jobs);
-    worker(lab, library, task, |load, peer, first| {
+    worker(lab, library, task, |_, load, peer, first| {
         let going = peer.go()?;
         let mut single = Single::new(first, task.jobs);
         let ran = load.run(&mut single, "waiting for results", DONE_LIMIT);
@@ -150,7 +164,7 @@ fn worker(
     lab: &Lab,
     library: Library,
     task: Task,
-    work: impl FnOnce(&mut Load, &mut Peer, u64) -> Result<crate::peer::Going, Trouble>,
+    work: impl FnOnce(&Server, &mut Load, &mut Peer, u64) -> Result<crate::peer::Going, Trouble>,
 ) -> Result<Figures, Trouble> {
     let server = Server::in_memory(lab, Kind::Ours)?;
     let mut load = Load::open(server.port, 1)?;
@@ -158,12 +172,12 @@ fn worker(
     load.run(&mut Submit::new(Kind::Ours.dialect(), 64, 0, first), "submitting the warm-up", DONE_LIMIT)?;
     let mut peer = Peer::start(lab, library, server.port, task)?;
     peer.await_ready()?;
-    let going = work(&mut load, &mut peer, first)?;
+    let going = work(&server, &mut load, &mut peer, first)?;
     let done = peer.await_done(&going)?;
     drop(peer);
     drop(load);
     server.stop()?;
-    figures(task, &done, f64::NAN)
+    figures(library, task, &done, f64::NAN)
 }
 
 fn library(kind: Kind) -> Result<Library, Trouble> {
@@ -180,11 +194,12 @@ fn task(library: Library, role: Role, in_flight: u64, jobs: u64) -> Task {
     Task { role, jobs, warm_up: (jobs / 20).max(100), in_flight: library.in_flight(role, in_flight) }
 }
 
-fn figures(task: Task, done: &Done, server_us: f64) -> Result<Figures, Trouble> {
+fn figures(library: Library, task: Task, done: &Done, server_us: f64) -> Result<Figures, Trouble> {
     if done.jobs != task.jobs {
         return Err(Trouble::Lost { missing: task.jobs.saturating_sub(done.jobs), of: task.jobs });
     }
-    let mut extra = vec![("in flight", number(task.in_flight))];
+    let in_flight_is = if task.in_flight == 1 { "in flight" } else { library.in_flight_is(task.role) };
+    let mut extra = vec![(in_flight_is, number(task.in_flight))];
     if !server_us.is_nan() {
         extra.push(("server us", server_us));
     }

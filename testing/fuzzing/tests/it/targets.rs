@@ -44,6 +44,16 @@ fn core_does_what_a_plain_queue_does() {
 }
 
 #[test]
+fn a_client_hears_what_a_plain_reading_says() {
+    run(geartrain_fuzzing::client_session, "client_session", 1_000);
+}
+
+#[test]
+fn a_worker_keeps_to_the_protocol_whatever_it_is_told() {
+    run(geartrain_fuzzing::worker_session, "worker_session", 10_000);
+}
+
+#[test]
 fn a_spoilt_database_opens_or_is_refused() {
     run(geartrain_fuzzing::store_recovery, "store_recovery", 1_000);
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[expect(missing_docs, reason = "the fields are named in each message")]
 #[non_exhaustive]
-pub enum SessionError {
+pub enum ClientSessionError {
     /// The bytes are no packet, or the packet is over the limit.
     #[error("{0}")]
     Decode(#[from] DecodeError),

@@ -1,6 +1,6 @@
 //! A handle that needs no memory of its own.
 
-use super::SessionError;
+use super::ClientSessionError;
 use geartrain_proto::Handle;
 use geartrain_proto::limits::HANDLE_BYTES_MAX;
 use std::borrow::Borrow;
@@ -30,13 +30,13 @@ impl Default for OwnedHandle {
 }
 
 impl TryFrom<Handle<'_>> for OwnedHandle {
-    type Error = SessionError;
+    type Error = ClientSessionError;
 
     /// # Errors
-    /// [`SessionError::HandleTooLong`].
-    fn try_from(handle: Handle<'_>) -> Result<Self, SessionError> {
+    /// [`ClientSessionError::HandleTooLong`].
+    fn try_from(handle: Handle<'_>) -> Result<Self, ClientSessionError> {
         let given = handle.as_bytes();
-        let too_long = || SessionError::HandleTooLong { bytes: given.len(), max: HANDLE_BYTES_MAX };
+        let too_long = || ClientSessionError::HandleTooLong { bytes: given.len(), max: HANDLE_BYTES_MAX };
         let mut bytes = [0; HANDLE_BYTES_MAX];
         bytes.get_mut(..given.len()).ok_or_else(too_long)?.copy_from_slice(given);
         Ok(Self { bytes, len: u8::try_from(given.len()).map_err(|_| too_long())? })

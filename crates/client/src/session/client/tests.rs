@@ -219,8 +219,32 @@ fn reports_of_unknown_jobs_do_not_pile_up() {
             session.poll() == Ok(None)
         });
         assert_eq!(taken.count(), EARLY_REPORTS_MAX.min(EARLY_BYTES_MAX / size.max(1)));
-        assert_eq!(session.poll(), Err(SessionError::TooEarly));
+        assert_eq!(session.poll(), Err(ClientSessionError::TooEarly));
     }
+}
+
+/// Some servers go on with the reports of a job that was cancelled; a client that is never without an unanswered submit
+/// must not keep them.
+#[test]
+fn reports_of_unknown_jobs_are_forgotten_with_the_last_submit_they_may_be_of() {
+    let mut session = submitted(2);
+    for number in 1..=2 * u32::try_from(EARLY_REPORTS_MAX).unwrap() {
+        let said = events(&mut session, &[data(0, b"of nobody"), created(number)]);
+        assert_eq!(said, [format!("{number} created H:h:{number}")]);
+        session.submit(&JOB, number + 2).unwrap();
+        assert!(session.ledger.early.len() <= 2, "{} are kept", session.ledger.early.len());
+    }
+    // What comes for the submit behind is kept over the answer to the one before.
+    let last = 2 * u32::try_from(EARLY_REPORTS_MAX).unwrap() + 1;
+    let refusal = encoded(&Response::Error { code: b"NO", text: b"no" });
+    let said = events(&mut session, &[data(last + 1, b"early"), refusal, created(last + 1)]);
+    let next = last + 1;
+    let expected = [
+        format!("{last} refused NO: no"),
+        format!("{next} created H:h:{next}"),
+        format!("{next} data early"),
+    ];
+    assert_eq!(said, expected);
 }
 
 #[test]
@@ -237,17 +261,18 @@ fn the_status_of_another_job_is_no_answer() {
     let mut session = ClientSession::default();
     session.status(Handle::from("H:h:1"), 1).unwrap();
     session.feed(&encoded(&Response::StatusRes { handle: Handle::from("H:h:2"), status }));
-    assert_eq!(session.poll(), Err(SessionError::OtherJob { kind: PacketKind::StatusRes }));
+    assert_eq!(session.poll(), Err(ClientSessionError::OtherJob { kind: PacketKind::StatusRes }));
+    assert_eq!(session.take_lost(), [(1, Sent::Not)], "who asked is not forgotten");
     let mut session = ClientSession::default();
     session.status_of_unique(Unique::from("a"), 1).unwrap();
     session.status_of_unique(Unique::from("b"), 2).unwrap();
     session.feed(&encoded(&Response::StatusResUnique { unique: Unique::from("b"), status, clients: 0 }));
-    assert_eq!(session.poll(), Err(SessionError::OtherJob { kind: PacketKind::StatusResUnique }));
+    assert_eq!(session.poll(), Err(ClientSessionError::OtherJob { kind: PacketKind::StatusResUnique }));
 }
 
 #[test]
 fn a_request_that_does_not_fit_is_not_copied_to_find_that_out() {
-    let limits = SessionLimits { outgoing_bytes_max: 1000, ..SessionLimits::default() };
+    let limits = ClientSessionLimits { outgoing_bytes_max: 1000, ..ClientSessionLimits::default() };
     let mut session = ClientSession::new(limits);
     session.echo(&[0; 2000], 1).unwrap();
     assert!(!session.has_room());
@@ -260,7 +285,7 @@ fn a_request_that_does_not_fit_is_not_copied_to_find_that_out() {
 
 #[test]
 fn no_more_is_in_flight_than_may_be() {
-    let limits = SessionLimits { in_flight_max: 2, ..SessionLimits::default() };
+    let limits = ClientSessionLimits { in_flight_max: 2, ..ClientSessionLimits::default() };
     let mut session = ClientSession::new(limits);
     session.submit(&JOB, 1).unwrap();
     session.echo(b"", 2).unwrap();
@@ -275,7 +300,7 @@ fn no_more_is_in_flight_than_may_be() {
 
 #[test]
 fn no_more_waits_to_be_written_than_may() {
-    let limits = SessionLimits { outgoing_bytes_max: 1000, ..SessionLimits::default() };
+    let limits = ClientSessionLimits { outgoing_bytes_max: 1000, ..ClientSessionLimits::default() };
     let mut session = ClientSession::new(limits);
     let large = Submit { workload: &[0; 5000], ..JOB };
     session.submit(&large, 1).unwrap();
@@ -346,15 +371,18 @@ fn requests_that_would_not_arrive_as_they_are_do_not_leave() {
 /// Whatever comes, it ends in events or one lasting error.
 #[test]
 fn what_makes_no_sense_is_an_error_from_then_on() {
-    let cases: [(&[u8], SessionError); 6] = [
-        (b"HTTP/1.1 400 Bad Request", SessionError::Decode(DecodeError::UnknownMagic(*b"HTTP"))),
-        (b"\0RES\0\0\0\x63\0\0\0\0", SessionError::Decode(DecodeError::UnknownKind(99))),
-        (b"\0RES\0\0\0\x06\0\0\0\0", SessionError::Unasked { kind: PacketKind::Noop }),
-        (b"\0RES\0\0\0\x11\0\0\0\x01x", SessionError::Unasked { kind: PacketKind::EchoRes }),
-        (b"\0REQ\0\0\0\x11\0\0\0\x01x", SessionError::Decode(DecodeError::RequestMagic)),
+    let cases: [(&[u8], ClientSessionError); 6] = [
+        (b"HTTP/1.1 400 Bad Request", ClientSessionError::Decode(DecodeError::UnknownMagic(*b"HTTP"))),
+        (b"\0RES\0\0\0\x63\0\0\0\0", ClientSessionError::Decode(DecodeError::UnknownKind(99))),
+        (b"\0RES\0\0\0\x06\0\0\0\0", ClientSessionError::Unasked { kind: PacketKind::Noop }),
+        (b"\0RES\0\0\0\x11\0\0\0\x01x", ClientSessionError::Unasked { kind: PacketKind::EchoRes }),
+        (b"\0REQ\0\0\0\x11\0\0\0\x01x", ClientSessionError::Decode(DecodeError::RequestMagic)),
         (
             b"\0RES\0\0\0\x0d\xff\xff\xff\xff",
-            SessionError::Decode(DecodeError::BodyTooLarge { len: u32::MAX, max: BODY_BYTES_MAX_DEFAULT }),
+            ClientSessionError::Decode(DecodeError::BodyTooLarge {
+                len: u32::MAX,
+                max: BODY_BYTES_MAX_DEFAULT,
+            }),
         ),
     ];
     for (bytes, expected) in cases {
@@ -372,7 +400,7 @@ fn what_makes_no_sense_is_an_error_from_then_on() {
     );
     let mut session = submitted(1);
     session.feed(&encoded(&Response::JobCreated { handle: Handle::new(&[b'h'; 64]) }));
-    assert_eq!(session.poll(), Err(SessionError::HandleTooLong { bytes: 64, max: 63 }));
+    assert_eq!(session.poll(), Err(ClientSessionError::HandleTooLong { bytes: 64, max: 63 }));
 }
 
 #[test]

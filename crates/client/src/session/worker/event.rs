@@ -64,7 +64,7 @@ impl JobKey {
 /// How a server broke the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum SessionError {
+pub enum WorkerSessionError {
     /// What came is no packet.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
@@ -101,9 +101,9 @@ pub enum SessionError {
 
 /// Takes a `JOB_ASSIGN*` apart; its parts point into `packet`. The assignment and the name of the function are
 /// for the session to fill in.
-pub(super) fn assigned(packet: &Bytes) -> Result<(Function<'_>, AssignedJob), SessionError> {
+pub(super) fn assigned(packet: &Bytes) -> Result<(Function<'_>, AssignedJob), WorkerSessionError> {
     // The caller has seen that it is whole, well formed and of this kind; anything else would be a bug here.
-    let unexpected = SessionError::Unexpected { kind: "JOB_ASSIGN" };
+    let unexpected = WorkerSessionError::Unexpected { kind: "JOB_ASSIGN" };
     let Step::Complete { message, .. } = decode_response(packet, u32::MAX) else { return Err(unexpected) };
     #[expect(clippy::wildcard_enum_match_arm, reason = "the session sorts packets, this reads one sort")]
     let (handle, function, unique, reducer, workload): (_, _, _, &[u8], _) = match message? {
@@ -118,7 +118,7 @@ pub(super) fn assigned(packet: &Bytes) -> Result<(Function<'_>, AssignedJob), Se
     };
     let handle = handle.as_bytes();
     if handle.is_empty() {
-        return Err(SessionError::NoHandle);
+        return Err(WorkerSessionError::NoHandle);
     }
     let job = AssignedJob {
         key: JobKey { handle: packet.slice_ref(handle), assignment: 0 },

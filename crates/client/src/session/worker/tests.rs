@@ -29,7 +29,10 @@ fn sent(session: &mut WorkerSession) -> Vec<String> {
 }
 
 /// What the session makes of one packet.
-fn told(session: &mut WorkerSession, response: &Response<'_>) -> Option<Result<WorkerEvent, SessionError>> {
+fn told(
+    session: &mut WorkerSession,
+    response: &Response<'_>,
+) -> Option<Result<WorkerEvent, WorkerSessionError>> {
     let mut bytes = Vec::new();
     response.encode(&mut bytes);
     session.feed(&bytes);
@@ -510,7 +513,7 @@ fn a_server_that_refuses_every_grab_is_an_error() {
     let refusal = Response::Error { code: b"NO", text: b"never" };
     told(&mut session, &refusal);
     told(&mut session, &refusal);
-    let error = SessionError::GrabRefused { code: "NO".to_owned(), text: "never".to_owned() };
+    let error = WorkerSessionError::GrabRefused { code: "NO".to_owned(), text: "never".to_owned() };
     assert_eq!(told(&mut session, &refusal).map(Result::unwrap_err), Some(error));
 }
 

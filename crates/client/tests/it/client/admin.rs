@@ -2,7 +2,7 @@
 
 use super::support::{Script, Server, Side, TestWorker, on_both_servers, within_limit};
 use geartrain_client::{
-    Client, ClientError, Connection, Limits, ReplyLimits, ServerAddress, TextCommand, Waiting, Word,
+    Client, ClientError, Connection, ConnectionLimits, ReplyLimits, ServerAddress, TextCommand, Waiting, Word,
 };
 use geartrain_proto::command::{
     Changed, Command, JobRow, JobsCancel, JobsCount, JobsFilter, JobsList, JobsPick,
@@ -42,7 +42,7 @@ fn an_answer_that_comes_twice_is_no_answer_to_the_next_command(side: Side) {
 fn behind_an_answer_that_may_come_twice_a_connection_takes_no_command() {
     let server = Server::start(Side::Ours);
     let address = ServerAddress::parse(&server.address(), 1).unwrap();
-    let mut connection = Connection::open(&address, &Limits::default()).unwrap();
+    let mut connection = Connection::open(&address, &ConnectionLimits::default()).unwrap();
     let function = Word::parse("resize").unwrap();
     let drop = TextCommand::DropFunction { function, waiting: Waiting::Keep };
     connection.ask(&drop, ReplyLimits::default()).unwrap().next_line().unwrap_err();

@@ -1,8 +1,8 @@
 //! Servers that are none, or that break the protocol.
 
-use super::support::{Script, read_packet, read_to_end, within_limit};
+use super::support::{LIMIT, Script, read_packet, read_to_end, until, within_limit};
 use geartrain_client::session::client::Sent;
-use geartrain_client::{Client, JobError, Resend};
+use geartrain_client::{Client, JobError, JobHandle, Resend};
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -70,9 +70,28 @@ fn a_question_that_is_lost_is_told_as_one() {
     script.finish();
 }
 
+/// The one who asked hears of it as all the others do.
+#[test]
+fn a_question_that_is_answered_with_another_job_is_lost() {
+    let script = Script::start(6, |_, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        read_packet(stream);
+        stream.write_all(b"\0RES\0\0\0\x14\0\0\0\x0dH:h:2\x001\x001\x000\x000").unwrap();
+        read_to_end(stream);
+    });
+    let client = Client::new(&script.address).unwrap();
+    let handle = JobHandle::new(client.servers().next().unwrap().clone(), b"H:h:1").unwrap();
+    let error = within_limit(client.status(&handle)).unwrap_err();
+    let text = error.to_string().replace(&script.address, "SERVER");
+    assert_eq!(text, "SERVER broke the protocol: a STATUS_RES came about another job than was asked for");
+    script.finish();
+}
+
 /// Who started a job and looks away leaves the reading to the driver.
 #[test]
 fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
+    let (is_started, started) = std::sync::mpsc::channel();
     let (is_closed, closed) = std::sync::mpsc::channel();
     let script = Script::start(2, move |connection, stream| {
         read_packet(stream);
@@ -80,6 +99,8 @@ fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
         read_packet(stream);
         stream.write_all(CREATED).unwrap();
         if connection == 0 {
+            // Not before: who reads the acceptance would read the end with it.
+            started.recv().unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             is_closed.send(()).unwrap();
         } else {
@@ -90,11 +111,55 @@ fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
     within_limit(async {
         let client = client(&script.address);
         let first = client.job("f", "x").start().await.unwrap();
+        is_started.send(()).unwrap();
         closed.recv().unwrap();
         // What the kernel has already is read within this.
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(client.job("f", "y").run().await.unwrap(), "ok".as_bytes());
         drop(first);
+    });
+    script.finish();
+}
+
+/// As a future behind `select!` that lost: it was the one who read, and nobody polls it.
+#[test]
+fn a_connection_that_ends_beside_a_future_that_is_left_alone_gets_no_other_job() {
+    let (is_sent, sent) = std::sync::mpsc::channel();
+    let (is_left, left) = std::sync::mpsc::channel();
+    let (is_closed, closed) = std::sync::mpsc::channel();
+    let script = Script::start(2, move |connection, stream| {
+        read_packet(stream);
+        stream.write_all(OPTION).unwrap();
+        read_packet(stream);
+        if connection == 0 {
+            stream.write_all(b"\0RES\0\0\0\x11\0\0\0\x01e").unwrap();
+            read_packet(stream);
+            is_sent.send(()).unwrap();
+            left.recv().unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            is_closed.send(()).unwrap();
+        } else {
+            stream.write_all(CREATED).unwrap();
+            stream.write_all(b"\0RES\0\0\0\x0d\0\0\0\x08H:h:1\0ok").unwrap();
+        }
+        read_to_end(stream);
+    });
+    within_limit(async {
+        let client = client(&script.address);
+        // A server that has answered something is connected to anew at once.
+        assert_eq!(client.echo(client.servers().next().unwrap(), "e").await.unwrap(), "e");
+        let mut first = std::pin::pin!(client.job("f", "x").run());
+        tokio::select! {
+            ended = &mut first => panic!("{ended:?}"),
+            () = until("the job is sent", || sent.try_recv().is_ok()) => {}
+        }
+        is_left.send(()).unwrap();
+        closed.recv().unwrap();
+        // A connection that was heard of within this is not looked at.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(client.job("f", "y").run().await.unwrap(), "ok".as_bytes());
+        let error = first.await.unwrap_err();
+        assert!(matches!(error, JobError::Lost { sent: Sent::Unanswered, .. }), "{error}");
     });
     script.finish();
 }
@@ -145,11 +210,17 @@ fn a_job_that_its_server_hangs_up_on_is_sent_again_a_few_times() {
 /// A server that takes connections and closes them is tried with pauses, as one that does not take them.
 #[test]
 fn a_server_that_hangs_up_at_once_is_left_out() {
-    let script = Script::start(3, |_, stream| stream.shutdown(std::net::Shutdown::Both).unwrap());
-    let builder = Client::builder().servers(&script.address).patience(Duration::from_millis(400));
-    let client = builder.resend(Resend::Always).build().unwrap();
-    let error = within_limit(client.job("f", "x").run()).unwrap_err();
+    let script = Script::start(4, |_, stream| stream.shutdown(std::net::Shutdown::Both).unwrap());
+    let error = within_limit(client(&script.address).job("f", "x").run()).unwrap_err();
     assert!(matches!(error, JobError::NoServer { .. } | JobError::Lost { .. }), "{error}");
+    let builder = Client::builder().servers(&script.address).patience(LIMIT);
+    let client = builder.resend(Resend::Always).build().unwrap();
+    within_limit(async {
+        tokio::select! {
+            ended = client.job("f", "x").run() => panic!("{ended:?}"),
+            () = until("it was tried three times", || script.is_finished()) => {}
+        }
+    });
     script.finish();
 }
 

@@ -1,7 +1,8 @@
 //! Many jobs at once, and what they cost.
 
 use super::support::{
-    Server, Side, TestWorker, alone, client_of, on_both_servers, resident_kib, until, within_limit,
+    LIMIT, Server, Side, TestWorker, alone, client_of, on_both_servers, resident_kib, until, within,
+    within_limit,
 };
 use geartrain_client::JobError;
 use std::cell::Cell;
@@ -166,7 +167,7 @@ fn a_hundred_thousand_jobs(side: Side) {
             assert_eq!(ended, count);
         }
     };
-    within_limit(async {
+    within(5 * LIMIT, async {
         let client = client_of(&[&server]).connections(4).build().unwrap();
         run(&client, 10_000).await;
         let before = resident_kib();

@@ -1,7 +1,9 @@
 //! Clients of real servers, workers in threads of their own, and servers that do what a script says.
 
-pub(crate) use crate::support::{LIMIT, Server, Side, on_both_servers, until, wait_until, within_limit};
-use geartrain_client::{Client, ClientBuilder, Connection, Limits, ServerAddress};
+pub(crate) use crate::support::{
+    LIMIT, Server, Side, on_both_servers, until, wait_until, within, within_limit,
+};
+use geartrain_client::{Client, ClientBuilder, Connection, ConnectionLimits, ServerAddress};
 use geartrain_proto::{Function, GrabKind, Handle, Request, Response};
 use nix::sys::socket::{Shutdown, shutdown};
 use std::fmt::Write as _;
@@ -63,7 +65,7 @@ impl TestWorker {
         let shared = Arc::clone(&stopper);
         let thread = thread::spawn(move || {
             while !shared.lock().unwrap().is_stopped {
-                let Ok(mut connection) = Connection::open(&address, &Limits::default()) else {
+                let Ok(mut connection) = Connection::open(&address, &ConnectionLimits::default()) else {
                     thread::sleep(Duration::from_millis(2));
                     continue;
                 };
@@ -206,6 +208,11 @@ impl Script {
             }
         });
         Self { address, thread: Some(thread) }
+    }
+
+    /// Whether it has done all it was told.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Waits until it has done all it was told.

@@ -94,6 +94,32 @@ fn a_server_that_reads_nothing_gets_no_more_grabs() {
     worker.await_departure();
 }
 
+/// It wants no slot while its results wait, so it keeps none from the others.
+#[test]
+fn a_server_that_reads_nothing_holds_up_no_other() {
+    let (builder, stuck) = hurried();
+    let healthy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let builder = builder
+        .servers(healthy.local_addr().unwrap().to_string())
+        .register("f", |workload: Bytes| async move { vec![0_u8; usize::from(workload[0]) << 20] })
+        .at_once(1);
+    let worker = TestWorker::start(builder);
+    let mut stuck = accept(&stuck);
+    await_grab(&mut stuck);
+    // More than the kernel takes.
+    assign(&mut stuck, &[64]);
+    let mut healthy = accept(&healthy);
+    healthy.set_read_timeout(Some(SHORT_LIMIT)).unwrap();
+    for _ in 0..5 {
+        await_grab(&mut healthy);
+        assign(&mut healthy, &[0]);
+    }
+    await_grab(&mut healthy);
+    drop((stuck, healthy));
+    worker.shutdown_handle().shutdown_now();
+    worker.await_departure();
+}
+
 #[test]
 fn a_server_that_refuses_connections_is_tried_ever_more_rarely() {
     let (builder, listener) = hurried();
@@ -257,6 +283,62 @@ fn a_result_that_could_not_be_written_is_told_as_lost() {
     release.send(()).unwrap();
     assert_eq!(ended.recv_timeout(SHORT_LIMIT), Ok(Outcome::Lost));
     worker.stop();
+}
+
+/// Keeps what a worker's connections have to say.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::field::Visit for Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "geartrain_client::worker::driver"
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// It does not announce a pause behind which nothing follows.
+#[test]
+fn a_worker_that_leaves_a_silent_server_says_so() {
+    let (builder, listener) = hurried();
+    let builder = builder.register("f", |_: Bytes| async {}).grab_timeout(Duration::from_secs(1));
+    let worker = builder.build().unwrap();
+    let shutdown = worker.shutdown_handle();
+    let log = Log::default();
+    let heard = log.clone();
+    let thread = std::thread::spawn(move || {
+        let _log = tracing::subscriber::set_default(log);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(worker.run()).map(|departure| departure.jobs)
+    });
+    let mut stream = accept(&listener);
+    await_grab(&mut stream);
+    shutdown.shutdown();
+    await_close(&mut stream);
+    thread.join().unwrap().unwrap();
+    assert_eq!(*heard.0.lock().unwrap(), ["connected", "a connection ended while the worker leaves"]);
 }
 
 /// A subscriber that panics at what a connection has to say.

@@ -2,7 +2,7 @@
 
 pub(crate) use crate::support::{LIMIT, Server, Side, on_both_servers, wait_until};
 use geartrain_client::worker::{Departure, RunError, ShutdownHandle, Worker, WorkerBuilder};
-use geartrain_client::{Connection, Limits, ServerAddress};
+use geartrain_client::{Connection, ConnectionLimits, ServerAddress};
 use geartrain_proto::{Function, Handle, Priority, Reducer, Request, Response, Submit, SubmitMode, Unique};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -11,7 +11,7 @@ impl Server {
     /// A client that sees each packet.
     pub(crate) fn observer(&self) -> Observer {
         let address = ServerAddress::parse(&self.address(), 1).unwrap();
-        Observer { connection: Connection::open(&address, &Limits::default()).unwrap() }
+        Observer { connection: Connection::open(&address, &ConnectionLimits::default()).unwrap() }
     }
 }
 

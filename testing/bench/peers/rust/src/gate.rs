@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use std::io::{Read, Write, stdin, stdout};
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The function of all jobs.
@@ -71,19 +72,27 @@ fn say(line: &str) {
 pub(crate) struct Counter {
     plan: Plan,
     begun: AtomicUsize,
+    /// There once the measurement has begun.
+    going: OnceLock<()>,
 }
 
 impl Counter {
     pub(crate) fn new(plan: Plan) -> Self {
-        Self { plan, begun: AtomicUsize::new(0) }
+        Self { plan, begun: AtomicUsize::new(0), going: OnceLock::new() }
     }
 
-    /// Called at the beginning of each job.
+    /// Called at the beginning of each job. Those behind the warm-up wait for `go`, on whatever thread they run.
     pub(crate) fn begin(&self) {
         let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        if number < self.plan.warm_up {
+            return;
+        }
         if number == self.plan.warm_up {
             await_go();
-        } else if number == self.plan.warm_up + self.plan.jobs {
+            self.going.get_or_init(|| ());
+        }
+        self.going.wait();
+        if number == self.plan.warm_up + self.plan.jobs {
             say(&format!("done {}", self.plan.jobs));
         }
     }
