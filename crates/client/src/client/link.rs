@@ -311,8 +311,14 @@ impl State {
     }
 
     /// Lets the driver read again if this reader did; the waker is to be used.
+    ///
+    /// With nothing in flight there is nothing to read: whoever asks next looks whether the connection has ended, and
+    /// the driver sees it when it looks at the time limits.
     fn hand_back(&mut self, looks: Looks) -> Option<Waker> {
         self.reader.take_if(|reader| *reader == looks)?;
+        if self.session.in_flight() == 0 && self.end.is_none() && self.standing != Standing::Retired {
+            return None;
+        }
         self.driver.take()
     }
 
