@@ -139,7 +139,9 @@ impl<I: Iterator<Item = JobBuilder>, T> JobSet<I, T> {
 
     /// How many jobs are in flight at once; at least 1, default 256.
     ///
-    /// Memory is bounded by this many workloads and results.
+    /// Memory is bounded by this many workloads and results. Places whose jobs have ended are given to new ones some
+    /// together: by eighths of the window while results are at hand, for handles by quarters, or halves of a window of
+    /// less than 128.
     pub fn window(mut self, jobs: usize) -> Self {
         self.window = jobs.max(1);
         self
