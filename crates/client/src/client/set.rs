@@ -63,10 +63,18 @@ struct Manner<T> {
     begin: fn(JobBuilder) -> Result<Submission, JobError>,
     /// What a job ends with, if this step is its end. Pieces of a result are kept until then.
     end: fn(&mut Vec<Bytes>, Step) -> Option<T>,
-    /// How much of a window is given to new jobs at once.
-    refill: fn(usize) -> usize,
-    /// Whether less than that is given to new jobs when nothing is at hand.
-    is_eager: bool,
+    awaited: Awaited,
+}
+
+/// Who the jobs of a set wait for, and so when free places of the window are given to new ones.
+#[derive(Debug, Clone, Copy)]
+enum Awaited {
+    /// Workers, who wait for jobs as well: each place at once when no result is at hand, and else a quarter of the window
+    /// together.
+    Workers,
+    /// The server, which answers by itself; few large writes cost less than many small ones. When no handle is at hand,
+    /// a quarter of the window together, or half of a small one.
+    Server,
 }
 
 /// Where one job of the window waits.
@@ -85,11 +93,9 @@ struct Desk {
 }
 
 impl<I: Iterator<Item = JobBuilder>> RunAll<I> {
-    /// Workers wait for jobs: with no result at hand each free place gets one at once, and else an eighth of the window
-    /// together.
     pub(super) fn of_results(jobs: I) -> Self {
-        let refill = |window| window / 8;
-        Self::new(jobs, Manner { begin: JobBuilder::for_result, end: result_of, refill, is_eager: true })
+        let awaited = Awaited::Workers;
+        Self::new(jobs, Manner { begin: JobBuilder::for_result, end: result_of, awaited })
     }
 
     /// Waits for all results, in the order of the jobs; ends with the first error.
@@ -112,11 +118,9 @@ impl<I: Iterator<Item = JobBuilder>> RunAll<I> {
 }
 
 impl<I: Iterator<Item = JobBuilder>> BackgroundAll<I> {
-    /// No worker waits for answers, which come by themselves, and few large writes cost less than many small ones: a
-    /// quarter of the window together, or half of a small one.
     pub(super) fn of_handles(jobs: I) -> Self {
-        let refill = |window: usize| (window / 4).max(64).min(window / 2);
-        Self::new(jobs, Manner { begin: JobBuilder::for_handle, end: handle_of, refill, is_eager: false })
+        let awaited = Awaited::Server;
+        Self::new(jobs, Manner { begin: JobBuilder::for_handle, end: handle_of, awaited })
     }
 }
 
@@ -140,8 +144,8 @@ impl<I: Iterator<Item = JobBuilder>, T> JobSet<I, T> {
     /// How many jobs are in flight at once; at least 1, default 256.
     ///
     /// Memory is bounded by this many workloads and results. Places whose jobs have ended are given to new ones some
-    /// together: by eighths of the window while results are at hand, for handles by quarters, or halves of a window of
-    /// less than 128.
+    /// together: by quarters of the window while results are at hand, and for handles, when none is at hand, by quarters
+    /// or by halves of a window of less than 128.
     pub fn window(mut self, jobs: usize) -> Self {
         self.window = jobs.max(1);
         self
@@ -186,8 +190,14 @@ impl<I: Iterator<Item = JobBuilder>, T> JobSet<I, T> {
     }
 
     fn is_to_be_filled(&self) -> bool {
-        let is_eager = self.manner.is_eager && self.at_hand.is_empty();
-        self.room() >= if is_eager { 1 } else { (self.manner.refill)(self.window).max(1) }
+        let window = self.window;
+        let together = match (self.manner.awaited, self.at_hand.is_empty()) {
+            (Awaited::Workers, true) => 1,
+            (Awaited::Workers, false) => window / 4,
+            (Awaited::Server, true) => (window / 4).max(64).min(window / 2),
+            (Awaited::Server, false) => return false,
+        };
+        self.room() >= together.max(1)
     }
 
     /// Gives every free place of the window a job.

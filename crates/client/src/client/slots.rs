@@ -292,7 +292,9 @@ impl Slots {
                 set.waiting += 1;
             }
             Reader::Told => {
-                slot.tell_set(set, seat);
+                if let Some(last) = slot.news.pop_back() {
+                    slot.tell_set(set, seat, last);
+                }
                 slot.reader = Reader::Gone;
                 if slot.phase == Phase::Over {
                     self.release(key);
@@ -412,13 +414,15 @@ impl Slots {
     fn tell_last(&mut self, key: Key, news: News, wakers: &mut Vec<Waker>) {
         let Some(bell) = self.stop_waiting(key, Reader::Told) else { return };
         let Some(slot) = self.slots.get_mut(index(key)) else { return };
-        slot.news.push_back(news);
         self.abandoned += usize::from(slot.phase == Phase::Running);
         match bell {
-            Bell::Own(waker) => wakers.extend(waker),
+            Bell::Own(waker) => {
+                slot.news.push_back(news);
+                wakers.extend(waker);
+            }
             Bell::OfSet(set, seat) => {
                 if let Some(Some(set)) = self.sets.get_mut(set) {
-                    slot.tell_set(set, seat);
+                    slot.tell_set(set, seat, news);
                     wakers.extend(set.waker.take());
                 }
                 slot.reader = Reader::Gone;
@@ -579,13 +583,12 @@ impl Slot {
         matches!(&self.reader, Reader::Waiting(Bell::OfSet(key, _)) if *key == set)
     }
 
-    /// Moves all news to the set that the request belongs to.
-    fn tell_set(&mut self, set: &mut Set, seat: Seat) {
+    /// Moves all news, and the last, to the set that the request belongs to.
+    fn tell_set(&mut self, set: &mut Set, seat: Seat, news: News) {
         set.held_bytes += mem::take(&mut self.held_bytes);
-        while let Some(news) = self.news.pop_front() {
-            let last = if self.news.is_empty() { self.last(&news) } else { Last::No };
-            set.told.push(Told { seat, news, last });
-        }
+        set.told.extend(self.news.drain(..).map(|news| Told { seat, news, last: Last::No }));
+        let last = self.last(&news);
+        set.told.push(Told { seat, news, last });
     }
 
     /// Drops what was not read, and says how many bytes were held.
@@ -746,6 +749,7 @@ mod tests {
 
     /// Whatever session and readers do in whatever order: when both are through, nothing is left.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one arm per step")]
     fn slots_are_free_when_session_and_reader_are_through() {
         let mut random = fastrand::Rng::with_seed(11);
         let now = Instant::now();
@@ -834,7 +838,8 @@ mod tests {
             }
             // Each of the set has its last news exactly once, unless it was told a time limit before.
             told.clear();
-            let _ = slots.collect(set, &Context::from_waker(Waker::noop()), &mut told, &mut None);
+            let collected = slots.collect(set, &Context::from_waker(Waker::noop()), &mut told, &mut None);
+            assert_eq!(collected.is_ready(), !told.is_empty());
             ended.extend(told.iter().filter(|told| told.last != Last::No).map(|told| told.seat));
             assert_eq!(ended.len(), seats);
             drop(slots.remove_set(set));

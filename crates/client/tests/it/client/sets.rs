@@ -218,11 +218,13 @@ fn a_set_hears_which_of_its_jobs_a_killed_server_took_along(side: Side) {
         server.kill();
         let (mut lost, mut others) = (HashSet::new(), HashSet::new());
         while let Some((place, result)) = results.next().await {
-            match result.unwrap_err() {
-                JobError::Lost { sent: Sent::Accepted, handle: Some(_), .. } => lost.insert(place),
-                JobError::NoServer { .. } => others.insert(place),
-                error => panic!("{place}: {error}"),
-            };
+            let error = result.unwrap_err();
+            if matches!(error, JobError::Lost { sent: Sent::Accepted, handle: Some(_), .. }) {
+                lost.insert(place);
+            } else {
+                assert!(matches!(error, JobError::NoServer { .. }), "{place}: {error}");
+                others.insert(place);
+            }
         }
         assert_eq!(lost, (0..20).collect());
         assert_eq!(others, (20..30).collect());
