@@ -35,7 +35,7 @@ use crate::values::IntoBytes;
 use bytes::Bytes;
 use geartrain_proto::Unique;
 use limits::deadline;
-use link::Question;
+use link::{Question, Terms};
 use pool::{Found, Pool};
 use slots::{News, Want};
 use std::fmt;
@@ -97,7 +97,7 @@ impl Client {
     where
         J: IntoIterator<Item = JobBuilder>,
     {
-        RunAll::new(jobs.into_iter(), JobBuilder::run, set::EACH)
+        RunAll::of_results(jobs.into_iter())
     }
 
     /// Submits many jobs in background, a window of them at once, and hands out their handles as they come.
@@ -117,7 +117,7 @@ impl Client {
     where
         J: IntoIterator<Item = JobBuilder>,
     {
-        BackgroundAll::new(jobs.into_iter(), JobBuilder::background, set::QUARTERS)
+        BackgroundAll::of_handles(jobs.into_iter())
     }
 
     /// The servers, in the order they were given.
@@ -199,14 +199,15 @@ impl Client {
     ) -> Result<News, JobError> {
         let limit = self.pool.limits.answer;
         let ends_by = deadline(Instant::now(), limit);
+        let terms = Terms { want: Want::Answer, ends_by, limit };
         for _ in 0..RESENDS_MAX {
-            let waiting = submission::ask(&self.pool, question, Want::Answer, ends_by, limit, &find).await?;
+            let waiting = submission::ask(&self.pool, question, terms, &find).await?;
             match waiting.answer().await {
                 Err(JobError::Lost { .. }) if Instant::now() < ends_by => {}
                 answer => return answer.map_err(of_question),
             }
         }
-        let waiting = submission::ask(&self.pool, question, Want::Answer, ends_by, limit, &find).await?;
+        let waiting = submission::ask(&self.pool, question, terms, &find).await?;
         waiting.answer().await.map_err(of_question)
     }
 }

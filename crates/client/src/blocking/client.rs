@@ -279,39 +279,31 @@ impl Iterator for Job {
 }
 
 /// The results of many jobs: an iterator of the job's place in the set and its result; see [`crate::RunAll`].
-pub type RunAll<I> = JobSet<I, client::Run>;
+pub type RunAll<I> = JobSet<I, Bytes>;
 
 /// The handles of many background jobs: an iterator of the job's place in the set and its handle; see
 /// [`crate::BackgroundAll`].
-pub type BackgroundAll<I> = JobSet<I, client::Background>;
+pub type BackgroundAll<I> = JobSet<I, JobHandle>;
 
 /// Many jobs, a window of them at once: [`RunAll`] or [`BackgroundAll`].
 #[derive(Debug)]
 #[must_use = "jobs are submitted when this is asked for what comes of them"]
-pub struct JobSet<I: Iterator, F> {
-    inner: client::JobSet<I, F>,
+pub struct JobSet<I: Iterator, T> {
+    inner: client::JobSet<I, T>,
     runtime: Arc<Runtime>,
 }
 
-impl<I, F, T> JobSet<I, F>
-where
-    I: Iterator<Item = client::JobBuilder>,
-    F: Future<Output = Result<T, JobError>> + Unpin,
-{
+impl<I: Iterator<Item = client::JobBuilder>, T> JobSet<I, T> {
     /// How many jobs are in flight at once; at least 1, default 256.
     pub fn window(self, jobs: usize) -> Self {
         Self { inner: self.inner.window(jobs), runtime: self.runtime }
     }
 }
 
-impl<I, F, T> Iterator for JobSet<I, F>
-where
-    I: Iterator<Item = client::JobBuilder>,
-    F: Future<Output = Result<T, JobError>> + Unpin,
-{
+impl<I: Iterator<Item = client::JobBuilder>, T> Iterator for JobSet<I, T> {
     type Item = (usize, Result<T, JobError>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.runtime.block_on(self.inner.next())
+        self.inner.next_at_hand().or_else(|| self.runtime.block_on(self.inner.next()))
     }
 }

@@ -121,7 +121,7 @@ impl JobBuilder {
     /// # Errors
     /// [`JobError`] says what is known of a job that has no result.
     pub fn run(self) -> Run {
-        Run { submission: self.submission(Want::Result), pieces: Vec::new() }
+        Run { submission: self.for_result(), pieces: Vec::new() }
     }
 
     /// As [`JobBuilder::run`], and reads the result: as text, as `Json` or `MsgPack`.
@@ -147,9 +147,17 @@ impl JobBuilder {
     ///
     /// # Errors
     /// [`JobError`] when it is not known to be accepted.
-    pub fn background(mut self) -> Background {
+    pub fn background(self) -> Background {
+        Background { submission: self.for_handle() }
+    }
+
+    pub(super) fn for_result(self) -> Result<Submission, JobError> {
+        self.submission(Want::Result)
+    }
+
+    pub(super) fn for_handle(mut self) -> Result<Submission, JobError> {
         self.spec.mode = self.not_before.take().map_or(SubmitMode::Background, SubmitMode::Epoch);
-        Background { submission: self.submission(Want::Answer) }
+        self.submission(Want::Answer)
     }
 
     fn submission(self, want: Want) -> Result<Submission, JobError> {
@@ -191,9 +199,11 @@ fn read_as<R: FromBytes>(result: &Bytes) -> Result<R, JobError> {
 fn poll_created(submission: &mut Submission, context: &mut Context<'_>) -> Poll<Result<JobHandle, JobError>> {
     loop {
         match ready!(submission.poll(context)) {
-            Some(Ok(Step::Created(handle))) => return Poll::Ready(Ok(handle)),
-            // Nothing is reported of a job before its handle is known.
-            Some(Ok(Step::Report(_) | Step::Again)) => {}
+            Some(Ok(step)) => {
+                if let Some(handle) = handle_of(&mut Vec::new(), step) {
+                    return Poll::Ready(Ok(handle));
+                }
+            }
             Some(Err(error)) => return Poll::Ready(Err(error)),
             None => return Poll::Pending,
         }
@@ -241,12 +251,11 @@ impl Future for Run {
         };
         loop {
             match ready!(submission.poll(context)) {
-                Some(Ok(Step::Report(Report::Data(piece)))) => this.pieces.push(piece),
-                Some(Ok(Step::Report(Report::Complete(end)))) => {
-                    return Poll::Ready(Ok(joined(&mut this.pieces, end)));
+                Some(Ok(step)) => {
+                    if let Some(result) = result_of(&mut this.pieces, step) {
+                        return Poll::Ready(Ok(result));
+                    }
                 }
-                Some(Ok(Step::Again)) => this.pieces.clear(),
-                Some(Ok(Step::Created(_) | Step::Report(_))) => {}
                 Some(Err(error)) => return Poll::Ready(Err(error)),
                 None => return Poll::Pending,
             }
@@ -257,6 +266,26 @@ impl Future for Run {
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run").finish_non_exhaustive()
+    }
+}
+
+/// The result of a job, if this step is its end; pieces of it are kept until then.
+pub(super) fn result_of(pieces: &mut Vec<Bytes>, step: Step) -> Option<Bytes> {
+    match step {
+        Step::Report(Report::Data(piece)) => pieces.push(piece),
+        Step::Report(Report::Complete(end)) => return Some(joined(pieces, end)),
+        Step::Again => pieces.clear(),
+        Step::Created(_) | Step::Report(_) => {}
+    }
+    None
+}
+
+/// The handle of a job, if this step says so.
+pub(super) fn handle_of(_: &mut Vec<Bytes>, step: Step) -> Option<JobHandle> {
+    match step {
+        Step::Created(handle) => Some(handle),
+        // Nothing is reported of a job before its handle is known.
+        Step::Report(_) | Step::Again => None,
     }
 }
 

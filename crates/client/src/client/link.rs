@@ -2,25 +2,26 @@
 //!
 //! From: requests of any task, which are written at once where nothing else is in flight, and together with others
 //! where something is. To: slots, which their readers poll. One task, the driver, reads and keeps the time limits; a
-//! reader whose request is the only one in flight reads itself, so that no task has to be woken to wake it.
+//! reader whose requests are all that is in flight reads itself, so that no task has to be woken to wake it.
 //! Never: connects again, or decides what is sent again.
+
+mod asking;
+
+pub(crate) use asking::{Asking, NotTaken, Question, Terms};
 
 use super::driver::Driver;
 use super::limits::{ClientLimits, deadline};
-use super::slots::{Key, Last, Limits, News, Slots, Sweep, Want};
+use super::slots::{Key, Last, Looks, News, Seat, SetKey, Slots, Sweep, Told};
 use crate::address::ServerAddress;
 use crate::error::ClientError;
-use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP, TRUSTED_SILENCE};
+use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP};
 use crate::net::Socket;
-use crate::session::client::{
-    ClientEvent, ClientSession, ClientSessionError, InvalidSubmit, Refusal, SubmitError,
-};
-use geartrain_proto::{DecodeError, Handle, Submit, Unique};
+use crate::session::client::{ClientEvent, ClientSession, ClientSessionError, Refusal};
+use geartrain_proto::DecodeError;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -56,7 +57,7 @@ pub(super) struct State {
     driver: Option<Waker>,
     /// Who reads instead of the driver. Nobody else waits for anything meanwhile, so nobody is kept waiting when this
     /// one is not polled.
-    reader: Option<Key>,
+    reader: Option<Looks>,
     /// When the driver looks at the time limits next.
     check_at: Option<Instant>,
     /// Since when the server takes nothing of what is written.
@@ -81,25 +82,6 @@ enum Standing {
     Proven,
     /// It takes no new requests, and ends with the last that somebody waits for.
     Retired,
-}
-
-/// What a connection is asked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Question<'a> {
-    Submit(&'a Submit<'a>),
-    Status(Handle<'a>),
-    StatusOfUnique(Unique<'a>),
-    Echo(&'a [u8]),
-}
-
-/// Why a connection did not take a request; the request left no trace.
-#[derive(Debug)]
-pub(crate) enum NotTaken {
-    /// As much as may be is in flight.
-    Full,
-    /// It has ended, or takes no new requests.
-    Ended,
-    Invalid(InvalidSubmit),
 }
 
 impl Link {
@@ -171,99 +153,42 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the server something, and writes it at once if nothing else is in flight.
-    pub(crate) fn ask(
-        &self,
-        question: Question<'_>,
-        want: Want,
-        now: Instant,
-        ends_by: Instant,
-        limit: Duration,
-    ) -> Result<Key, NotTaken> {
-        let mut state = self.lock();
-        if state.end.is_some() || state.standing == Standing::Retired {
-            return Err(NotTaken::Ended);
-        }
-        let is_idle = state.session.in_flight() == 0;
-        // A reader may have been left alone; the driver sees an end by itself.
-        let is_unwatched = is_idle || state.reader.is_some();
-        if is_unwatched && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
-            drop(state);
-            self.close(if is_idle { "it was idle" } else { "waiting for an answer" });
-            return Err(NotTaken::Ended);
-        }
-        let answer_by = deadline(now, self.limits.answer);
-        let key = state.slots.insert(want, Limits { answer_by, ends_by, limit });
-        let asked = match question {
-            Question::Submit(submit) => state.session.submit(submit, key),
-            Question::Status(handle) => state.session.status(handle, key),
-            Question::StatusOfUnique(unique) => state.session.status_of_unique(unique, key),
-            Question::Echo(data) => state.session.echo(data, key),
-        };
-        if let Err(error) = asked {
-            state.slots.take_back(key);
-            // A reader tells nobody of room.
-            let driver = state.reader.take().and_then(|_| state.driver.take());
-            drop(state);
-            driver.into_iter().for_each(Waker::wake);
-            return Err(match error {
-                SubmitError::Full => NotTaken::Full,
-                SubmitError::Invalid(invalid) => NotTaken::Invalid(invalid),
-            });
-        }
-        // What cannot be written, or fails, is the driver's to see to.
-        let is_written = is_idle && matches!(state.flush(), Ok(Flushed::All));
-        let is_timed = state.check_by(answer_by.min(ends_by));
-        let was_read = state.reader.take().is_some();
-        if !is_written || !is_timed || was_read {
-            let driver = state.driver.take();
-            drop(state);
-            driver.into_iter().for_each(Waker::wake);
-        }
-        Ok(key)
-    }
-
-    /// As [`Link::ask`], and waits for room.
-    pub(crate) async fn ask_with_room(
-        &self,
-        question: Question<'_>,
-        want: Want,
-        ends_by: Instant,
-        limit: Duration,
-    ) -> Result<Key, NotTaken> {
-        let _waiting = WaitingForRoom::new(self);
-        loop {
-            let mut told = std::pin::pin!(self.room.notified());
-            told.as_mut().enable();
-            match self.ask(question, want, Instant::now(), ends_by, limit) {
-                Err(NotTaken::Full) => told.await,
-                taken => {
-                    // There may be room for the next one as well.
-                    self.room.notify_one();
-                    return taken;
-                }
-            }
-        }
-    }
-
+    /// What came for one request; with its last, the key is not the reader's any more.
     pub(crate) fn poll(&self, key: Key, context: &mut Context<'_>) -> Poll<(News, Last)> {
+        self.look(Looks::One(key), context, |slots, context, former| slots.poll(key, context, former))
+    }
+
+    /// All that came for a set, into `told`, which is empty.
+    pub(crate) fn collect(&self, set: SetKey, context: &mut Context<'_>, told: &mut Vec<Told>) -> Poll<()> {
+        self.look(Looks::Set(set), context, |slots, context, former| {
+            slots.collect(set, context, told, former)
+        })
+    }
+
+    /// Looks for news: reads them from the socket if nobody else waits for any, and leaves that to the driver if not.
+    fn look<T>(
+        &self,
+        looks: Looks,
+        context: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Slots, &Context<'_>, &mut Option<Waker>) -> Poll<T>,
+    ) -> Poll<T> {
         // The end of a waker may be that of a task, which may have a job over this connection.
         let (mut former, mut disarmed) = (None, None);
         let mut state = self.lock();
         let check_at = state.check_at;
-        if state.may_read(key) {
+        if state.may_read(looks) {
             // Whoever reads need not be woken to be told.
-            disarmed = state.slots.disarm(key);
-            state.reader = Some(key);
+            disarmed = state.slots.disarm(looks);
+            state.reader = Some(looks);
             let mut wakers = Vec::new();
             if let Err(cause) = self.exchange(&mut state, context, &mut wakers) {
                 state.end(Arc::new(cause), &mut wakers);
             }
             debug_assert!(wakers.is_empty(), "nobody else waits");
         }
-        let polled = state.slots.poll(key, context, &mut former);
+        let polled = poll(&mut state.slots, context, &mut former);
         // Who has news may not look again for long.
-        let mut driver = if polled.is_ready() { state.hand_back(key) } else { None };
+        let mut driver = if polled.is_ready() { state.hand_back(looks) } else { None };
         if state.check_at != check_at {
             driver = driver.or_else(|| state.driver.take());
         }
@@ -271,6 +196,26 @@ impl Link {
         drop((former, disarmed));
         driver.into_iter().for_each(Waker::wake);
         polled
+    }
+
+    /// A set of requests to come, over this connection.
+    pub(crate) fn add_set(&self) -> SetKey {
+        self.lock().slots.add_set()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.is_good.load(Ordering::Acquire) && self.lock().end.is_some()
+    }
+
+    /// Forgets a set; nobody is interested in its requests any more.
+    pub(crate) fn remove_set(&self, set: SetKey) {
+        self.give_up(Looks::Set(set), |slots| slots.remove_set(set));
+    }
+
+    /// Gives a request to a set.
+    pub(crate) fn join(&self, key: Key, set: SetKey, seat: Seat) {
+        self.lock().slots.join(key, set, seat);
     }
 
     /// Why the connection ended.
@@ -281,9 +226,13 @@ impl Link {
 
     /// Lets go of a slot whose last news was not read.
     pub(crate) fn abandon(&self, key: Key) {
+        self.give_up(Looks::One(key), |slots| slots.abandon(key));
+    }
+
+    fn give_up(&self, looks: Looks, abandon: impl FnOnce(&mut Slots) -> Option<Waker>) {
         let mut state = self.lock();
-        state.slots.abandon(key);
-        let mut driver = state.hand_back(key);
+        let waker = abandon(&mut state.slots);
+        let mut driver = state.hand_back(looks);
         if state.slots.abandoned() > ABANDONED_JOBS_MAX && state.standing != Standing::Retired {
             tracing::debug!(server = %self.server, "the connection is given up: too many of its jobs have nobody waiting");
             state.standing = Standing::Retired;
@@ -293,6 +242,7 @@ impl Link {
             driver = driver.or_else(|| state.driver.take());
         }
         drop(state);
+        drop(waker);
         driver.into_iter().for_each(Waker::wake);
     }
 
@@ -339,21 +289,6 @@ pub(super) enum Health {
     NeverGood(Arc<ClientError>),
 }
 
-struct WaitingForRoom<'a>(&'a Link);
-
-impl<'a> WaitingForRoom<'a> {
-    fn new(link: &'a Link) -> Self {
-        link.lock().waiting_for_room += 1;
-        Self(link)
-    }
-}
-
-impl Drop for WaitingForRoom<'_> {
-    fn drop(&mut self) {
-        self.0.lock().waiting_for_room -= 1;
-    }
-}
-
 /// What became of an attempt to write.
 #[derive(Debug, PartialEq, Eq)]
 enum Flushed {
@@ -367,18 +302,26 @@ impl State {
     }
 
     /// Whether this reader has nobody beside it who waits for anything, also not for a job that was given up.
-    fn may_read(&self, key: Key) -> bool {
+    fn may_read(&self, looks: Looks) -> bool {
         match self.reader {
-            Some(reader) => reader == key,
+            Some(reader) => reader == looks,
             None => {
-                self.waiting_for_room == 0 && self.session.in_flight() == 1 && self.slots.waits_alone(key)
+                self.waiting_for_room == 0
+                    && self.session.in_flight() == self.slots.waiting()
+                    && self.slots.waits_alone(looks)
             }
         }
     }
 
     /// Lets the driver read again if this reader did; the waker is to be used.
-    fn hand_back(&mut self, key: Key) -> Option<Waker> {
-        self.reader.take_if(|reader| *reader == key)?;
+    ///
+    /// With nothing in flight there is nothing to read: whoever asks next looks whether the connection has ended, and
+    /// the driver sees it when it looks at the time limits.
+    fn hand_back(&mut self, looks: Looks) -> Option<Waker> {
+        self.reader.take_if(|reader| *reader == looks)?;
+        if self.session.in_flight() == 0 && self.end.is_none() && self.standing != Standing::Retired {
+            return None;
+        }
         self.driver.take()
     }
 

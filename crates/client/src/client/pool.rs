@@ -99,6 +99,11 @@ impl Pool {
         self.servers.iter().map(|server| &*server.address)
     }
 
+    /// Whether all jobs go over one connection.
+    pub(super) fn has_one_way(&self) -> bool {
+        matches!(&*self.servers, [server] if server.lanes.len() == 1)
+    }
+
     /// Finds the connection for a job; `key` says what must meet on one server.
     pub(super) fn find(self: &Arc<Self>, key: impl FnOnce() -> Option<u64>) -> Found {
         if self.servers.len() == 1 {

@@ -1,6 +1,7 @@
 //! Who waits for what over one connection, and what came for them that they have not read yet.
 //!
-//! From: events of the session, by key. To: the readers, who are woken by whoever drives the connection.
+//! From: events of the session, by key. To: the readers, who are woken by whoever drives the connection: one for its
+//! one request, or a set for many, whose news it takes all at once.
 //! Never: locks, waits, or keeps a slot that neither the session nor a reader knows.
 
 use crate::session::client::{OwnedHandle, Refusal, Report, Sent};
@@ -14,6 +15,12 @@ use tokio::time::Instant;
 
 /// What a slot is known by, to its reader and to the session.
 pub(crate) type Key = u32;
+
+/// What a set of requests is known by.
+pub(crate) type SetKey = usize;
+
+/// What a set knows one of its requests by.
+pub(crate) type Seat = usize;
 
 /// News kept by a slot that is free, at most.
 const NEWS_KEPT: usize = 32;
@@ -100,10 +107,54 @@ enum Phase {
 
 #[derive(Debug)]
 enum Reader {
-    Waiting(Option<Waker>),
+    Waiting(Bell),
     /// Its last news is there, and not read yet.
     Told,
     Gone,
+}
+
+/// Who is told that there is news.
+#[derive(Debug)]
+enum Bell {
+    /// The reader of this one request, woken if it was polled.
+    Own(Option<Waker>),
+    /// The set that the request belongs to.
+    OfSet(SetKey, Seat),
+}
+
+/// Who reads the news of a request: as asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Whoever polls its key.
+    Itself,
+    /// A set, which knows it by its seat.
+    Set(SetKey, Seat),
+}
+
+/// Who looks for news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looks {
+    One(Key),
+    Set(SetKey),
+}
+
+/// Requests whose news one reader takes all at once.
+#[derive(Debug, Default)]
+struct Set {
+    waker: Option<Waker>,
+    /// News of those that had their last.
+    told: Vec<Told>,
+    held_bytes: usize,
+    /// How many of its requests have not had their last news.
+    waiting: usize,
+}
+
+/// News of one request of a set.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) seat: Seat,
+    pub(crate) news: News,
+    pub(crate) last: Last,
 }
 
 /// The slots of one connection.
@@ -111,6 +162,7 @@ enum Reader {
 pub(crate) struct Slots {
     slots: Vec<Slot>,
     free: Vec<Key>,
+    sets: Vec<Option<Set>>,
     /// Most bytes that a job may have sent and nobody read.
     held_bytes_max: usize,
     /// The same for all jobs.
@@ -136,6 +188,7 @@ impl Slots {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
+            sets: Vec::new(),
             held_bytes_max,
             held_bytes_in_all_max,
             held_bytes: 0,
@@ -158,9 +211,38 @@ impl Slots {
         self.slots.len() - self.free.len()
     }
 
-    pub(crate) fn insert(&mut self, want: Want, limits: Limits) -> Key {
-        self.waiting += 1;
-        let reader = Reader::Waiting(None);
+    /// A set of requests to come.
+    pub(crate) fn add_set(&mut self) -> SetKey {
+        let free = self.sets.iter().position(Option::is_none);
+        let key = free.unwrap_or(self.sets.len());
+        match self.sets.get_mut(key) {
+            Some(set) => *set = Some(Set::default()),
+            None => self.sets.push(Some(Set::default())),
+        }
+        key
+    }
+
+    /// Forgets a set: whoever has it is not interested in its requests any more. Its waker, whose end must not happen
+    /// under a lock.
+    pub(crate) fn remove_set(&mut self, key: SetKey) -> Option<Waker> {
+        let set = self.sets.get_mut(key)?.take()?;
+        self.held_bytes -= set.held_bytes;
+        if set.waiting > 0 {
+            let all = (0..).zip(&self.slots);
+            let its = all.filter(|(_, slot)| slot.is_of(key)).map(|(key, _)| key).collect::<Vec<_>>();
+            for key in its {
+                self.abandon(key);
+            }
+        }
+        set.waker
+    }
+
+    fn set(&mut self, key: SetKey) -> Option<&mut Set> {
+        self.sets.get_mut(key)?.as_mut()
+    }
+
+    pub(crate) fn insert(&mut self, want: Want, limits: Limits, reader: For) -> Key {
+        let reader = Reader::Waiting(self.bell(reader));
         if let Some(key) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(index(key))
         {
@@ -177,9 +259,54 @@ impl Slots {
         key
     }
 
+    /// The bell of one more who waits.
+    fn bell(&mut self, reader: For) -> Bell {
+        self.waiting += 1;
+        match reader {
+            For::Itself => Bell::Own(None),
+            For::Set(key, seat) => {
+                self.set(key).into_iter().for_each(|set| set.waiting += 1);
+                Bell::OfSet(key, seat)
+            }
+        }
+    }
+
+    /// If the reader of a slot waits, it is `reader` from now on, which does not; the bell that it had.
+    fn stop_waiting(&mut self, key: Key, reader: Reader) -> Option<Bell> {
+        let slot = self.slots.get_mut(index(key)).filter(|slot| matches!(slot.reader, Reader::Waiting(_)))?;
+        let Reader::Waiting(bell) = mem::replace(&mut slot.reader, reader) else { return None };
+        self.waiting -= 1;
+        if let Bell::OfSet(set, _) = bell {
+            self.set(set).into_iter().for_each(|set| set.waiting -= 1);
+        }
+        Some(bell)
+    }
+
+    /// Gives a request of its own, of which nothing was read, to a set.
+    pub(crate) fn join(&mut self, key: Key, set_key: SetKey, seat: Seat) {
+        let Some(slot) = self.slots.get_mut(index(key)) else { return };
+        let Some(Some(set)) = self.sets.get_mut(set_key) else { return };
+        match &mut slot.reader {
+            Reader::Waiting(bell) => {
+                *bell = Bell::OfSet(set_key, seat);
+                set.waiting += 1;
+            }
+            Reader::Told => {
+                if let Some(last) = slot.news.pop_back() {
+                    slot.tell_set(set, seat, last);
+                }
+                slot.reader = Reader::Gone;
+                if slot.phase == Phase::Over {
+                    self.release(key);
+                }
+            }
+            Reader::Gone => {}
+        }
+    }
+
     /// Takes back a slot whose request the session did not take.
     pub(crate) fn take_back(&mut self, key: Key) {
-        self.waiting -= 1;
+        self.stop_waiting(key, Reader::Gone);
         self.release(key);
     }
 
@@ -200,14 +327,14 @@ impl Slots {
 
     pub(crate) fn created(&mut self, key: Key, handle: OwnedHandle, wakers: &mut Vec<Waker>) {
         let Some(slot) = self.slots.get_mut(index(key)) else { return };
-        slot.handle = Some(handle);
         match slot.want {
             Want::Answer => self.end(key, News::Created(handle), wakers),
             Want::Result | Want::Stream => {
+                slot.handle = Some(handle);
                 slot.phase = Phase::Running;
                 self.abandoned += usize::from(!matches!(slot.reader, Reader::Waiting(_)));
                 if slot.want == Want::Stream {
-                    slot.tell(News::Created(handle), wakers);
+                    self.tell(key, News::Created(handle), wakers);
                 }
             }
         }
@@ -228,7 +355,7 @@ impl Slots {
         let Some(slot) = self.slots.get_mut(index(key)) else { return };
         match slot.want {
             Want::Result => slot.news.push_back(News::Report(report)),
-            Want::Stream | Want::Answer => slot.tell(News::Report(report), wakers),
+            Want::Stream | Want::Answer => self.tell(key, News::Report(report), wakers),
         }
     }
 
@@ -274,40 +401,76 @@ impl Slots {
         }
     }
 
-    /// Tells a reader that waits the last it hears.
-    fn tell_last(&mut self, key: Key, news: News, wakers: &mut Vec<Waker>) {
+    /// Tells a reader that waits for the next.
+    fn tell(&mut self, key: Key, news: News, wakers: &mut Vec<Waker>) {
         let Some(slot) = self.slots.get_mut(index(key)) else { return };
-        slot.tell(news, wakers);
-        slot.reader = Reader::Told;
-        self.waiting -= 1;
-        self.abandoned += usize::from(slot.phase == Phase::Running);
+        slot.news.push_back(news);
+        if let Reader::Waiting(Bell::Own(waker)) = &mut slot.reader {
+            wakers.extend(waker.take());
+        }
     }
 
-    /// The reader is not interested any more.
-    pub(crate) fn abandon(&mut self, key: Key) {
+    /// Tells a reader that waits the last it hears.
+    fn tell_last(&mut self, key: Key, news: News, wakers: &mut Vec<Waker>) {
+        let Some(bell) = self.stop_waiting(key, Reader::Told) else { return };
         let Some(slot) = self.slots.get_mut(index(key)) else { return };
-        if matches!(slot.reader, Reader::Waiting(_)) {
-            self.waiting -= 1;
-            self.abandoned += usize::from(slot.phase == Phase::Running);
+        self.abandoned += usize::from(slot.phase == Phase::Running);
+        match bell {
+            Bell::Own(waker) => {
+                slot.news.push_back(news);
+                wakers.extend(waker);
+            }
+            Bell::OfSet(set, seat) => {
+                if let Some(Some(set)) = self.sets.get_mut(set) {
+                    slot.tell_set(set, seat, news);
+                    wakers.extend(set.waker.take());
+                }
+                slot.reader = Reader::Gone;
+                if slot.phase == Phase::Over {
+                    self.release(key);
+                }
+            }
         }
+    }
+
+    /// The reader is not interested any more; its waker, whose end must not happen under a lock.
+    pub(crate) fn abandon(&mut self, key: Key) -> Option<Waker> {
+        let bell = self.stop_waiting(key, Reader::Gone);
+        let slot = self.slots.get_mut(index(key))?;
         slot.reader = Reader::Gone;
+        self.abandoned += usize::from(bell.is_some() && slot.phase == Phase::Running);
         self.held_bytes -= slot.forget_news();
         if slot.phase == Phase::Over {
             self.release(key);
         }
+        match bell {
+            Some(Bell::Own(waker)) => waker,
+            Some(Bell::OfSet(..)) | None => None,
+        }
     }
 
     /// Whether this reader waits, and nobody else.
-    pub(crate) fn waits_alone(&self, key: Key) -> bool {
-        let slot = self.slots.get(index(key));
-        self.waiting == 1 && slot.is_some_and(|slot| matches!(slot.reader, Reader::Waiting(_)))
+    pub(crate) fn waits_alone(&self, looks: Looks) -> bool {
+        match looks {
+            Looks::One(key) => {
+                let slot = self.slots.get(index(key));
+                self.waiting == 1 && slot.is_some_and(|slot| matches!(slot.reader, Reader::Waiting(_)))
+            }
+            Looks::Set(key) => {
+                let set = self.sets.get(key).and_then(Option::as_ref);
+                self.waiting > 0 && set.is_some_and(|set| set.waiting == self.waiting)
+            }
+        }
     }
 
     /// A reader that waits is not woken before it is polled again; the waker that it had.
-    pub(crate) fn disarm(&mut self, key: Key) -> Option<Waker> {
-        match &mut self.slots.get_mut(index(key))?.reader {
-            Reader::Waiting(waker) => waker.take(),
-            Reader::Told | Reader::Gone => None,
+    pub(crate) fn disarm(&mut self, looks: Looks) -> Option<Waker> {
+        match looks {
+            Looks::One(key) => match &mut self.slots.get_mut(index(key))?.reader {
+                Reader::Waiting(Bell::Own(waker)) => waker.take(),
+                Reader::Waiting(Bell::OfSet(..)) | Reader::Told | Reader::Gone => None,
+            },
+            Looks::Set(key) => self.set(key)?.waker.take(),
         }
     }
 
@@ -323,32 +486,51 @@ impl Slots {
         let Some(slot) = self.slots.get_mut(index(key)) else { return Poll::Pending };
         match &mut slot.reader {
             // Pieces of a result are handed out with its end, all at once.
-            Reader::Waiting(waker) if slot.want == Want::Result || slot.news.is_empty() => {
-                if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                    *former = waker.replace(context.waker().clone());
-                }
+            Reader::Waiting(Bell::Own(waker)) if slot.want == Want::Result || slot.news.is_empty() => {
+                register(waker, context, former);
                 Poll::Pending
             }
             Reader::Waiting(_) | Reader::Told | Reader::Gone => {
-                let Some(news) = slot.news.pop_front() else { return Poll::Pending };
-                if let News::Report(report) = &news {
-                    slot.held_bytes -= weight(report);
-                    self.held_bytes -= weight(report);
-                }
-                let last = if slot.news.is_empty() && matches!(slot.reader, Reader::Told) {
-                    Last::Yes(slot.handle)
-                } else {
-                    Last::No
-                };
-                if last != Last::No {
-                    slot.reader = Reader::Gone;
-                    if slot.phase == Phase::Over {
-                        self.release(key);
-                    }
-                }
-                Poll::Ready((news, last))
+                self.next(key).map_or(Poll::Pending, Poll::Ready)
             }
         }
+    }
+
+    /// All news for a set, into `told`, which is empty; `former` as in [`Slots::poll`].
+    pub(crate) fn collect(
+        &mut self,
+        key: SetKey,
+        context: &Context<'_>,
+        told: &mut Vec<Told>,
+        former: &mut Option<Waker>,
+    ) -> Poll<()> {
+        let Some(Some(set)) = self.sets.get_mut(key) else { return Poll::Pending };
+        if set.told.is_empty() {
+            register(&mut set.waker, context, former);
+            return Poll::Pending;
+        }
+        self.held_bytes -= mem::take(&mut set.held_bytes);
+        mem::swap(told, &mut set.told);
+        Poll::Ready(())
+    }
+
+    /// The next of what a reader has not read.
+    fn next(&mut self, key: Key) -> Option<(News, Last)> {
+        let slot = self.slots.get_mut(index(key))?;
+        let news = slot.news.pop_front()?;
+        if let News::Report(report) = &news {
+            slot.held_bytes -= weight(report);
+            self.held_bytes -= weight(report);
+        }
+        if !slot.news.is_empty() || !matches!(slot.reader, Reader::Told) {
+            return Some((news, Last::No));
+        }
+        let last = slot.last(&news);
+        slot.reader = Reader::Gone;
+        if slot.phase == Phase::Over {
+            self.release(key);
+        }
+        Some((news, last))
     }
 
     /// Tells the readers whose time is over so, and finds what is due next. The server is not silent before `silent_by`.
@@ -385,25 +567,41 @@ impl Slots {
     }
 }
 
-/// Whether a reader hears more, and if not, the handle of its job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a reader hears more, and if not, and its job failed, the handle of the job.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Last {
     No,
-    Yes(Option<OwnedHandle>),
+    Yes(Option<Box<OwnedHandle>>),
 }
 
 impl Slot {
+    fn last(&self, news: &News) -> Last {
+        Last::Yes(if news.is_failure() { self.handle.map(Box::new) } else { None })
+    }
+
+    fn is_of(&self, set: SetKey) -> bool {
+        matches!(&self.reader, Reader::Waiting(Bell::OfSet(key, _)) if *key == set)
+    }
+
+    /// Moves all news, and the last, to the set that the request belongs to.
+    fn tell_set(&mut self, set: &mut Set, seat: Seat, news: News) {
+        set.held_bytes += mem::take(&mut self.held_bytes);
+        set.told.extend(self.news.drain(..).map(|news| Told { seat, news, last: Last::No }));
+        let last = self.last(&news);
+        set.told.push(Told { seat, news, last });
+    }
+
     /// Drops what was not read, and says how many bytes were held.
     fn forget_news(&mut self) -> usize {
         self.news.clear();
         mem::take(&mut self.held_bytes)
     }
+}
 
-    fn tell(&mut self, news: News, wakers: &mut Vec<Waker>) {
-        self.news.push_back(news);
-        if let Reader::Waiting(waker) = &mut self.reader {
-            wakers.extend(waker.take());
-        }
+/// Has whoever polls be woken; a waker that is replaced comes to `former`.
+fn register(waker: &mut Option<Waker>, context: &Context<'_>, former: &mut Option<Waker>) {
+    if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+        *former = waker.replace(context.waker().clone());
     }
 }
 
@@ -420,6 +618,7 @@ fn index(key: Key) -> usize {
 mod tests {
     use super::*;
     use crate::session::client::Report;
+    use std::collections::HashSet;
 
     fn limits(now: Instant) -> Limits {
         let limit = Duration::from_secs(10);
@@ -438,7 +637,7 @@ mod tests {
         let now = Instant::now();
         let (mut slots, mut wakers) = (Slots::new(1000, 3000), Vec::new());
         let piece = || Report::Data(Bytes::from_static(&[0; 700]));
-        let keys: Vec<Key> = (0..5).map(|_| slots.insert(Want::Stream, limits(now))).collect();
+        let keys: Vec<Key> = (0..5).map(|_| slots.insert(Want::Stream, limits(now), For::Itself)).collect();
         for key in &keys {
             slots.created(*key, OwnedHandle::default(), &mut wakers);
             assert!(matches!(news(&mut slots, *key), Some(News::Created(_))));
@@ -468,7 +667,7 @@ mod tests {
     fn what_came_in_time_is_read_behind_the_time_limit() {
         let now = Instant::now();
         let (mut slots, mut wakers) = (Slots::new(1000, 3000), Vec::new());
-        let key = slots.insert(Want::Stream, limits(now));
+        let key = slots.insert(Want::Stream, limits(now), For::Itself);
         slots.created(key, OwnedHandle::default(), &mut wakers);
         slots.report(key, Report::Data(Bytes::from_static(b"in time")), &mut wakers);
         slots.sweep(now + Duration::from_secs(10), now, &mut wakers);
@@ -481,7 +680,7 @@ mod tests {
         let now = Instant::now();
         let (mut slots, mut wakers) = (Slots::new(1000, 3000), Vec::new());
         let limits = Limits { answer_by: now, ends_by: now, limit: Duration::ZERO };
-        let key = slots.insert(Want::Answer, limits);
+        let key = slots.insert(Want::Answer, limits, For::Itself);
         assert_eq!(slots.sweep(now, now, &mut wakers), Sweep::Unanswered);
         assert!(matches!(news(&mut slots, key), Some(News::TimedOut { .. })));
     }
@@ -490,7 +689,8 @@ mod tests {
     fn what_a_burst_left_is_not_looked_through_for_ever() {
         let now = Instant::now();
         let (mut slots, mut wakers) = (Slots::new(1000, 3000), Vec::new());
-        let keys: Vec<Key> = (0..10_000).map(|_| slots.insert(Want::Answer, limits(now))).collect();
+        let keys: Vec<Key> =
+            (0..10_000).map(|_| slots.insert(Want::Answer, limits(now), For::Itself)).collect();
         for key in keys {
             slots.end(key, News::Lost(Sent::Not), &mut wakers);
             news(&mut slots, key);
@@ -502,7 +702,7 @@ mod tests {
     fn a_reader_whose_time_is_over_is_told_once_and_its_job_goes_on() {
         let now = Instant::now();
         let (mut slots, mut wakers) = (Slots::new(1000, 1_000_000), Vec::new());
-        let key = slots.insert(Want::Result, limits(now));
+        let key = slots.insert(Want::Result, limits(now), For::Itself);
         slots.created(key, OwnedHandle::default(), &mut wakers);
         assert_eq!(slots.sweep(now, now, &mut wakers), Sweep::Next(Some(now + Duration::from_secs(10))));
         assert_eq!(news(&mut slots, key), None);
@@ -526,7 +726,7 @@ mod tests {
     fn an_answer_that_is_owed_too_long_is_noticed_though_nobody_waits_for_it() {
         let now = Instant::now();
         let (mut slots, mut wakers) = (Slots::new(1000, 1_000_000), Vec::new());
-        let key = slots.insert(Want::Answer, limits(now));
+        let key = slots.insert(Want::Answer, limits(now), For::Itself);
         slots.abandon(key);
         let minute = now + Duration::from_secs(60);
         assert_eq!(slots.sweep(now, now, &mut wakers), Sweep::Next(Some(minute)));
@@ -538,7 +738,7 @@ mod tests {
     #[test]
     fn progress_that_nobody_reads_is_held_to_the_limit_as_well() {
         let (mut slots, mut wakers) = (Slots::new(1_000_000, 1_000_000), Vec::new());
-        let key = slots.insert(Want::Stream, limits(Instant::now()));
+        let key = slots.insert(Want::Stream, limits(Instant::now()), For::Itself);
         slots.created(key, OwnedHandle::default(), &mut wakers);
         for numerator in 0..100_000 {
             slots.report(key, Report::Status { numerator, denominator: 100_000 }, &mut wakers);
@@ -549,21 +749,48 @@ mod tests {
 
     /// Whatever session and readers do in whatever order: when both are through, nothing is left.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one arm per step")]
     fn slots_are_free_when_session_and_reader_are_through() {
         let mut random = fastrand::Rng::with_seed(11);
         let now = Instant::now();
         for _ in 0..500 {
             let (mut slots, mut wakers) = (Slots::new(100, 1_000_000), Vec::new());
-            // What session and reader still know of each key.
+            // What session and readers still know of each key, and how many of a set have had their last news.
             let mut session: Vec<(Key, bool)> = Vec::new();
             let mut readers: Vec<Key> = Vec::new();
+            let mut set = slots.add_set();
+            let (mut seats, mut ended) = (0, HashSet::new());
+            let mut told = Vec::new();
             for _ in 0..200 {
-                match random.u8(..8) {
+                match random.u8(..10) {
                     0 | 1 => {
                         let want = [Want::Answer, Want::Result, Want::Stream][random.usize(..3)];
-                        let key = slots.insert(want, limits(now));
+                        let is_in_set = want != Want::Stream && random.bool();
+                        let reader = if is_in_set { For::Set(set, seats) } else { For::Itself };
+                        let key = slots.insert(want, limits(now), reader);
                         session.push((key, want != Want::Answer));
-                        readers.push(key);
+                        if is_in_set {
+                            seats += 1;
+                        } else {
+                            readers.push(key);
+                        }
+                    }
+                    8 => {
+                        let context = Context::from_waker(Waker::noop());
+                        told.clear();
+                        let collected = slots.collect(set, &context, &mut told, &mut None);
+                        assert_eq!(collected.is_ready(), !told.is_empty());
+                        for Told { seat, last, .. } in &told {
+                            assert!(!ended.contains(seat), "nothing follows the last");
+                            if *last != Last::No {
+                                ended.insert(*seat);
+                            }
+                        }
+                    }
+                    9 if random.u8(..8) == 0 => {
+                        drop(slots.remove_set(set));
+                        set = slots.add_set();
+                        (seats, ended) = (0, HashSet::new());
                     }
                     2 if !session.is_empty() => {
                         let at = random.usize(..session.len());
@@ -609,6 +836,13 @@ mod tests {
             for key in readers {
                 slots.abandon(key);
             }
+            // Each of the set has its last news exactly once, unless it was told a time limit before.
+            told.clear();
+            let collected = slots.collect(set, &Context::from_waker(Waker::noop()), &mut told, &mut None);
+            assert_eq!(collected.is_ready(), !told.is_empty());
+            ended.extend(told.iter().filter(|told| told.last != Last::No).map(|told| told.seat));
+            assert_eq!(ended.len(), seats);
+            drop(slots.remove_set(set));
             assert_eq!((slots.len(), slots.waiting(), slots.abandoned(), slots.held_bytes), (0, 0, 0, 0));
         }
     }

@@ -5,6 +5,7 @@ use super::support::{
     within_limit,
 };
 use geartrain_client::JobError;
+use geartrain_client::session::client::Sent;
 use std::cell::Cell;
 use std::collections::HashSet;
 
@@ -12,6 +13,10 @@ on_both_servers![
     a_set_gives_every_result_once,
     a_set_has_no_more_in_flight_than_its_window,
     a_set_goes_on_over_jobs_that_fail,
+    jobs_of_a_set_wait_for_room_on_every_connection,
+    jobs_of_a_set_that_take_too_long_are_given_up_alone,
+    a_set_that_is_dropped_lets_go_of_its_jobs,
+    a_set_hears_which_of_its_jobs_a_killed_server_took_along,
     more_jobs_than_a_connection_takes_wait_for_room,
     a_hundred_thousand_jobs_over_four_connections_leave_nothing_behind,
 ];
@@ -119,6 +124,111 @@ fn a_set_goes_on_over_jobs_that_fail(side: Side) {
         assert_eq!(counts, [100, 100, 100]);
         let jobs = functions.map(|function| client.job(function, ""));
         assert!(client.run_all(jobs).collect().await.is_err());
+    });
+}
+
+fn jobs_of_a_set_wait_for_room_on_every_connection(side: Side) {
+    let server = Server::start(side);
+    let _worker = TestWorker::start(&server);
+    within_limit(async {
+        let client = client_of(&[&server]).in_flight_max(4).connections(2).build().unwrap();
+        let mut results =
+            client.run_all((0..200).map(|number| client.job("reverse", number.to_string()))).window(64);
+        let mut places = HashSet::new();
+        while let Some((place, result)) = results.next().await {
+            let expected: String = place.to_string().chars().rev().collect();
+            assert_eq!(result.unwrap(), expected);
+            assert!(places.insert(place));
+        }
+        assert_eq!(places.len(), 200);
+        let mut handles =
+            client.background_all((0..200).map(|_| client.job("nobody", "x").unique("-"))).window(64);
+        let mut seen = HashSet::new();
+        while let Some((place, handle)) = handles.next().await {
+            assert!(!handle.unwrap().handle().as_bytes().is_empty());
+            assert!(seen.insert(place));
+        }
+        assert_eq!(seen.len(), 200);
+    });
+}
+
+fn jobs_of_a_set_that_take_too_long_are_given_up_alone(side: Side) {
+    let server = Server::start(side);
+    let worker = TestWorker::start(&server);
+    within_limit(async {
+        let client = server.client();
+        let limit = std::time::Duration::from_millis(50);
+        let jobs = (0..30).map(|number| match number % 3 {
+            0 => client.job("nobody", "x").timeout(limit),
+            _ => client.job("reverse", "ab"),
+        });
+        let mut results = client.run_all(jobs).window(5);
+        let mut counts = [0; 3];
+        while let Some((place, result)) = results.next().await {
+            counts[place % 3] += 1;
+            match result {
+                Ok(result) => assert!(place % 3 > 0 && result == "ba"),
+                Err(JobError::TimedOut { handle: Some(_), doing: "waiting for the job to end", .. }) => {
+                    assert_eq!(place % 3, 0);
+                }
+                Err(error) => panic!("{place}: {error}"),
+            }
+        }
+        assert_eq!(counts, [10, 10, 10]);
+        assert_eq!(server.connections(), 2);
+    });
+    drop(worker);
+}
+
+fn a_set_that_is_dropped_lets_go_of_its_jobs(side: Side) {
+    let server = Server::start(side);
+    let worker = TestWorker::start(&server);
+    within_limit(async {
+        let client = server.client();
+        let mut results = client.run_all((0..20).map(|_| client.job("hold", "x"))).window(8);
+        {
+            let mut next = std::pin::pin!(results.next());
+            tokio::select! {
+                biased;
+                result = &mut next => panic!("{result:?} ended while it was held"),
+                () = until("the window is full", || server.status("hold").0 == 8) => {}
+            }
+        }
+        drop(results);
+        let beside = tokio::spawn(client.job("reverse", "ab").run());
+        (0..8).for_each(|_| worker.let_go());
+        // The others of the set are on the same connection, and their results are nobody's.
+        assert_eq!(beside.await.unwrap().unwrap(), "ba");
+        assert_eq!(server.connections(), 2);
+    });
+}
+
+fn a_set_hears_which_of_its_jobs_a_killed_server_took_along(side: Side) {
+    let mut server = Server::start(side);
+    within_limit(async {
+        let client = client_of(&[&server]).patience(std::time::Duration::from_millis(50)).build().unwrap();
+        let mut results = client.run_all((0..30).map(|_| client.job("nobody", "x"))).window(20);
+        {
+            let mut next = std::pin::pin!(results.next());
+            tokio::select! {
+                biased;
+                result = &mut next => panic!("{result:?} ended"),
+                () = until("the window is full", || server.status("nobody").0 == 20) => {}
+            }
+        }
+        server.kill();
+        let (mut lost, mut others) = (HashSet::new(), HashSet::new());
+        while let Some((place, result)) = results.next().await {
+            let error = result.unwrap_err();
+            if matches!(error, JobError::Lost { sent: Sent::Accepted, handle: Some(_), .. }) {
+                lost.insert(place);
+            } else {
+                assert!(matches!(error, JobError::NoServer { .. }), "{place}: {error}");
+                others.insert(place);
+            }
+        }
+        assert_eq!(lost, (0..20).collect());
+        assert_eq!(others, (20..30).collect());
     });
 }
 

@@ -1,0 +1,160 @@
+//! Asking over a connection: requests become bytes, together where there are several, and are written at once where
+//! nothing else is in flight.
+//!
+//! From: jobs, sets of jobs, and questions. To: slots, and the socket or the driver.
+//! Never: runs what is not the connection's own while it holds the lock: no iterator of jobs, no end of a client.
+
+use super::{Flushed, Link, Standing, State, deadline};
+use crate::client::slots::{For, Key, Limits, Want};
+use crate::limits::TRUSTED_SILENCE;
+use crate::session::client::{InvalidSubmit, SubmitError};
+use geartrain_proto::{Handle, Submit, Unique};
+use std::sync::MutexGuard;
+use std::task::Waker;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a connection is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question<'a> {
+    Submit(&'a Submit<'a>),
+    Status(Handle<'a>),
+    StatusOfUnique(Unique<'a>),
+    Echo(&'a [u8]),
+}
+
+/// What is waited for, and how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) want: Want,
+    pub(crate) ends_by: Instant,
+    /// The limit that ends there, as it was said.
+    pub(crate) limit: Duration,
+}
+
+/// Why a connection did not take a request; the request left no trace.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// As much as may be is in flight.
+    Full,
+    /// It has ended, or takes no new requests.
+    Ended,
+    Invalid(InvalidSubmit),
+}
+
+/// A connection that takes requests; they are on their way when this is dropped.
+pub(crate) struct Asking<'a> {
+    /// `None` when it is dropped.
+    state: Option<MutexGuard<'a, State>>,
+    now: Instant,
+    answer_by: Instant,
+    was_idle: bool,
+    /// Whether the driver's timer stands well.
+    is_timed: bool,
+}
+
+impl Link {
+    /// Begins to ask; `now` is the time.
+    ///
+    /// # Errors
+    /// [`NotTaken::Ended`].
+    pub(crate) fn asking(&self, now: Instant) -> Result<Asking<'_>, NotTaken> {
+        let state = self.lock();
+        if state.end.is_some() || state.standing == Standing::Retired {
+            return Err(NotTaken::Ended);
+        }
+        let was_idle = state.session.in_flight() == 0;
+        // A reader may have been left alone; the driver sees an end by itself.
+        let is_unwatched = was_idle || state.reader.is_some();
+        if is_unwatched && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
+            drop(state);
+            self.close(if was_idle { "it was idle" } else { "waiting for an answer" });
+            return Err(NotTaken::Ended);
+        }
+        let answer_by = deadline(now, self.limits.answer);
+        Ok(Asking { state: Some(state), now, answer_by, was_idle, is_timed: true })
+    }
+
+    /// Asks one thing, and waits for room.
+    pub(crate) async fn ask_with_room(&self, question: Question<'_>, terms: Terms) -> Result<Key, NotTaken> {
+        let _waiting = WaitingForRoom::new(self);
+        loop {
+            let mut told = std::pin::pin!(self.room.notified());
+            told.as_mut().enable();
+            match self.asking(Instant::now()).and_then(|mut asking| asking.ask(question, terms, For::Itself))
+            {
+                Err(NotTaken::Full) => told.await,
+                taken => {
+                    // There may be room for the next one as well.
+                    self.room.notify_one();
+                    return taken;
+                }
+            }
+        }
+    }
+}
+
+impl Asking<'_> {
+    /// Asks one thing more.
+    ///
+    /// # Errors
+    /// When it was not taken.
+    pub(crate) fn ask(&mut self, question: Question<'_>, terms: Terms, reader: For) -> Result<Key, NotTaken> {
+        let Some(state) = &mut self.state else { return Err(NotTaken::Ended) };
+        let Terms { want, ends_by, limit } = terms;
+        let answer_by = self.answer_by;
+        let key = state.slots.insert(want, Limits { answer_by, ends_by, limit }, reader);
+        let asked = match question {
+            Question::Submit(submit) => state.session.submit(submit, key),
+            Question::Status(handle) => state.session.status(handle, key),
+            Question::StatusOfUnique(unique) => state.session.status_of_unique(unique, key),
+            Question::Echo(data) => state.session.echo(data, key),
+        };
+        if let Err(error) = asked {
+            state.slots.take_back(key);
+            return Err(match error {
+                SubmitError::Full => NotTaken::Full,
+                SubmitError::Invalid(invalid) => NotTaken::Invalid(invalid),
+            });
+        }
+        self.is_timed &= state.check_by(answer_by.min(ends_by));
+        Ok(key)
+    }
+
+    /// When it began.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let Some(mut state) = self.state.take() else { return };
+        // What cannot be written, or fails, is the driver's to see to.
+        let is_written =
+            state.session.pending().is_empty() || self.was_idle && matches!(state.flush(), Ok(Flushed::All));
+        // A reader tells nobody of room.
+        let was_read = state.reader.take().is_some();
+        if !is_written || !self.is_timed || was_read {
+            let driver = state.driver.take();
+            drop(state);
+            driver.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// Somebody waits for room as long as this is there.
+struct WaitingForRoom<'a>(&'a Link);
+
+impl<'a> WaitingForRoom<'a> {
+    fn new(link: &'a Link) -> Self {
+        link.lock().waiting_for_room += 1;
+        Self(link)
+    }
+}
+
+impl Drop for WaitingForRoom<'_> {
+    fn drop(&mut self) {
+        self.0.lock().waiting_for_room -= 1;
+    }
+}
