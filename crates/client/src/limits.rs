@@ -104,6 +104,11 @@ pub const RESENDS_MAX: u32 = 5;
 /// A runtime that was busy elsewhere, or that runs only now and then, has not noticed yet that the server hung up.
 pub const TRUSTED_SILENCE: Duration = Duration::from_micros(500);
 
+/// How long an answer to a job may be left unread because its result is waited for: 20 ms.
+///
+/// Only of jobs that follow each other this quickly.
+pub const UNSEEN_ANSWER_MAX: Duration = Duration::from_millis(20);
+
 /// Largest reply that is held as a whole, in bytes: 256 MiB, over 4 million jobs.
 pub const HELD_REPLY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 

@@ -105,12 +105,39 @@ impl Socket {
         }
     }
 
+    /// Has the kernel tell of bytes to read only when there are so many, or the connection has ended; with fewer than
+    /// are there by now it tells at once. What is there can be read all the same.
+    ///
+    /// # Errors
+    /// Where that cannot be had: on a Unix socket, and on systems that do not tell again.
+    pub(crate) fn set_read_mark(&self, bytes: usize) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Tcp(stream) => Ok(nix::sys::socket::setsockopt(stream, read_mark::ReadMark, &bytes)?),
+            #[cfg(not(target_os = "linux"))]
+            Self::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(context),
             Self::Unix(stream) => stream.poll_write_ready(context),
         }
     }
+}
+
+/// `SO_RCVLOWAT`, which nix does not name.
+#[cfg(target_os = "linux")]
+mod read_mark {
+    use nix::libc;
+    use nix::sys::socket::sockopt::SetUsize;
+
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct ReadMark;
+
+    nix::setsockopt_impl!(ReadMark, libc::SOL_SOCKET, libc::SO_RCVLOWAT, usize, SetUsize);
 }
 
 async fn connect_tcp(

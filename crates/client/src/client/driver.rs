@@ -34,8 +34,9 @@ impl Driver {
                 return Poll::Pending;
             }
             // What came in time counts, whether it was read or not.
-            if !self.link.take_over() {
-                self.link.check(Instant::now(), &mut self.wakers);
+            let now = Instant::now();
+            if !self.link.take_over(now) {
+                self.link.check(now, &mut self.wakers);
             }
         }
     }

@@ -6,6 +6,7 @@
 //! Never: connects again, or decides what is sent again.
 
 mod asking;
+mod mark;
 
 pub(crate) use asking::{Asking, NotTaken, Question, Terms};
 
@@ -18,6 +19,7 @@ use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP};
 use crate::net::Socket;
 use crate::session::client::{ClientEvent, ClientSession, ClientSessionError, Refusal};
 use geartrain_proto::DecodeError;
+use mark::Mark;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +60,7 @@ pub(super) struct State {
     /// Who reads instead of the driver. Nobody else waits for anything meanwhile, so nobody is kept waiting when this
     /// one is not polled.
     reader: Option<Looks>,
+    mark: Mark,
     /// When the driver looks at the time limits next.
     check_at: Option<Instant>,
     /// Since when the server takes nothing of what is written.
@@ -102,6 +105,7 @@ impl Link {
             slots: Slots::new(limits.held_bytes_max, limits.held_bytes_in_all_max),
             driver: None,
             reader: None,
+            mark: Mark::default(),
             check_at: None,
             stalled_since: None,
             end: None,
@@ -322,6 +326,7 @@ impl State {
         if self.session.in_flight() == 0 && self.end.is_none() && self.standing != Standing::Retired {
             return None;
         }
+        self.hear_of_all();
         self.driver.take()
     }
 
@@ -381,10 +386,14 @@ impl State {
                 return Ok(());
             }
             ClientEvent::Refused { token, refusal } => {
+                self.mark.refused();
                 self.slots.end(token, News::Refused(refusal), wakers);
                 return Ok(());
             }
-            ClientEvent::Created { token, handle } => self.slots.created(token, handle, wakers),
+            ClientEvent::Created { token, handle } => {
+                self.mark.created(&handle);
+                self.slots.created(token, handle, wakers);
+            }
             ClientEvent::Work { token, report } => self.slots.report(token, report, wakers),
             ClientEvent::Echo { token, data } => self.slots.end(token, News::Echo(data), wakers),
             ClientEvent::Status { token, status, clients } => {
@@ -495,12 +504,23 @@ impl Link {
         while let Some(event) = state.session.poll().map_err(|cause| self.nonsense(cause))? {
             state.apply(event, wakers).map_err(|refusal| self.refused(refusal))?;
         }
+        // The rest of a packet, or of a job whose acceptance was seen, may be short.
+        if state.session.in_flight() > 0 {
+            state.hear_of_all();
+        }
         Ok(Poll::Ready(()))
     }
 
-    /// Takes the reading from a reader, and says whether there was one: it may not have looked for long.
-    pub(super) fn take_over(&self) -> bool {
-        self.lock().reader.take().is_some()
+    /// Takes the reading from a reader, and says whether something may be unread: a reader may not have looked for long,
+    /// and the runtime hears only now of what was below the mark.
+    pub(super) fn take_over(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        let was_read = state.reader.take().is_some();
+        if state.session.in_flight() > 0 && state.hear_of_all() {
+            state.check_at = Some(now + TIME_LIMIT_STEP);
+            return true;
+        }
+        was_read
     }
 
     /// Looks at the time limits.

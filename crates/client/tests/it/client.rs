@@ -9,6 +9,7 @@ mod examples;
 mod foreground;
 mod limits;
 mod misbehaving;
+mod quick;
 mod servers;
 mod sets;
 mod support;

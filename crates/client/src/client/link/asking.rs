@@ -49,6 +49,8 @@ pub(crate) struct Asking<'a> {
     now: Instant,
     answer_by: Instant,
     was_idle: bool,
+    /// What was asked last.
+    last: Option<(Want, For)>,
     /// Whether the driver's timer stands well.
     is_timed: bool,
 }
@@ -72,7 +74,7 @@ impl Link {
             return Err(NotTaken::Ended);
         }
         let answer_by = deadline(now, self.limits.answer);
-        Ok(Asking { state: Some(state), now, answer_by, was_idle, is_timed: true })
+        Ok(Asking { state: Some(state), now, answer_by, was_idle, last: None, is_timed: true })
     }
 
     /// Asks one thing, and waits for room.
@@ -117,6 +119,7 @@ impl Asking<'_> {
                 SubmitError::Invalid(invalid) => NotTaken::Invalid(invalid),
             });
         }
+        self.last = Some((want, reader));
         self.is_timed &= state.check_by(answer_by.min(ends_by));
         Ok(key)
     }
@@ -130,11 +133,17 @@ impl Asking<'_> {
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         let Some(mut state) = self.state.take() else { return };
+        // A reader tells nobody of room.
+        let was_read = state.reader.take().is_some();
+        let is_alone = self.was_idle && state.session.in_flight() == 1;
+        if is_alone && self.last == Some((Want::Result, For::Itself)) {
+            self.is_timed &= state.hear_of_result(self.now);
+        } else {
+            state.hear_of_all();
+        }
         // What cannot be written, or fails, is the driver's to see to.
         let is_written =
             state.session.pending().is_empty() || self.was_idle && matches!(state.flush(), Ok(Flushed::All));
-        // A reader tells nobody of room.
-        let was_read = state.reader.take().is_some();
         if !is_written || !self.is_timed || was_read {
             let driver = state.driver.take();
             drop(state);
