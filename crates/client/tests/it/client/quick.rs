@@ -268,9 +268,10 @@ fn a_job_dropped_in_the_middle_delays_nobody() {
     let (is_sent, sent) = channel();
     let (script, client) = script(move |stream| {
         read_packet(stream);
-        stream.write_all(CREATED).unwrap();
         is_sent.send(()).unwrap();
         read_packet(stream);
+        stream.write_all(&[CREATED, COMPLETE].concat()).unwrap();
+        thread::sleep(Duration::from_millis(50));
         stream.write_all(CREATED_2).unwrap();
         read_packet(stream);
         stream.write_all(b"\0RES\0\0\0\x08\0\0\0\x05H:h:3").unwrap();
