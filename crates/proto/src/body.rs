@@ -58,9 +58,9 @@ pub(crate) fn put_packet(out: &mut Vec<u8>, magic: [u8; 4], kind: PacketKind, pa
     let separators = parts.len().saturating_sub(1);
     let body_len = parts.iter().map(|part| part.len()).sum::<usize>() + separators;
     out.reserve(HEADER_BYTES + body_len);
-    out.extend_from_slice(&magic);
-    out.extend_from_slice(&kind.to_wire().to_be_bytes());
-    out.extend_from_slice(&u32::try_from(body_len).unwrap_or(u32::MAX).to_be_bytes());
+    let kind = kind.to_wire().to_be_bytes();
+    let len = u32::try_from(body_len).unwrap_or(u32::MAX).to_be_bytes();
+    out.extend_from_slice([magic, kind, len].as_flattened());
     let mut parts = parts.iter();
     if let Some(first) = parts.next() {
         out.extend_from_slice(first);

@@ -6,14 +6,13 @@ use super::limits::Resend;
 use super::name::Name;
 use super::pool::Pool;
 use super::slots::Want;
-use super::spec::Spec;
+use super::spec::{Rare, Spec};
 use super::submission::{Step, Submission};
-use crate::session::client::{InvalidSubmit, Report, Sent};
+use crate::session::client::{Report, Sent};
 use crate::values::{BoxError, FromBytes};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use geartrain_proto::{Priority, SubmitMode};
-use std::error::Error;
+use geartrain_proto::Priority;
 use std::fmt;
 use std::future::{IntoFuture, poll_fn};
 use std::pin::Pin;
@@ -31,10 +30,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct JobBuilder {
     pool: Arc<Pool>,
     spec: Spec,
-    /// Why the workload has no form in bytes.
-    fault: Option<Arc<dyn Error + Send + Sync>>,
-    /// Whole seconds of Unix time.
-    not_before: Option<i64>,
 }
 
 impl JobBuilder {
@@ -44,21 +39,22 @@ impl JobBuilder {
         function: &[u8],
         workload: Result<Bytes, BoxError>,
     ) -> Self {
-        let (workload, fault) = match workload {
+        let (workload, rare) = match workload {
             Ok(workload) => (workload, None),
-            Err(error) => (Bytes::new(), Some(error.into())),
+            Err(error) => {
+                (Bytes::new(), Some(Box::new(Rare { fault: Some(error.into()), ..Rare::default() })))
+            }
         };
         let spec = Spec {
             function: Name::new(function),
             unique: Name::EMPTY,
             workload,
             priority: Priority::Normal,
-            mode: SubmitMode::Foreground,
-            reducer: None,
             limit: pool.limits.job,
             resend,
+            rare,
         };
-        Self { pool: Arc::clone(pool), spec, fault, not_before: None }
+        Self { pool: Arc::clone(pool), spec }
     }
 
     /// How urgent the job is within its function; default [`Priority::Normal`].
@@ -84,7 +80,7 @@ impl JobBuilder {
     /// gearmand 1.1 looks at such jobs only when another one of the function arrives.
     pub fn not_before(mut self, time: SystemTime) -> Self {
         let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
-        self.not_before = Some(match time.duration_since(UNIX_EPOCH) {
+        self.spec.rare().not_before = Some(match time.duration_since(UNIX_EPOCH) {
             Ok(since) => seconds(since),
             Err(before) => -seconds(before.duration()),
         });
@@ -94,7 +90,7 @@ impl JobBuilder {
     /// The function that puts partial results together, for workers that know of it: at most 64 bytes,
     /// `SUBMIT_REDUCE_JOB`.
     pub fn reducer(mut self, name: impl AsRef<[u8]>) -> Self {
-        self.spec.reducer = Some(Bytes::copy_from_slice(name.as_ref()));
+        self.spec.rare().reducer = Some(Bytes::copy_from_slice(name.as_ref()));
         self
     }
 
@@ -121,7 +117,7 @@ impl JobBuilder {
     /// # Errors
     /// [`JobError`] says what is known of a job that has no result.
     pub fn run(self) -> Run {
-        Run { submission: self.for_result(), pieces: Vec::new() }
+        Run { submission: self.submission(Want::Result), pieces: Vec::new() }
     }
 
     /// As [`JobBuilder::run`], and reads the result: as text, as `Json` or `MsgPack`.
@@ -148,27 +144,25 @@ impl JobBuilder {
     /// # Errors
     /// [`JobError`] when it is not known to be accepted.
     pub fn background(self) -> Background {
-        Background { submission: self.for_handle() }
+        Background { submission: self.submission(Want::Answer) }
     }
 
-    pub(super) fn for_result(self) -> Result<Submission, JobError> {
-        self.submission(Want::Result)
+    pub(super) fn submission(self, want: Want) -> Result<Submission, JobError> {
+        self.check(want)?;
+        Ok(self.checked(want))
     }
 
-    pub(super) fn for_handle(mut self) -> Result<Submission, JobError> {
-        self.spec.mode = self.not_before.take().map_or(SubmitMode::Background, SubmitMode::Epoch);
-        self.submission(Want::Answer)
+    /// Whether it can be submitted at all, for whoever wants that of it.
+    ///
+    /// # Errors
+    /// As [`Spec::check`].
+    pub(super) fn check(&self, want: Want) -> Result<(), JobError> {
+        self.spec.check(want)
     }
 
-    fn submission(self, want: Want) -> Result<Submission, JobError> {
-        if let Some(cause) = self.fault {
-            return Err(JobError::Value { what: "workload", cause });
-        }
-        if self.not_before.is_some() {
-            let what = "a job for a given time whose result is waited for";
-            return Err(InvalidSubmit::NoSuchPacket(what).into());
-        }
-        Ok(Submission::new(self.pool, self.spec, want))
+    /// The way of a job that was checked: a set has it where it stays.
+    pub(super) fn checked(self, want: Want) -> Submission {
+        Submission::new(self.pool, self.spec, want)
     }
 }
 

@@ -12,7 +12,7 @@ use super::error::JobError;
 use super::handle::JobHandle;
 use super::job::{JobBuilder, handle_of, result_of};
 use super::link::{Link, NotTaken};
-use super::slots::{SetKey, Told};
+use super::slots::{SetKey, Told, Want};
 use super::submission::{Step, Submission, Waiting};
 use crate::limits::WINDOW_DEFAULT;
 use bytes::Bytes;
@@ -60,7 +60,7 @@ pub struct JobSet<I: Iterator, T> {
 
 /// What is done with the jobs of a set.
 struct Manner<T> {
-    begin: fn(JobBuilder) -> Result<Submission, JobError>,
+    want: Want,
     /// What a job ends with, if this step is its end. Pieces of a result are kept until then.
     end: fn(&mut Vec<Bytes>, Step) -> Option<T>,
     awaited: Awaited,
@@ -95,7 +95,7 @@ struct Desk {
 impl<I: Iterator<Item = JobBuilder>> RunAll<I> {
     pub(super) fn of_results(jobs: I) -> Self {
         let awaited = Awaited::Workers;
-        Self::new(jobs, Manner { begin: JobBuilder::for_result, end: result_of, awaited })
+        Self::new(jobs, Manner { want: Want::Result, end: result_of, awaited })
     }
 
     /// Waits for all results, in the order of the jobs; ends with the first error.
@@ -120,7 +120,7 @@ impl<I: Iterator<Item = JobBuilder>> RunAll<I> {
 impl<I: Iterator<Item = JobBuilder>> BackgroundAll<I> {
     pub(super) fn of_handles(jobs: I) -> Self {
         let awaited = Awaited::Server;
-        Self::new(jobs, Manner { begin: JobBuilder::for_handle, end: handle_of, awaited })
+        Self::new(jobs, Manner { want: Want::Answer, end: handle_of, awaited })
     }
 }
 
@@ -206,9 +206,9 @@ impl<I: Iterator<Item = JobBuilder>, T> JobSet<I, T> {
             let Some(job) = self.jobs.next() else { return };
             let place = self.place;
             self.place += 1;
-            match (self.manner.begin)(job) {
-                Ok(submission) => {
-                    let seat = self.seat(place, submission);
+            match job.check(self.manner.want) {
+                Ok(()) => {
+                    let seat = self.seat(place, job.checked(self.manner.want));
                     self.unsent.push_back(seat);
                 }
                 Err(error) => self.at_hand.push_back((place, Err(error))),

@@ -66,7 +66,7 @@ impl News {
     /// Whether the request came to no good end.
     pub(crate) fn is_failure(&self) -> bool {
         match self {
-            Self::Report(report) => matches!(report, Report::Fail | Report::Exception(_)),
+            Self::Report(report) => report.is_failure(),
             Self::Created(_) | Self::Echo(_) | Self::Status(..) => false,
             Self::Refused(_) | Self::Lost(_) | Self::TimedOut { .. } | Self::Overrun(_) => true,
         }
@@ -316,7 +316,9 @@ impl Slots {
         slot.reader = Reader::Gone;
         slot.handle = None;
         self.held_bytes -= slot.forget_news();
-        slot.news.shrink_to(NEWS_KEPT);
+        if slot.news.capacity() > NEWS_KEPT {
+            slot.news.shrink_to(NEWS_KEPT);
+        }
         self.free.push(key);
         // What a burst left would be looked through with each look at the time limits.
         if self.free.len() == self.slots.len() && self.slots.len() > SLOTS_KEPT {
@@ -586,14 +588,19 @@ impl Slot {
     /// Moves all news, and the last, to the set that the request belongs to.
     fn tell_set(&mut self, set: &mut Set, seat: Seat, news: News) {
         set.held_bytes += mem::take(&mut self.held_bytes);
-        set.told.extend(self.news.drain(..).map(|news| Told { seat, news, last: Last::No }));
+        // Most have no other news than their last.
+        if !self.news.is_empty() {
+            set.told.extend(self.news.drain(..).map(|news| Told { seat, news, last: Last::No }));
+        }
         let last = self.last(&news);
         set.told.push(Told { seat, news, last });
     }
 
     /// Drops what was not read, and says how many bytes were held.
     fn forget_news(&mut self) -> usize {
-        self.news.clear();
+        if !self.news.is_empty() {
+            self.news.clear();
+        }
         mem::take(&mut self.held_bytes)
     }
 }

@@ -143,7 +143,7 @@ impl Submission {
     fn ask(&mut self, asking: &mut Asking<'_>, reader: For) -> Result<Key, NotTaken> {
         let ends_by = self.ends_by(asking.now());
         let terms = Terms { want: self.want, ends_by, limit: self.spec.limit };
-        asking.ask(Question::Submit(&self.spec.submit()), terms, reader)
+        asking.ask(Question::Submit(&self.spec.submit(self.want)), terms, reader)
     }
 
     /// The search for a connection with room, which ends with the request on its way.
@@ -179,7 +179,18 @@ impl Submission {
             self.state = State::New;
             return Some(Ok(Step::Again));
         }
-        step(news, last, link).transpose()
+        match news {
+            News::Created(handle) => Some(Ok(Step::Created(JobHandle::of(link.server(), &handle)))),
+            News::Report(report) if !report.is_failure() => Some(Ok(Step::Report(report))),
+            // Nothing that is no failure comes to a job beside these.
+            news @ (News::Report(_)
+            | News::Echo(_)
+            | News::Status(..)
+            | News::Refused(_)
+            | News::Lost(_)
+            | News::TimedOut { .. }
+            | News::Overrun(_)) => without_failure(news, last, link).err().map(Err),
+        }
     }
 
     fn may_be_sent_again(&self, sent: Sent) -> bool {
@@ -193,7 +204,7 @@ impl Submission {
 }
 
 async fn submit(pool: Arc<Pool>, spec: Spec, want: Want, ends_by: Instant) -> Result<Waiting, JobError> {
-    let submit = spec.submit();
+    let submit = spec.submit(want);
     check(&submit)?;
     let find = || Ok(pool.find(|| spec.key()));
     ask(&pool, Question::Submit(&submit), Terms { want, ends_by, limit: spec.limit }, find).await
@@ -262,20 +273,6 @@ impl Drop for Waiting {
             self.link.abandon(key);
         }
     }
-}
-
-/// What news mean to a job; `None` when they are none of its own.
-fn step(news: News, last: Last, link: &Arc<Link>) -> Result<Option<Step>, JobError> {
-    Ok(match without_failure(news, last, link)? {
-        News::Created(handle) => Some(Step::Created(JobHandle::of(link.server(), &handle))),
-        News::Report(report) => Some(Step::Report(report)),
-        News::Echo(_)
-        | News::Status(..)
-        | News::Refused(_)
-        | News::Lost(_)
-        | News::TimedOut { .. }
-        | News::Overrun(_) => None,
-    })
 }
 
 /// Makes an error of news that are one.

@@ -114,6 +114,11 @@ impl Report {
         self.effect() == Effect::Ends
     }
 
+    /// Whether the job came to no good end.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self, Self::Fail | Self::Exception(_))
+    }
+
     pub(super) fn effect(&self) -> Effect {
         match self {
             Self::Data(_) | Self::Warning(_) | Self::Status { .. } => Effect::GoesOn,

@@ -59,26 +59,36 @@ impl<T: Copy> Jobs<T> {
 
     /// Whom a report about this handle is for; `None` when nobody waits for it.
     pub(super) fn take(&mut self, handle: &[u8], effect: Effect) -> Option<T> {
-        let (token, is_over) = match self.by_handle.get_mut(handle)? {
-            Waiting::One(token) => (*token, effect == Effect::Ends),
-            Waiting::Several { tokens, next } => {
-                let token = *tokens.get(*next)?;
-                match effect {
-                    Effect::GoesOn => *next += 1,
-                    Effect::Ends => drop(tokens.remove(*next)),
+        match effect {
+            Effect::GoesOn => match self.by_handle.get_mut(handle)? {
+                Waiting::One(token) => Some(*token),
+                Waiting::Several { tokens, next } => {
+                    let token = *tokens.get(*next)?;
+                    *next = (*next + 1) % tokens.len();
+                    Some(token)
                 }
-                if *next >= tokens.len() {
-                    *next = 0;
+            },
+            Effect::Ends => self.remove(handle),
+        }
+    }
+
+    /// Looks only once for a job that one waits for, as nearly all are.
+    fn remove(&mut self, handle: &[u8]) -> Option<T> {
+        let (handle, waiting) = self.by_handle.remove_entry(handle)?;
+        let token = match waiting {
+            Waiting::One(token) => token,
+            Waiting::Several { mut tokens, mut next } => {
+                let token = tokens.remove(next)?;
+                if next >= tokens.len() {
+                    next = 0;
                 }
-                (token, tokens.is_empty())
+                if !tokens.is_empty() {
+                    self.by_handle.insert(handle, Waiting::Several { tokens, next });
+                }
+                token
             }
         };
-        if effect == Effect::Ends {
-            self.tokens -= 1;
-        }
-        if is_over {
-            self.by_handle.remove(handle);
-        }
+        self.tokens -= 1;
         Some(token)
     }
 
