@@ -60,6 +60,9 @@ pub(super) struct State {
     /// Who reads instead of the driver. Nobody else waits for anything meanwhile, so nobody is kept waiting when this
     /// one is not polled.
     reader: Option<Looks>,
+    /// Whether the socket wakes the driver: nobody read in its place since it did. A reader that leaves nothing in
+    /// flight does not wake it, so it may be asleep although there is no reader.
+    is_watched: bool,
     mark: Mark,
     /// When the driver looks at the time limits next.
     check_at: Option<Instant>,
@@ -105,6 +108,7 @@ impl Link {
             slots: Slots::new(limits.held_bytes_max, limits.held_bytes_in_all_max),
             driver: None,
             reader: None,
+            is_watched: false,
             mark: Mark::default(),
             check_at: None,
             stalled_since: None,
@@ -184,6 +188,7 @@ impl Link {
             // Whoever reads need not be woken to be told.
             disarmed = state.slots.disarm(looks);
             state.reader = Some(looks);
+            state.is_watched = false;
             let mut wakers = Vec::new();
             if let Err(cause) = self.exchange(&mut state, context, &mut wakers) {
                 state.end(Arc::new(cause), &mut wakers);
@@ -193,7 +198,7 @@ impl Link {
         let polled = poll(&mut state.slots, context, &mut former);
         // Who has news may not look again for long.
         let mut driver = if polled.is_ready() { state.hand_back(looks) } else { None };
-        if state.check_at != check_at {
+        if state.check_at != check_at || state.reader.is_none() && state.lacks_watch() {
             driver = driver.or_else(|| state.driver.take());
         }
         drop(state);
@@ -330,6 +335,11 @@ impl State {
         self.driver.take()
     }
 
+    /// Whether what comes is heard by nobody, if there is no reader.
+    fn lacks_watch(&self) -> bool {
+        !self.is_watched && self.session.in_flight() > 0
+    }
+
     fn flush(&mut self) -> io::Result<Flushed> {
         let Some(socket) = &self.socket else { return Ok(Flushed::All) };
         while !self.session.pending().is_empty() {
@@ -436,7 +446,10 @@ impl Link {
         let in_flight = state.session.in_flight();
         let exchanged = match state.reader {
             Some(_) => Ok(()),
-            None => self.exchange(&mut state, context, wakers),
+            None => {
+                state.is_watched = true;
+                self.exchange(&mut state, context, wakers)
+            }
         };
         let done = match exchanged {
             Ok(()) if state.end.is_some() => Turn::Over,

@@ -66,8 +66,8 @@ impl Link {
             return Err(NotTaken::Ended);
         }
         let was_idle = state.session.in_flight() == 0;
-        // A reader may have been left alone; the driver sees an end by itself.
-        let is_unwatched = was_idle || state.reader.is_some();
+        // A reader may have been left alone; a driver that is awake sees an end by itself.
+        let is_unwatched = was_idle || !state.is_watched;
         if is_unwatched && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
             drop(state);
             self.close(if was_idle { "it was idle" } else { "waiting for an answer" });
@@ -144,7 +144,9 @@ impl Drop for Asking<'_> {
         // What cannot be written, or fails, is the driver's to see to.
         let is_written =
             state.session.pending().is_empty() || self.was_idle && matches!(state.flush(), Ok(Flushed::All));
-        if !is_written || !self.is_timed || was_read {
+        // Who asked for nothing does not read either.
+        let is_unheard = self.last.is_none() && state.lacks_watch();
+        if !is_written || !self.is_timed || was_read || is_unheard {
             let driver = state.driver.take();
             drop(state);
             driver.into_iter().for_each(Waker::wake);
