@@ -258,7 +258,7 @@ impl Runner {
         let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
         self.observers.set_servers(now, servers);
         self.leave_gone_servers();
-        self.matching.set_servers(self.observers.servers());
+        self.matching.set_servers(now, self.observers.servers());
         self.manners.retain(&self.config.programs);
     }
 

@@ -46,10 +46,11 @@ impl Planner {
         let Some(pool) = self.pools.get_mut(program) else { return };
         pool.is_up = wish.is_up;
         let processes = pool.program.processes;
-        if (wish.min, wish.max) == (processes.min, processes.max) {
-            pool.count = wish.count;
-            pool.is_by_hand = wish.is_by_hand;
+        if (wish.min, wish.max) != (processes.min, processes.max) {
+            return;
         }
+        pool.count = wish.count;
+        pool.is_by_hand = wish.is_by_hand;
         let (mut cx, slots) = pool.split(now, &mut self.floor);
         for number in &wish.stopped {
             let slot = slots.entry(*number).or_insert_with(|| Slot::new(now, *number));

@@ -16,8 +16,10 @@ pub(crate) struct Matching {
     servers: BTreeMap<String, Server>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Server {
+    /// Since when it is asked.
+    since: Moment,
     /// The configuration names it. One that is gone from it is asked about the jobs of those who began there alone.
     is_in_file: bool,
     answers: bool,
@@ -65,7 +67,11 @@ impl Matching {
     }
 
     /// The servers that are asked, and whether the configuration names each.
-    pub(crate) fn set_servers<'a>(&mut self, servers: impl Iterator<Item = (&'a ServerAddress, bool)>) {
+    pub(crate) fn set_servers<'a>(
+        &mut self,
+        now: Moment,
+        servers: impl Iterator<Item = (&'a ServerAddress, bool)>,
+    ) {
         let mut known = std::mem::take(&mut self.servers);
         for (address, is_in_file) in servers {
             let name = address.to_string();
@@ -73,7 +79,15 @@ impl Matching {
                 ServerAddress::Tcp { port, .. } => Some(*port),
                 ServerAddress::Unix(_) => None,
             };
-            let new = || Server { rows: Rows::new(name.clone(), port), ..Server::default() };
+            let new = || Server {
+                since: now,
+                is_in_file,
+                answers: false,
+                error: None,
+                asked: None,
+                functions: BTreeMap::new(),
+                rows: Rows::new(name.clone(), port),
+            };
             let server = known.remove(&name).unwrap_or_else(new);
             self.servers.insert(name, Server { is_in_file, ..server });
         }
@@ -103,13 +117,18 @@ impl Matching {
         asked.map(|(name, server)| (name.as_str(), server.answers, server.error.as_deref()))
     }
 
-    /// When all servers were asked for what they said last, if any did; without those that have been silent for long.
+    /// When all servers were asked for what they said last; without those that have been silent for long. `None` where
+    /// one that may speak soon never did, or none is left.
     pub(crate) fn as_of(&self, now: Moment) -> Option<Moment> {
-        // One that is restarted may have given a job to somebody since, and says so in a moment.
-        let counts = |asked: &Moment| now.since(*asked) <= WORD_PATIENCE;
-        let asked =
-            self.servers.values().filter_map(|server| server.asked.filter(|it| server.answers || counts(it)));
-        asked.min()
+        // One that is restarted may have given a job to somebody since, and says so in a moment; so does one that was
+        // never heard: a worker of the manager before may run a job of it.
+        let is_waited_for = |server: &&Server| {
+            let last = server.asked.unwrap_or(server.since);
+            server.answers || now.since(last) <= WORD_PATIENCE
+        };
+        let asked: Option<Vec<Moment>> =
+            self.servers.values().filter(is_waited_for).map(|server| server.asked).collect();
+        asked?.into_iter().min()
     }
 
     /// The functions that servers list a process with, and its jobs where one says so.
@@ -177,25 +196,47 @@ mod tests {
     use crate::runner::observe::Seen;
     use std::time::Duration;
 
+    fn at(seconds: u64) -> Moment {
+        Moment::after_boot(Duration::from_secs(seconds))
+    }
+
+    fn say(
+        matching: &mut Matching,
+        server: &ServerAddress,
+        seconds: u64,
+        seen: Result<Seen, String>,
+    ) -> Option<Moment> {
+        let report = Report { server: server.clone(), asked: at(seconds), answered: at(seconds), seen };
+        matching.handle_report(report, &[]);
+        matching.as_of(at(seconds))
+    }
+
     #[test]
     fn one_of_several_servers_that_falls_silent_is_waited_for() {
-        let at = |seconds: u64| Moment::after_boot(Duration::from_secs(seconds));
         let servers = ["a:1", "b:1"].map(|it| ServerAddress::parse(it, 1).unwrap());
         let [a, b] = &servers;
         let mut matching = Matching::default();
-        matching.set_servers(servers.iter().map(|it| (it, true)));
-        let mut say = |server: &ServerAddress, seconds: u64, seen: Result<Seen, String>| {
-            let report = Report { server: server.clone(), asked: at(seconds), answered: at(seconds), seen };
-            matching.handle_report(report, &[]);
-            matching.as_of(at(seconds))
-        };
-        assert_eq!(say(a, 1, Ok(Seen::default())), Some(at(1)));
-        assert_eq!(say(b, 1, Ok(Seen::default())), Some(at(1)));
-        assert_eq!(say(a, 2, Err("too many connections".to_owned())), Some(at(1)));
-        assert_eq!(say(b, 3, Ok(Seen::default())), Some(at(1)), "what A gave since is not known");
-        assert_eq!(say(a, 4, Ok(Seen::default())), Some(at(3)));
-        assert_eq!(say(a, 5, Err("refused".to_owned())), Some(at(3)));
-        assert_eq!(say(b, 14, Ok(Seen::default())), Some(at(4)));
-        assert_eq!(say(b, 15, Ok(Seen::default())), Some(at(15)), "and not for ever");
+        matching.set_servers(at(0), servers.iter().map(|it| (it, true)));
+        assert_eq!(say(&mut matching, a, 1, Ok(Seen::default())), None, "what B gave is not known at all");
+        assert_eq!(say(&mut matching, b, 1, Ok(Seen::default())), Some(at(1)));
+        assert_eq!(say(&mut matching, a, 2, Err("too many connections".to_owned())), Some(at(1)));
+        assert_eq!(
+            say(&mut matching, b, 3, Ok(Seen::default())),
+            Some(at(1)),
+            "what A gave since is not known"
+        );
+        assert_eq!(say(&mut matching, a, 4, Ok(Seen::default())), Some(at(3)));
+        assert_eq!(say(&mut matching, a, 5, Err("refused".to_owned())), Some(at(3)));
+        assert_eq!(say(&mut matching, b, 14, Ok(Seen::default())), Some(at(4)));
+        assert_eq!(say(&mut matching, b, 15, Ok(Seen::default())), Some(at(15)), "and not for ever");
+
+        let mut matching = Matching::default();
+        matching.set_servers(at(0), servers.iter().map(|it| (it, true)));
+        assert_eq!(say(&mut matching, a, 10, Ok(Seen::default())), None);
+        assert_eq!(
+            say(&mut matching, a, 11, Ok(Seen::default())),
+            Some(at(11)),
+            "one that never spoke is not waited for any more"
+        );
     }
 }

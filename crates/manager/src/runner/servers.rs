@@ -56,7 +56,7 @@ impl Runner {
         self.planner.handle_servers(now, self.matching.do_answer());
         self.handle_work(now);
         if self.leave_gone_servers() {
-            self.matching.set_servers(self.observers.servers());
+            self.matching.set_servers(now, self.observers.servers());
         }
     }
 

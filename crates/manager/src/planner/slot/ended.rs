@@ -171,7 +171,8 @@ impl Slot {
 
     pub(super) fn retry_later(&mut self, cx: &mut Context<'_>) {
         self.failures = self.failures.saturating_add(1);
-        let pause = pause(cx.program, self.failures.saturating_add(1));
+        // Nothing else slows this down where `backoff-first` is none.
+        let pause = pause(cx.program, self.failures.saturating_add(1)).max(AT_ONCE_PAUSE);
         self.retry = Some(cx.now + cx.floor.random.around(pause, cx.program.backoff.jitter));
     }
 }
