@@ -86,6 +86,8 @@ impl Server {
             });
         self.process = Some(process);
         wait_until("the server answers", || TcpStream::connect(("127.0.0.1", self.port.number)).is_ok());
+        // It may answer first.
+        wait_until("the server has written its process id", || self.pid_file().exists());
     }
 
     fn pid_file(&self) -> PathBuf {

@@ -366,6 +366,15 @@ mod tests {
         }
     }
 
+    /// A folder and the file in it that a manager left which had spawned one process.
+    fn left_with_one_process() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut state, _) = StateFile::open(folder.path()).unwrap();
+        state.spawned(record(1)).unwrap();
+        let path = folder.path().join("processes");
+        (folder, path)
+    }
+
     #[test]
     fn the_next_manager_finds_what_was_spawned_and_did_not_end() {
         let folder = tempfile::tempdir().unwrap();
@@ -382,11 +391,7 @@ mod tests {
 
     #[test]
     fn a_cut_line_and_another_start_of_the_machine_are_no_trouble() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("processes");
-        let (mut state, _) = StateFile::open(folder.path()).unwrap();
-        state.spawned(record(1)).unwrap();
-        drop(state);
+        let (folder, path) = left_with_one_process();
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"spawned\":{{\"pid\":9,\"sta")).unwrap();
         let (now, not_understood) = read(&path).unwrap();
@@ -397,11 +402,7 @@ mod tests {
 
     #[test]
     fn a_line_that_means_nothing_is_named_and_costs_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("processes");
-        let (mut state, _) = StateFile::open(folder.path()).unwrap();
-        state.spawned(record(1)).unwrap();
-        drop(state);
+        let (folder, path) = left_with_one_process();
         let mut bytes = fs::read(&path).unwrap();
         bytes.extend(b"{\"moved\":{\"from\":1}}\n{\"gone\":\xff}\n");
         bytes.extend(super::bytes(&Line::Spawned(record(2))).unwrap());

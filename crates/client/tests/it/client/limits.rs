@@ -12,8 +12,6 @@ use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
-const OPTION: &[u8] = b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions";
-
 on_both_servers![
     a_job_that_takes_too_long_is_given_up_and_the_connection_is_not,
     data_that_nobody_reads_ends_its_job_alone,
@@ -120,8 +118,7 @@ fn jobs_that_nobody_waits_for_do_not_pile_up(side: Side) {
 #[test]
 fn a_server_that_owes_an_answer_too_long_is_given_up() {
     let script = Script::start(2, |number, stream| {
-        assert_eq!(read_packet(stream).0, 26, "the option comes first");
-        stream.write_all(OPTION).unwrap();
+        greet(stream);
         assert_eq!(read_packet(stream).0, 7);
         if number == 0 {
             read_to_end(stream);
@@ -145,13 +142,7 @@ fn a_server_that_owes_an_answer_too_long_is_given_up() {
 
 #[test]
 fn a_job_that_is_not_accepted_in_its_time_is_given_up_alone() {
-    let script = Script::start(1, |_, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
-        read_packet(stream);
-        stream.write_all(b"\0RES\0\0\0\x11\0\0\0\x01e").unwrap();
-        read_to_end(stream);
-    });
+    let script = Script::answering(1, b"\0RES\0\0\0\x11\0\0\0\x01e");
     within_limit(async {
         let client = Client::new(&script.address).unwrap();
         // Connecting counts as well.

@@ -1,6 +1,6 @@
 //! Servers that are none, or that break the protocol.
 
-use super::support::{LIMIT, Script, read_packet, read_to_end, until, within_limit};
+use super::support::{LIMIT, Script, greet, read_packet, read_to_end, until, within_limit};
 use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, JobHandle, Resend};
 use std::io::Write as _;
@@ -10,13 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const CREATED: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:1";
-const OPTION: &[u8] = b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions";
 
 /// What a job is told by a server that answers its submit with these bytes and then closes the connection.
 fn told_by(answer: &'static [u8], client: impl Fn(&str) -> Client) -> String {
     let script = Script::start(1, move |_, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
+        greet(stream);
         read_packet(stream);
         stream.write_all(answer).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -54,13 +52,7 @@ fn what_is_no_packet_is_a_typed_error() {
 /// A question changes nothing, so there is no word of a job that may run.
 #[test]
 fn a_question_that_is_lost_is_told_as_one() {
-    let script = Script::start(6, |_, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
-        read_packet(stream);
-        stream.write_all(b"\0RES\0\0\0\x06\0\0\0\0").unwrap();
-        read_to_end(stream);
-    });
+    let script = Script::answering(6, b"\0RES\0\0\0\x06\0\0\0\0");
     let client = Client::new(&script.address).unwrap();
     let address = client.servers().next().unwrap();
     let error = within_limit(client.echo(address, "e")).unwrap_err();
@@ -73,13 +65,7 @@ fn a_question_that_is_lost_is_told_as_one() {
 /// The one who asked hears of it as all the others do.
 #[test]
 fn a_question_that_is_answered_with_another_job_is_lost() {
-    let script = Script::start(6, |_, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
-        read_packet(stream);
-        stream.write_all(b"\0RES\0\0\0\x14\0\0\0\x0dH:h:2\x001\x001\x000\x000").unwrap();
-        read_to_end(stream);
-    });
+    let script = Script::answering(6, b"\0RES\0\0\0\x14\0\0\0\x0dH:h:2\x001\x001\x000\x000");
     let client = Client::new(&script.address).unwrap();
     let handle = JobHandle::new(client.servers().next().unwrap().clone(), b"H:h:1").unwrap();
     let error = within_limit(client.status(&handle)).unwrap_err();
@@ -94,8 +80,7 @@ fn a_connection_that_ends_while_nobody_looks_at_its_job_gets_no_other() {
     let (is_started, started) = std::sync::mpsc::channel();
     let (is_closed, closed) = std::sync::mpsc::channel();
     let script = Script::start(2, move |connection, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
+        greet(stream);
         read_packet(stream);
         stream.write_all(CREATED).unwrap();
         if connection == 0 {
@@ -128,8 +113,7 @@ fn a_connection_that_ends_beside_a_future_that_is_left_alone_gets_no_other_job()
     let (is_left, left) = std::sync::mpsc::channel();
     let (is_closed, closed) = std::sync::mpsc::channel();
     let script = Script::start(2, move |connection, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
+        greet(stream);
         read_packet(stream);
         if connection == 0 {
             stream.write_all(b"\0RES\0\0\0\x11\0\0\0\x01e").unwrap();
@@ -196,8 +180,7 @@ fn a_packet_over_the_limit_is_refused_before_it_comes() {
 #[test]
 fn a_job_that_its_server_hangs_up_on_is_sent_again_a_few_times() {
     let script = Script::start(6, |_, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
+        greet(stream);
         read_packet(stream);
         stream.write_all(CREATED).unwrap();
     });
@@ -275,8 +258,7 @@ fn a_server_without_exceptions_is_used_all_the_same() {
 #[test]
 fn a_server_that_refuses_the_connection_is_quoted() {
     let script = Script::start(1, |_, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
+        greet(stream);
         stream.write_all(b"\0RES\0\0\0\x13\0\0\0\x11FULL\0go elsewhere").unwrap();
         read_to_end(stream);
     });
@@ -291,8 +273,7 @@ fn a_server_that_refuses_the_connection_is_quoted() {
 /// A server that hangs up in the middle of a job, which it cannot know of then, and takes the next one.
 fn hangs_up_in_the_middle() -> Script {
     Script::start(2, |number, stream| {
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
+        greet(stream);
         if number == 0 {
             let mut part = vec![0; 1 << 20];
             std::io::Read::read_exact(stream, &mut part).unwrap();

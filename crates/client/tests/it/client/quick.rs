@@ -1,7 +1,7 @@
 //! Jobs that follow each other quickly, of which an answer that comes before the result is not read at once; and all
 //! that must be told soon in spite of that.
 
-use super::support::{LIMIT, Script, read_packet, read_to_end, until, within_limit};
+use super::support::{LIMIT, Script, greet, read_packet, read_to_end, until, within_limit};
 use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, Resend};
 use std::cell::Cell;
@@ -13,7 +13,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const OPTION: &[u8] = b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions";
 const CREATED: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:1";
 const CREATED_2: &[u8] = b"\0RES\0\0\0\x08\0\0\0\x05H:h:2";
 const COMPLETE: &[u8] = b"\0RES\0\0\0\x0d\0\0\0\x08H:h:1\0ok";
@@ -30,8 +29,7 @@ const SOON: Duration = Duration::from_secs(2);
 fn script(talk: impl Fn(&mut TcpStream) + Send + 'static) -> (Script, Client) {
     let script = Script::start(1, move |_, stream| {
         stream.set_nodelay(true).unwrap();
-        read_packet(stream);
-        stream.write_all(OPTION).unwrap();
+        greet(stream);
         for _ in 0..QUICK {
             read_packet(stream);
             stream.write_all(&[CREATED, COMPLETE].concat()).unwrap();

@@ -210,6 +210,16 @@ impl Script {
         Self { address, thread: Some(thread) }
     }
 
+    /// One that answers the first request of each connection with these bytes, and says no more.
+    pub(crate) fn answering(connections: usize, answer: &'static [u8]) -> Self {
+        Self::start(connections, |_, stream| {
+            greet(stream);
+            read_packet(stream);
+            stream.write_all(answer).unwrap();
+            read_to_end(stream);
+        })
+    }
+
     /// Whether it has done all it was told.
     pub(crate) fn is_finished(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -219,6 +229,12 @@ impl Script {
     pub(crate) fn finish(mut self) {
         self.thread.take().unwrap().join().unwrap();
     }
+}
+
+/// Grants the option that a client asks for first.
+pub(crate) fn greet(stream: &mut TcpStream) {
+    assert_eq!(read_packet(stream).0, 26, "the option comes first");
+    stream.write_all(b"\0RES\0\0\0\x1b\0\0\0\x0aexceptions").unwrap();
 }
 
 /// Reads one packet: its kind and body.

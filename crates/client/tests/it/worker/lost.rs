@@ -6,12 +6,13 @@ use super::misbehaving::{
 };
 use super::support::{LIMIT, Runtime, Server, Side, TestWorker, on_both_servers, wait_until, worker_of};
 use bytes::Bytes;
-use geartrain_client::worker::{Job, Outcome, WorkerBuilder};
+use geartrain_client::worker::{Job, Outcome, RunError, Worker, WorkerBuilder};
 use geartrain_proto::SubmitMode;
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 on_both_servers!(
@@ -285,19 +286,10 @@ fn a_result_that_could_not_be_written_is_told_as_lost() {
     worker.stop();
 }
 
-/// Keeps what a worker's connections have to say.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+/// A subscriber that hands on what a worker's connections have to say.
+struct Listener<F>(F);
 
-impl tracing::field::Visit for Log {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            self.0.lock().unwrap().push(format!("{value:?}"));
-        }
-    }
-}
-
-impl tracing::Subscriber for Log {
+impl<F: Fn(String) + 'static> tracing::Subscriber for Listener<F> {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
         metadata.target() == "geartrain_client::worker::driver"
     }
@@ -311,12 +303,28 @@ impl tracing::Subscriber for Log {
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
 
     fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            if field.name() == "message" {
+                self.0(format!("{value:?}"));
+            }
+        });
     }
 
     fn enter(&self, _: &tracing::span::Id) {}
 
     fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// Runs a worker in a thread whose connections are listened to.
+fn run_heard(
+    worker: Worker,
+    hear: impl Fn(String) + Send + Sync + 'static,
+) -> JoinHandle<Result<u64, RunError>> {
+    std::thread::spawn(move || {
+        let _listener = tracing::subscriber::set_default(Listener(hear));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(worker.run()).map(|departure| departure.jobs)
+    })
 }
 
 /// It does not announce a pause behind which nothing follows.
@@ -326,55 +334,24 @@ fn a_worker_that_leaves_a_silent_server_says_so() {
     let builder = builder.register("f", |_: Bytes| async {}).grab_timeout(Duration::from_secs(1));
     let worker = builder.build().unwrap();
     let shutdown = worker.shutdown_handle();
-    let log = Log::default();
-    let heard = log.clone();
-    let thread = std::thread::spawn(move || {
-        let _log = tracing::subscriber::set_default(log);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(worker.run()).map(|departure| departure.jobs)
-    });
+    let (log, heard) = mpsc::channel();
+    let thread = run_heard(worker, move |message| log.send(message).unwrap());
     let mut stream = accept(&listener);
     await_grab(&mut stream);
     shutdown.shutdown();
     await_close(&mut stream);
     thread.join().unwrap().unwrap();
-    assert_eq!(*heard.0.lock().unwrap(), ["connected", "a connection ended while the worker leaves"]);
-}
-
-/// A subscriber that panics at what a connection has to say.
-struct Bomb;
-
-impl tracing::Subscriber for Bomb {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "geartrain_client::worker::driver"
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        panic!("a log that is full");
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
+    assert_eq!(
+        heard.try_iter().collect::<Vec<_>>(),
+        ["connected", "a connection ended while the worker leaves"]
+    );
 }
 
 #[test]
 fn a_connection_that_panics_ends_the_worker_and_not_only_itself() {
     let (builder, listener) = hurried();
     let worker = builder.register("f", |_: Bytes| async {}).build().unwrap();
-    let thread = std::thread::spawn(move || {
-        let _bomb = tracing::subscriber::set_default(Bomb);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(worker.run()).map(|departure| departure.jobs)
-    });
+    let thread = run_heard(worker, |_| panic!("a log that is full"));
     wait_until("the worker ends", || thread.is_finished());
     let payload = thread.join().unwrap_err();
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"a log that is full"));
