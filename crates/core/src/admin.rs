@@ -1,27 +1,26 @@
 //! Text commands: what people and scripts ask on the Gearman port.
 //!
 //! From: `Core::handle_admin`. To: one reply each, byte for byte as the reference's, its mix of line ends
-//! included. Control characters in names are shown escaped, since they would break the reader's table.
+//! included; the lists are in `lists.rs`.
 
 use crate::chores::{DROPS_MAX, Drop};
 use crate::core::Core;
 use crate::event::Ended;
 use crate::function::FunctionKey;
 use crate::ids::ConnId;
-use crate::job::{JobKey, Kept};
+use crate::job::JobKey;
+use crate::lists::Table;
 use crate::outbox::{Answer, Outbox};
 use geartrain_proto::{AdminCommand, DropWaiting, Function, Handle, Priority, Refusal, Response};
-use std::cmp::Reverse;
-use std::io::Write;
 
 impl Core {
     pub(crate) fn admin(&mut self, conn: ConnId, command: &AdminCommand<'_>, out: &mut dyn Outbox) {
         let reply = match *command {
-            AdminCommand::Status => self.list_status(),
-            AdminCommand::PriorityStatus => self.list_priority_status(),
-            AdminCommand::Workers => self.list_workers(),
-            AdminCommand::ShowJobs => self.list_jobs(),
-            AdminCommand::ShowUniqueJobs => self.list_unique_jobs(),
+            AdminCommand::Status => return self.list(conn, Table::Functions, out),
+            AdminCommand::PriorityStatus => return self.list(conn, Table::Priorities, out),
+            AdminCommand::Workers => return self.list(conn, Table::Workers, out),
+            AdminCommand::ShowJobs => return self.list(conn, Table::Jobs, out),
+            AdminCommand::ShowUniqueJobs => return self.list(conn, Table::Uniques, out),
             AdminCommand::CancelJob(handle) => self.cancel_job(handle, out),
             AdminCommand::CreateFunction(name) => match self.function_for(name) {
                 Some(_) => b"OK\r\n".to_vec(),
@@ -43,62 +42,6 @@ impl Core {
             AdminCommand::Typed(ref command) => return self.handle_command(conn, command.as_ref(), out),
         };
         out.text(conn, &reply);
-    }
-
-    fn list_status(&self) -> Vec<u8> {
-        list(self.settings.limits.list_bytes_max, self.functions.iter(), |(key, entry), row| {
-            let line = self.jobs.line(key);
-            push_name(row, entry.name().as_bytes());
-            push_columns(row, &[line.total(), line.running(), entry.workers]);
-        })
-    }
-
-    fn list_priority_status(&self) -> Vec<u8> {
-        list(self.settings.limits.list_bytes_max, self.functions.iter(), |(key, entry), row| {
-            let line = self.jobs.line(key);
-            let [high, normal, low] = Priority::ALL.map(|priority| line.waiting(priority));
-            push_name(row, entry.name().as_bytes());
-            push_columns(row, &[high, normal, low, entry.workers]);
-        })
-    }
-
-    fn list_workers(&self) -> Vec<u8> {
-        list(self.settings.limits.list_bytes_max, self.conns.iter(), |(_, peer), row| {
-            let id: &[u8] = if peer.client_id.is_empty() { b"-" } else { &peer.client_id };
-            push(row, format_args!("{} {} ", peer.descriptor, peer.address));
-            push_name(row, id);
-            row.extend_from_slice(b" :");
-            let mut abilities = peer.abilities().to_vec();
-            abilities.sort_by_key(|ability| Reverse(ability.rank));
-            for ability in abilities {
-                row.push(b' ');
-                push_name(row, self.functions.name(ability.function).as_bytes());
-            }
-            row.push(b'\n');
-        })
-    }
-
-    /// The third column is the reference's mark of jobs that nobody waits for: such jobs are gone here.
-    fn list_jobs(&self) -> Vec<u8> {
-        list(self.settings.limits.list_bytes_max, self.jobs_by_number(), |key, row| {
-            let job = self.jobs.get(key);
-            let background = u8::from(job.kept() != Kept::ByClients);
-            row.extend_from_slice(self.handles.text(job.number()).as_handle().as_bytes());
-            push(row, format_args!("\t{}\t0\t{background}\n", job.attempts()));
-        })
-    }
-
-    fn list_unique_jobs(&self) -> Vec<u8> {
-        list(self.settings.limits.list_bytes_max, self.jobs_by_number(), |key, row| {
-            push_name(row, self.jobs.get(key).unique().as_bytes());
-            row.push(b'\n');
-        })
-    }
-
-    fn jobs_by_number(&self) -> impl Iterator<Item = JobKey> {
-        let mut keys: Vec<(u64, JobKey)> = self.jobs.iter().map(|(key, job)| (job.number(), key)).collect();
-        keys.sort_unstable_by_key(|(number, _)| *number);
-        keys.into_iter().map(|(_, key)| key)
     }
 
     fn cancel_job(&mut self, handle: Handle<'_>, out: &mut dyn Outbox) -> Vec<u8> {
@@ -221,46 +164,6 @@ impl Core {
 
 /// Why a function is not dropped, as the reference says it.
 const IN_USE: &[u8] = b"ERR there are still connected workers or executing clients\r\n";
-
-/// A list: its rows, then a full stop. One that grows over `bytes_max` is refused.
-fn list<T>(
-    bytes_max: usize,
-    items: impl Iterator<Item = T>,
-    mut push_row: impl FnMut(T, &mut Vec<u8>),
-) -> Vec<u8> {
-    let mut reply = Vec::new();
-    for item in items {
-        push_row(item, &mut reply);
-        if reply.len() > bytes_max {
-            return format!("ERR LIST_TOO_LARGE The list is over the limit of {bytes_max} bytes\r\n")
-                .into_bytes();
-        }
-    }
-    reply.extend_from_slice(b".\n");
-    reply
-}
-
-fn push(row: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    row.write_fmt(text).expect("writing to memory does not fail");
-}
-
-fn push_columns(row: &mut Vec<u8>, columns: &[u32]) {
-    for column in columns {
-        push(row, format_args!("\t{column}"));
-    }
-    row.push(b'\n');
-}
-
-/// Pushes bytes that a peer chose, control characters escaped.
-fn push_name(row: &mut Vec<u8>, name: &[u8]) {
-    for byte in name {
-        if byte.is_ascii_control() {
-            row.extend(byte.escape_ascii());
-        } else {
-            row.push(*byte);
-        }
-    }
-}
 
 /// The reference runs the words of these together.
 fn refuse(refusal: Refusal<'_>) -> Vec<u8> {

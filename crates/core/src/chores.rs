@@ -1,6 +1,7 @@
 //! Chores: work on very many entries, done in portions, so that no input holds the queue for long.
 //!
-//! From: a rule that changed, shelves or memory that are over their limits, a function that is dropped with its jobs.
+//! From: a rule that changed, shelves or memory that are over their limits, a function that is dropped with its jobs,
+//! a list that somebody asked for.
 //! To: the file that knows what becomes of an entry. The first portion is done at once, the others by
 //! [`Core::handle_timeout`], which is due at once while a chore is left.
 //! Never: remembers what an entry was to become. Each portion looks at the rules of that moment, so what comes,
@@ -11,6 +12,7 @@ use crate::archive::KeepingAt;
 use crate::backlog::Below;
 use crate::core::Core;
 use crate::ids::{ConnId, Ticket};
+use crate::lists::List;
 use crate::outbox::{Answer, Outbox};
 use std::collections::VecDeque;
 
@@ -35,6 +37,8 @@ pub(crate) struct Chores {
     pub(crate) spills: Sweep<Below>,
     /// Functions are dropped with their jobs, one after the other.
     pub(crate) drops: VecDeque<Drop>,
+    /// Long lists are put together, one after the other: only the first one grows.
+    pub(crate) lists: VecDeque<List>,
 }
 
 /// A pass over a table, from its beginning to its end.
@@ -102,12 +106,13 @@ pub(crate) struct Drop {
 
 impl Chores {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { policies, policies_changed: _, expiries, keeping, spills, drops } = self;
+        let Self { policies, policies_changed: _, expiries, keeping, spills, drops, lists } = self;
         policies.at.is_none()
             && expiries.at.is_none()
             && keeping.at.is_none()
             && spills.at.is_none()
             && drops.is_empty()
+            && lists.is_empty()
     }
 }
 
@@ -123,6 +128,12 @@ impl Core {
             match self.drop_jobs(&mut chore, out) {
                 Some(reply) => out.replace(chore.conn, chore.place, Answer::Text(&reply)),
                 None => self.chores.drops.push_front(chore),
+            }
+        }
+        if let Some(mut list) = self.chores.lists.pop_front() {
+            match self.list_portion(&mut list) {
+                Some(reply) => out.replace(list.conn, list.place, Answer::Text(&reply)),
+                None => self.chores.lists.push_front(list),
             }
         }
     }

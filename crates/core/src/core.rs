@@ -189,6 +189,7 @@ impl Core {
     pub fn handle_closed(&mut self, now: Now, conn: ConnId, out: &mut dyn Outbox) {
         self.now = now;
         let Some(peer) = self.conns.get_mut(conn) else { return };
+        self.chores.lists.retain(|list| list.conn != conn);
         let (abilities, sleep) = (peer.take_abilities(), peer.sleep);
         let mut waits: Vec<JobKey> = peer.waits.drain().collect();
         let mut running = peer.running.clone();

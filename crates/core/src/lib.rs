@@ -70,6 +70,7 @@ mod imports;
 mod index;
 mod job;
 mod line;
+mod lists;
 mod meter;
 mod numbers;
 mod outbox;

@@ -51,6 +51,9 @@ pub(crate) struct Oracle {
     rule_changes: u64,
     /// Functions that are being dropped, by the place of the answer, and the jobs they had.
     drops: BTreeMap<Ticket, (Vec<u8>, BTreeSet<Vec<u8>>)>,
+    /// Lists that are put together in portions, by the place of the answer, with the first columns of what was there
+    /// since.
+    lists: BTreeMap<Ticket, BTreeSet<String>>,
     starts: BTreeMap<Vec<u8>, gates::Starts>,
     /// Jobs that left the queue and are kept.
     pub(crate) letters: BTreeMap<Vec<u8>, Letter>,
@@ -114,6 +117,8 @@ pub struct Counts {
     pub policies_between: u64,
     /// Functions that were dropped in several portions.
     pub drops: u64,
+    /// Lists that were put together in several portions.
+    pub lists: u64,
     /// Letters removed by a rule.
     pub letters_removed: u64,
     /// Letters that a person dropped.
@@ -179,6 +184,7 @@ impl Counts {
         self.policies += other.policies;
         self.policies_between += other.policies_between;
         self.drops += other.drops;
+        self.lists += other.lists;
         self.letters_removed += other.letters_removed;
         self.letters_dropped += other.letters_dropped;
         self.requeued += other.requeued;

@@ -5,6 +5,7 @@ mod bounds;
 mod explain;
 mod jobs;
 mod limits;
+mod lists;
 mod long_backlog;
 mod many_abilities;
 mod policies;

@@ -405,6 +405,7 @@ impl Oracle {
     fn ended(&mut self, cause: Cause<'_>, changes: &Changes, handle: &[u8], how: Ended) {
         let name = handle_text(handle);
         let job = self.jobs.remove(handle).unwrap_or_else(|| panic!("I4: job {name} ends but is not there"));
+        self.need_not_list(&name);
         let acknowledged = self.ever.get(handle).is_some_and(|life| life.acknowledged);
         let policy = self.policy(&job.content.function);
         let by_its_worker = |wanted: Ended, reported: &[u8]| {

@@ -77,6 +77,7 @@ impl Oracle {
         let left = self.jobs.values().any(|job| job.content.function == function);
         assert!(!left, "jobs of a dropped function are left");
         self.functions.remove(function);
+        self.need_not_list(&function.escape_ascii().to_string());
     }
 
     pub(super) fn running(&self, function: &[u8]) -> usize {

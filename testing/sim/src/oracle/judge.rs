@@ -392,13 +392,8 @@ impl Oracle {
     }
 
     fn judge_admin(&mut self, command: &AdminCommand<'_>, effects: &[Effect]) {
-        if let AdminCommand::DropFunction { function, .. } = command
-            && let Some(place) = effects.iter().find_map(place_of)
-        {
-            let of_function = self.jobs.iter().filter(|(_, job)| job.content.function == function.as_bytes());
-            let jobs = of_function.map(|(handle, _)| handle.clone()).collect();
-            self.drops.insert(place, (function.as_bytes().to_vec(), jobs));
-            return;
+        if let Some(place) = effects.iter().find_map(place_of) {
+            return self.judge_in_portions(command, place);
         }
         let mut texts = effects.iter().filter_map(|effect| match effect {
             Effect::Text { text, .. } => Some(text.as_slice()),
@@ -426,8 +421,20 @@ impl Oracle {
         }
     }
 
-    /// A function that was dropped in portions is gone, or stays.
-    pub(super) fn drop_answered(&mut self, place: Ticket, text: &[u8]) {
+    /// A command that is answered when all of its portions are done.
+    fn judge_in_portions(&mut self, command: &AdminCommand<'_>, place: Ticket) {
+        if let AdminCommand::DropFunction { function, .. } = command {
+            let of_function = self.jobs.iter().filter(|(_, job)| job.content.function == function.as_bytes());
+            let jobs = of_function.map(|(handle, _)| handle.clone()).collect();
+            self.drops.insert(place, (function.as_bytes().to_vec(), jobs));
+        } else {
+            self.list_begun(command, place);
+        }
+    }
+
+    /// What was done in portions is done. A function that was dropped is gone, or stays.
+    pub(super) fn portions_answered(&mut self, place: Ticket, text: &[u8]) {
+        self.list_answered(place, text);
         let Some((function, _)) = self.drops.remove(&place) else { return };
         self.counts.drops += 1;
         if text == b"OK\r\n" {

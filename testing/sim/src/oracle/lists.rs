@@ -1,7 +1,8 @@
 //! The text lists against the account: each number is the sum over the jobs.
 
 use super::{Job, Oracle, handle_text};
-use geartrain_proto::Priority;
+use geartrain_core::Ticket;
+use geartrain_proto::{AdminCommand, Priority};
 use std::collections::BTreeMap;
 
 impl Oracle {
@@ -58,6 +59,36 @@ impl Oracle {
             .map(|(handle, job)| (handle_text(handle), Some(job.attempts.to_string())))
             .collect();
         assert_eq!(listed, expected, "rows of show jobs");
+    }
+
+    /// A long list is begun: of no single moment, but with all that is there from here on until it is done.
+    pub(super) fn list_begun(&mut self, command: &AdminCommand<'_>, place: Ticket) {
+        let firsts = match command {
+            AdminCommand::ShowJobs => self.jobs.keys().map(|handle| handle_text(handle)).collect(),
+            AdminCommand::Status | AdminCommand::PriorityStatus => {
+                self.functions.iter().map(|function| function.escape_ascii().to_string()).collect()
+            }
+            _ => panic!("I11: {command:?} is answered at once"),
+        };
+        self.lists.insert(place, firsts);
+    }
+
+    /// It is gone: a list that is not done may lack it.
+    pub(super) fn need_not_list(&mut self, first: &str) {
+        for firsts in self.lists.values_mut() {
+            firsts.remove(first);
+        }
+    }
+
+    pub(super) fn list_answered(&mut self, place: Ticket, text: &[u8]) {
+        let Some(firsts) = self.lists.remove(&place) else { return };
+        self.counts.lists += 1;
+        let text = String::from_utf8_lossy(text);
+        assert!(text.ends_with(".\n"), "a list has an end");
+        for first in firsts {
+            let listed = text.lines().filter(|row| row.split('\t').next() == Some(first.as_str())).count();
+            assert_eq!(listed, 1, "{first} was there all the while: {text}");
+        }
     }
 
     fn workers(&self, function: &[u8]) -> usize {

@@ -238,6 +238,7 @@ impl Oracle {
         self.in_force.clear();
         self.behind.clear();
         self.drops.clear();
+        self.lists.clear();
         self.imports.retain(|_, taken| taken.durable);
     }
 
@@ -390,7 +391,7 @@ impl Oracle {
 
     /// An answer is there.
     pub(super) fn answered(&mut self, cause: Cause<'_>, place: Ticket, text: &[u8]) {
-        let Some(asked) = self.commands.remove(&place) else { return self.drop_answered(place, text) };
+        let Some(asked) = self.commands.remove(&place) else { return self.portions_answered(place, text) };
         if !self.conns.contains_key(&asked.conn) {
             return;
         }

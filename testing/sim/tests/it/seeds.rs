@@ -38,6 +38,7 @@ fn assert_eventful(counts: &Counts) {
         policies,
         policies_between,
         drops: _,
+        lists,
         letters_removed,
         letters_dropped,
         requeued,
@@ -73,7 +74,7 @@ fn assert_eventful(counts: &Counts) {
             letters_dropped,
             requeued,
         ])
-        .chain([letters_loaded, moved, imported, exported, answered, scheduled, suspended])
+        .chain([lists, letters_loaded, moved, imported, exported, answered, scheduled, suspended])
         .chain([reads, reads_failed, held, withdrawn, unreadable, timed_out, due_runs, rated_releases])
         // Progress seldom meets a policy that lets it count.
         .chain([extended * 2])
