@@ -24,6 +24,9 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Most lines of a source file, its tests not counted.
 const FILE_LINES_MAX: usize = 800;
 
+/// Columns of a line of comment; `cargo fmt` sees to code.
+const COMMENT_COLUMNS_MAX: usize = 120;
+
 /// Fewest invariants that ARCHITECTURE.md states: none may go unnoticed.
 const INVARIANTS_MIN: usize = 19;
 
@@ -71,6 +74,10 @@ fn check_edges(findings: &mut String) -> Result<()> {
 fn check_source(name: &str, text: &str, findings: &mut String) -> Result<()> {
     if let Some((number, _)) = (1..).zip(text.lines()).find(|(_, line)| !line.is_ascii()) {
         writeln!(findings, "{name}:{number} is not ASCII")?;
+    }
+    let is_wide = |line: &str| line.trim_start().starts_with("//") && line.len() > COMMENT_COLUMNS_MAX;
+    for (number, _) in (1..).zip(text.lines()).filter(|(_, line)| is_wide(line)) {
+        writeln!(findings, "{name}:{number} is a comment over {COMMENT_COLUMNS_MAX} columns")?;
     }
     // Written apart, so that this file does not find itself.
     for mark in

@@ -1,7 +1,7 @@
 //! Chores: work on very many entries, done in portions, so that no input holds the queue for long.
 //!
 //! From: a rule that changed, shelves or memory that are over their limits, a function that is dropped with its jobs,
-//! a list that somebody asked for.
+//! a client that left behind its jobs, a list that somebody asked for.
 //! To: the file that knows what becomes of an entry. The first portion is done at once, the others by
 //! [`Core::handle_timeout`], which is due at once while a chore is left.
 //! Never: remembers what an entry was to become. Each portion looks at the rules of that moment, so what comes,
@@ -12,6 +12,7 @@ use crate::archive::KeepingAt;
 use crate::backlog::Below;
 use crate::core::Core;
 use crate::ids::{ConnId, Ticket};
+use crate::job::JobKey;
 use crate::lists::List;
 use crate::outbox::{Answer, Outbox};
 use std::collections::VecDeque;
@@ -37,6 +38,8 @@ pub(crate) struct Chores {
     pub(crate) spills: Sweep<Below>,
     /// Functions are dropped with their jobs, one after the other.
     pub(crate) drops: VecDeque<Drop>,
+    /// Clients that left take their waits off jobs, one after the other.
+    pub(crate) leavers: VecDeque<Leaver>,
     /// Long lists are put together, one after the other: only the first one grows.
     pub(crate) lists: VecDeque<List>,
 }
@@ -104,14 +107,23 @@ pub(crate) struct Drop {
     pub(crate) place: Ticket,
 }
 
+/// A client that left while it waited for very many jobs. Its connection is in the table until none is left.
+#[derive(Debug)]
+pub(crate) struct Leaver {
+    pub(crate) conn: ConnId,
+    /// What it waited for when it left: what its connection does not have any more is over.
+    pub(crate) waits: Vec<JobKey>,
+}
+
 impl Chores {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { policies, policies_changed: _, expiries, keeping, spills, drops, lists } = self;
+        let Self { policies, policies_changed: _, expiries, keeping, spills, drops, leavers, lists } = self;
         policies.at.is_none()
             && expiries.at.is_none()
             && keeping.at.is_none()
             && spills.at.is_none()
             && drops.is_empty()
+            && leavers.is_empty()
             && lists.is_empty()
     }
 }
@@ -128,6 +140,13 @@ impl Core {
             match self.drop_jobs(&mut chore, out) {
                 Some(reply) => out.replace(chore.conn, chore.place, Answer::Text(&reply)),
                 None => self.chores.drops.push_front(chore),
+            }
+        }
+        if let Some(mut leaver) = self.chores.leavers.pop_front() {
+            if self.leave(&mut leaver, out) {
+                self.conns.remove(leaver.conn);
+            } else {
+                self.chores.leavers.push_front(leaver);
             }
         }
         if let Some(mut list) = self.chores.lists.pop_front() {

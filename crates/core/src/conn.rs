@@ -101,11 +101,9 @@ impl Conn {
         }
     }
 
-    /// Forgets that it waits for a job.
-    pub(crate) fn stop_awaiting(&mut self, key: JobKey) {
-        if let Ok(entry) = self.waits.find_entry(wait_hash(&key), |waited| *waited == key) {
-            entry.remove();
-        }
+    /// Forgets that it waits for a job; whether it did.
+    pub(crate) fn stop_awaiting(&mut self, key: JobKey) -> bool {
+        self.waits.find_entry(wait_hash(&key), |waited| *waited == key).map(|entry| entry.remove()).is_ok()
     }
 
     /// What it is able to do, in no order that may show.

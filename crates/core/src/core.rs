@@ -4,9 +4,9 @@
 
 use crate::archive::Archive;
 use crate::backlog::Spilling;
-use crate::chores::Chores;
+use crate::chores::{Chores, Leaver};
 use crate::commands::Replies;
-use crate::conn::Conns;
+use crate::conn::{Conns, Sleep};
 use crate::durable::Writing;
 use crate::event::{Ended, Event};
 use crate::function::{FunctionKey, Functions};
@@ -184,29 +184,44 @@ impl Core {
 
     /// The connection ended; its id means nothing any more.
     ///
-    /// Jobs it ran go back to their lines before this returns (I8); jobs that only it waited for are
-    /// dropped, unless they run.
+    /// Jobs it ran go back to their lines before this returns (I8). Jobs that only it waited for are dropped, unless
+    /// they run; where it waited for very many, in portions, before which they may still be started.
     pub fn handle_closed(&mut self, now: Now, conn: ConnId, out: &mut dyn Outbox) {
         self.now = now;
         let Some(peer) = self.conns.get_mut(conn) else { return };
         self.chores.lists.retain(|list| list.conn != conn);
-        let (abilities, sleep) = (peer.take_abilities(), peer.sleep);
-        let mut waits: Vec<JobKey> = peer.waits.drain().collect();
+        let abilities = peer.take_abilities();
+        let sleep = std::mem::replace(&mut peer.sleep, Sleep::Awake);
+        let mut leaver = Leaver { conn, waits: peer.waits.iter().copied().collect() };
         let mut running = peer.running.clone();
         for ability in abilities {
             self.remove_worker(ability.function);
         }
-        waits.sort_by_key(|key| self.jobs.get(*key).number());
-        for key in waits {
-            self.jobs.remove_waiter(key, conn);
-            self.drop_if_abandoned(key, out);
-        }
+        let has_left = self.leave(&mut leaver, out);
         running.sort_by_key(|key| self.order_back(*key));
         for key in running {
             self.attempt_failed(key, Outcome::Disconnected, b"", out);
         }
-        self.conns.remove(conn);
+        if has_left {
+            self.conns.remove(conn);
+        } else {
+            self.chores.leavers.push_back(leaver);
+        }
         self.wake_instead_of(sleep, out);
+    }
+
+    /// Takes a portion of the waits of a client that left off their jobs; whether no more are left.
+    pub(crate) fn leave(&mut self, leaver: &mut Leaver, out: &mut dyn Outbox) -> bool {
+        let Leaver { conn, waits } = leaver;
+        let mut keys = waits.split_off(waits.len().saturating_sub(self.settings.portion));
+        // Whoever has the place of a job that ended since is none of its jobs.
+        keys.retain(|key| self.conns.get_mut(*conn).is_some_and(|peer| peer.stop_awaiting(*key)));
+        keys.sort_by_key(|key| self.jobs.get(*key).number());
+        for key in keys {
+            self.jobs.remove_waiter(key, *conn);
+            self.drop_if_abandoned(key, out);
+        }
+        waits.is_empty()
     }
 
     /// The time of [`Core::poll_timeout`] has come; harmless when it has not.

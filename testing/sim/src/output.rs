@@ -8,12 +8,14 @@ use geartrain_core::{
 };
 use geartrain_proto::{Priority, Response};
 use geartrain_store::Batch;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     pub(crate) lanes: BTreeMap<ConnId, Lane>,
+    /// Connections that ended: what they are sent goes nowhere.
+    pub(crate) ended: BTreeSet<ConnId>,
     pub(crate) batch: Batch,
     /// What is to be looked up in the store.
     pub(crate) reads: VecDeque<(Ticket, Wanted, Vec<u64>)>,
@@ -190,6 +192,9 @@ pub(crate) fn encoded(response: &Response<'_>) -> Vec<u8> {
 
 impl Outbox for Output {
     fn send(&mut self, conn: ConnId, response: Response<'_>) {
+        if self.ended.contains(&conn) {
+            return;
+        }
         let packet = encoded(&response);
         self.effects.push(Effect::Send { conn, packet: packet.clone() });
         self.append(conn, packet, None);

@@ -283,6 +283,7 @@ impl Server {
     pub(crate) fn close(&mut self, now: Now, link: u32, oracle: &mut Oracle) {
         let Some(conn) = self.conns.remove(&link) else { return };
         self.out.lanes.remove(&conn.id);
+        self.out.ended.insert(conn.id);
         self.core.handle_closed(now, conn.id, &mut self.out);
         self.judge(now, Cause::Closed(conn.id), oracle);
     }

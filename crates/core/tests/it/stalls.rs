@@ -450,3 +450,45 @@ fn a_job_that_was_ready_is_ready_after_a_restart_with_the_clock_set_back() {
     after.advance(MINUTE);
     assert_eq!(after.core.jobs(), 0);
 }
+
+/// They go in portions, between which others are served: what ends, starts or comes meanwhile is none of the leaver's.
+#[test]
+fn a_client_that_leaves_very_many_jobs_holds_up_nobody() {
+    let mut world = World::new(Settings { portion: 2, ..Settings::default() });
+    let (leaver, other, worker) = (world.connect(), world.connect(), worker(&mut world));
+    for number in 1..=8 {
+        world.submit(leaver, "f", &format!("u{number}"), Foreground);
+    }
+    world.submit(other, "f", "u5", Foreground);
+    world.close(leaver);
+    assert!((6..=7).contains(&world.core.jobs()), "a portion of them is gone");
+    let first = world.grab(worker).remove(0);
+    let handle = first.split(' ').nth(1).unwrap();
+    world.complete(worker, handle);
+    let new = world.submit(other, "f", "in the place of the one that ended", Foreground);
+    let mut portions = 0;
+    while world.next_timeout() == Some(Duration::ZERO) {
+        world.advance(Duration::ZERO);
+        portions += 1;
+    }
+    assert_eq!((portions, world.core.jobs()), (3, 2));
+    let stays = ["JOB_ASSIGN H:localhost:5 f".to_owned(), new[0].replace("JOB_CREATED", "JOB_ASSIGN") + " f"];
+    assert_eq!([world.grab(worker), world.grab(worker)].concat(), stays);
+}
+
+#[test]
+fn a_job_that_runs_while_its_client_leaves_runs_on() {
+    let mut world = World::new(Settings { portion: 1, ..Settings::default() });
+    let (leaver, worker) = (world.connect(), worker(&mut world));
+    for number in 1..=3 {
+        world.submit(leaver, "f", &format!("u{number}"), Foreground);
+    }
+    world.grab(worker);
+    world.close(leaver);
+    while world.next_timeout() == Some(Duration::ZERO) {
+        world.advance(Duration::ZERO);
+    }
+    assert_eq!((world.core.jobs(), world.core.jobs_running()), (1, 1));
+    assert_eq!(world.complete(worker, "H:localhost:1"), [""; 0]);
+    assert_eq!(world.core.jobs(), 0);
+}
