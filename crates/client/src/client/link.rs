@@ -12,7 +12,8 @@ pub(crate) use asking::{Asking, NotTaken, Question, Terms};
 
 use super::driver::Driver;
 use super::limits::{ClientLimits, deadline};
-use super::slots::{Key, Last, Looks, News, Seat, SetKey, Slots, Sweep, Told};
+use super::news::{Last, News};
+use super::slots::{Key, Looks, Seat, SetKey, Slots, Sweep, Told};
 use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP};

@@ -5,7 +5,8 @@
 //! Never: runs what is not the connection's own while it holds the lock: no iterator of jobs, no end of a client.
 
 use super::{Flushed, Link, Standing, State, deadline};
-use crate::client::slots::{For, Key, Limits, Want};
+use crate::client::news::Want;
+use crate::client::slots::{For, Key, Limits};
 use crate::limits::TRUSTED_SILENCE;
 use crate::session::client::{InvalidSubmit, SubmitError};
 use geartrain_proto::{Handle, Submit, Unique};
