@@ -4,7 +4,8 @@
 //! From: jobs, sets of jobs, and questions. To: slots, and the socket or the driver.
 //! Never: runs what is not the connection's own while it holds the lock: no iterator of jobs, no end of a client.
 
-use super::{Flushed, Link, Standing, State, deadline};
+use super::turn::Flushed;
+use super::{Link, Standing, State, deadline};
 use crate::client::news::Want;
 use crate::client::slots::{For, Key, Limits};
 use crate::limits::TRUSTED_SILENCE;
