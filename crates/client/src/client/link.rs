@@ -70,6 +70,8 @@ struct State {
     is_good: Arc<AtomicBool>,
     /// When the server sent something, or the connection came about.
     heard_at: Instant,
+    /// When the connection was last seen to be there, by whoever read it.
+    seen_at: Instant,
     standing: Standing,
     waiting_for_room: usize,
 }
@@ -95,11 +97,25 @@ impl Link {
         limits: ClientLimits,
     ) -> Result<Arc<Self>, Arc<ClientError>> {
         let by = deadline(Instant::now(), limits.connect);
-        let socket = Socket::connect(&server, limits.connect).await?;
+        let link = Self::new(Socket::connect(&server, limits.connect).await?, server, limits);
+        tokio::spawn(Driver::new(Arc::clone(&link)));
+        if timeout_at(by, link.greeted()).await.is_err() {
+            let (server, limit) = ((*link.server).clone(), limits.connect);
+            let doing = "a first answer was due";
+            link.end_with(ClientError::TimedOut { server, doing, limit });
+        }
+        match link.health() {
+            Health::NeverGood(cause) => Err(cause),
+            Health::Good | Health::Over => Ok(link),
+        }
+    }
+
+    /// A connection that is to be greeted, and nobody drives yet.
+    fn new(socket: Socket, server: Arc<ServerAddress>, limits: ClientLimits) -> Arc<Self> {
         let mut session = ClientSession::new(limits.session);
         // Both servers know the option. One that does not refuses it, and tells exceptions as failures.
         session.option(EXCEPTIONS, OPTION).expect("a fresh session takes a request");
-        let is_good = Arc::new(AtomicBool::new(true));
+        let (is_good, now) = (Arc::new(AtomicBool::new(true)), Instant::now());
         let state = State {
             socket: Some(socket),
             session,
@@ -112,21 +128,12 @@ impl Link {
             stalled_since: None,
             end: None,
             is_good: Arc::clone(&is_good),
-            heard_at: Instant::now(),
+            heard_at: now,
+            seen_at: now,
             standing: Standing::Fresh,
             waiting_for_room: 0,
         };
-        let link = Arc::new(Self { server, limits, state: Mutex::new(state), is_good, room: Notify::new() });
-        tokio::spawn(Driver::new(Arc::clone(&link)));
-        if timeout_at(by, link.greeted()).await.is_err() {
-            let (server, limit) = ((*link.server).clone(), limits.connect);
-            let doing = "a first answer was due";
-            link.end_with(ClientError::TimedOut { server, doing, limit });
-        }
-        match link.health() {
-            Health::NeverGood(cause) => Err(cause),
-            Health::Good | Health::Over => Ok(link),
-        }
+        Arc::new(Self { server, limits, state: Mutex::new(state), is_good, room: Notify::new() })
     }
 
     /// Waits until the server has taken the connection, or it has ended.
@@ -272,8 +279,11 @@ impl Link {
     }
 
     fn end_with(&self, cause: ClientError) {
-        let mut wakers = Vec::new();
-        let mut state = self.lock();
+        self.end_now(self.lock(), cause, Vec::new());
+    }
+
+    /// Ends the connection and lets go of its lock; `wakers` are of those who have news already.
+    fn end_now(&self, mut state: MutexGuard<'_, State>, cause: ClientError, mut wakers: Vec<Waker>) {
         state.end(Arc::new(cause), &mut wakers);
         wakers.extend(state.driver.take());
         drop(state);
@@ -297,10 +307,6 @@ pub(super) enum Health {
 }
 
 impl State {
-    fn is_over(&self) -> bool {
-        self.socket.as_ref().is_none_or(Socket::is_over)
-    }
-
     /// Whether this reader has nobody beside it who waits for anything, also not for a job that was given up.
     fn may_read(&self, looks: Looks) -> bool {
         match self.reader {

@@ -7,7 +7,7 @@ use super::{Link, OPTION, Standing, State, deadline};
 use crate::client::news::News;
 use crate::client::slots::{Key, Sweep};
 use crate::error::ClientError;
-use crate::limits::TIME_LIMIT_STEP;
+use crate::limits::{READ_BYTES_MAX, TIME_LIMIT_STEP};
 use crate::session::client::{ClientEvent, ClientSessionError, Refusal};
 use geartrain_proto::DecodeError;
 use std::io;
@@ -17,6 +17,9 @@ use tokio::time::Instant;
 
 /// What servers say that do not know the option.
 const NO_SUCH_OPTION: [&str; 2] = ["UNKNOWN_OPTION", "INVALID_COMMAND"];
+
+/// Read at once by whoever catches up, in bytes: 1 KiB. Mostly there is nothing.
+const CATCH_UP_BYTES: usize = 1024;
 
 /// What a turn leaves to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +106,39 @@ impl Link {
         let Some(socket) = &mut state.socket else { return Ok(Poll::Pending) };
         match socket.poll_read(state.session.read_buffer(), context) {
             Poll::Pending => return Ok(Poll::Pending),
-            Poll::Ready(Ok(0)) => return Err(self.closed("waiting for an answer")),
+            Poll::Ready(Ok(0)) => return Err(self.hung_up(state)),
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(cause)) => return Err(self.broken("reading", cause)),
         }
+        self.hear(state, wakers)?;
+        Ok(Poll::Ready(()))
+    }
+
+    /// Reads what the kernel has by now, whoever is to read; says whether there was anything.
+    ///
+    /// A reader may not have looked for long, nor the driver on a runtime that is busy elsewhere, or runs only now and
+    /// then: and behind what they have not read, the connection may have ended.
+    pub(super) fn catch_up(&self, state: &mut State, wakers: &mut Vec<Waker>) -> Result<bool, ClientError> {
+        state.seen_at = Instant::now();
+        let mut chunk = [0; CATCH_UP_BYTES];
+        for count in 0..READ_BYTES_MAX / CATCH_UP_BYTES {
+            let Some(socket) = &state.socket else { break };
+            match socket.read_now(&mut chunk) {
+                Ok(0) => return Err(self.hung_up(state)),
+                Ok(bytes) => state.session.feed(chunk.get(..bytes).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(count > 0),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return Err(self.broken("reading", cause)),
+            }
+            self.hear(state, wakers)?;
+        }
+        Ok(true)
+    }
+
+    /// Does what the bytes say that came.
+    fn hear(&self, state: &mut State, wakers: &mut Vec<Waker>) -> Result<(), ClientError> {
         state.heard_at = Instant::now();
+        state.seen_at = state.heard_at;
         while let Some(event) = state.session.poll().map_err(|cause| self.nonsense(cause))? {
             state.apply(event, wakers).map_err(|refusal| self.refused(refusal))?;
         }
@@ -115,7 +146,7 @@ impl Link {
         if state.session.in_flight() > 0 {
             state.hear_of_all();
         }
-        Ok(Poll::Ready(()))
+        Ok(())
     }
 
     /// Takes the reading from a reader, and says whether something may be unread: a reader may not have looked for long,
@@ -133,31 +164,29 @@ impl Link {
     /// Looks at the time limits.
     pub(in crate::client) fn check(&self, now: Instant, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
-        let server = || (*self.server).clone();
         let stalled = state.stalled_since.map(|since| deadline(since, self.limits.write));
-        if stalled.is_some_and(|at| at <= now) {
-            let limit = self.limits.write;
-            let cause = ClientError::TimedOut { server: server(), doing: "taking what was sent", limit };
-            state.end(Arc::new(cause), wakers);
-            drop(state);
-            self.room.notify_waiters();
-            return;
-        }
         let silent_by = deadline(state.heard_at, self.limits.answer);
-        match state.slots.sweep(now, silent_by, wakers) {
-            // The limits of many jobs that end one after the other are not looked at for each.
-            Sweep::Next(next) => {
-                let next = [next, stalled].into_iter().flatten().min();
-                state.check_at = next.map(|at| at.max(now + TIME_LIMIT_STEP));
+        let (doing, limit) = if stalled.is_some_and(|at| at <= now) {
+            ("taking what was sent", self.limits.write)
+        } else {
+            match state.slots.sweep(now, silent_by, wakers) {
+                // The limits of many jobs that end one after the other are not looked at for each.
+                Sweep::Next(next) => {
+                    let next = [next, stalled].into_iter().flatten().min();
+                    state.check_at = next.map(|at| at.max(now + TIME_LIMIT_STEP));
+                    return;
+                }
+                Sweep::Unanswered => ("an answer was due", self.limits.answer),
             }
-            Sweep::Unanswered => {
-                let limit = self.limits.answer;
-                let cause = ClientError::TimedOut { server: server(), doing: "an answer was due", limit };
-                state.end(Arc::new(cause), wakers);
-                drop(state);
-                self.room.notify_waiters();
-            }
-        }
+        };
+        let cause = ClientError::TimedOut { server: (*self.server).clone(), doing, limit };
+        state.end(Arc::new(cause), wakers);
+        drop(state);
+        self.room.notify_waiters();
+    }
+
+    fn hung_up(&self, state: &State) -> ClientError {
+        self.closed(if state.session.in_flight() == 0 { "it was idle" } else { "waiting for an answer" })
     }
 
     fn broken(&self, doing: &'static str, cause: io::Error) -> ClientError {
