@@ -361,3 +361,6 @@ impl State {
         self.session = ClientSession::default();
     }
 }
+
+#[cfg(test)]
+mod tests;

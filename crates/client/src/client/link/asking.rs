@@ -162,10 +162,10 @@ impl Drop for Asking<'_> {
 }
 
 /// Somebody waits for room as long as this is there.
-struct WaitingForRoom<'a>(&'a Link);
+pub(super) struct WaitingForRoom<'a>(&'a Link);
 
 impl<'a> WaitingForRoom<'a> {
-    fn new(link: &'a Link) -> Self {
+    pub(super) fn new(link: &'a Link) -> Self {
         link.lock().waiting_for_room += 1;
         Self(link)
     }
