@@ -130,6 +130,21 @@ impl Client {
     ///
     /// A job that has ended is not known any more.
     ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use geartrain_client::{Client, JobHandle};
+    ///
+    /// let client = Client::new("jobs.example")?;
+    /// let handle = client.job("mail", "everybody").background().await?.to_string();
+    ///
+    /// // Elsewhere, with the text of the handle:
+    /// let handle: JobHandle = handle.parse()?;
+    /// let status = client.status(&handle).await?;
+    /// println!("it {}", if status.is_running { "runs" } else { "waits, or has ended" });
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`JobError::UnknownServer`] when the server is none of this client's: it connects nowhere because of a
     /// handle that came from elsewhere. Otherwise when there is no answer.

@@ -96,6 +96,9 @@ pub use client::{
 };
 pub use connection::{Connection, ConnectionLimits};
 pub use error::{ClientError, chain};
+/// The protocol, whose types some of this crate's functions take and return: packets, handles, typed commands.
+#[doc(no_inline)]
+pub use geartrain_proto as proto;
 pub use geartrain_proto::Priority;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};

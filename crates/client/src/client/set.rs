@@ -39,6 +39,9 @@ pub type RunAll<I> = JobSet<I, Bytes>;
 pub type BackgroundAll<I> = JobSet<I, JobHandle>;
 
 /// Many jobs, a window of them at once: [`RunAll`] or [`BackgroundAll`].
+///
+/// While it is not polled it submits nothing. What servers say of the jobs in flight waits then, and holds up nobody else
+/// who uses the client.
 #[must_use = "jobs are submitted when this is polled"]
 pub struct JobSet<I: Iterator, T> {
     jobs: Fuse<I>,
