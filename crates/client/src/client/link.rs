@@ -40,7 +40,7 @@ pub(crate) struct Link {
     limits: ClientLimits,
     state: Mutex<State>,
     /// Whether it takes new requests, to be seen without the lock.
-    is_good: Arc<AtomicBool>,
+    is_good: AtomicBool,
     /// Told when there may be room for another request.
     room: Notify,
 }
@@ -67,7 +67,6 @@ struct State {
     /// Since when the server takes nothing of what is written.
     stalled_since: Option<Instant>,
     end: Option<Arc<ClientError>>,
-    is_good: Arc<AtomicBool>,
     /// When the server sent something, or the connection came about.
     heard_at: Instant,
     /// When the connection was last seen to be there, by whoever read it.
@@ -115,7 +114,7 @@ impl Link {
         let mut session = ClientSession::new(limits.session);
         // Both servers know the option. One that does not refuses it, and tells exceptions as failures.
         session.option(EXCEPTIONS, OPTION).expect("a fresh session takes a request");
-        let (is_good, now) = (Arc::new(AtomicBool::new(true)), Instant::now());
+        let now = Instant::now();
         let state = State {
             socket: Some(socket),
             session,
@@ -127,13 +126,13 @@ impl Link {
             check_at: None,
             stalled_since: None,
             end: None,
-            is_good: Arc::clone(&is_good),
             heard_at: now,
             seen_at: now,
             standing: Standing::Fresh,
             waiting_for_room: 0,
         };
-        Arc::new(Self { server, limits, state: Mutex::new(state), is_good, room: Notify::new() })
+        let (state, is_good) = (Mutex::new(state), AtomicBool::new(true));
+        Arc::new(Self { server, limits, state, is_good, room: Notify::new() })
     }
 
     /// Waits until the server has taken the connection, or it has ended.
@@ -196,7 +195,7 @@ impl Link {
             state.is_watched = false;
             let mut wakers = Vec::new();
             if let Err(cause) = self.exchange(&mut state, context, &mut wakers) {
-                state.end(Arc::new(cause), &mut wakers);
+                self.end(&mut state, cause, &mut wakers);
             }
             debug_assert!(wakers.is_empty(), "nobody else waits");
         }
@@ -250,7 +249,7 @@ impl Link {
         if state.slots.abandoned() > ABANDONED_JOBS_MAX && state.standing != Standing::Retired {
             tracing::debug!(server = %self.server, "the connection is given up: too many of its jobs have nobody waiting");
             state.standing = Standing::Retired;
-            state.is_good.store(false, Ordering::Release);
+            self.is_good.store(false, Ordering::Release);
         }
         if state.standing == Standing::Retired && state.slots.waiting() == 0 {
             driver = driver.or_else(|| state.driver.take());
@@ -284,11 +283,26 @@ impl Link {
 
     /// Ends the connection and lets go of its lock; `wakers` are of those who have news already.
     fn end_now(&self, mut state: MutexGuard<'_, State>, cause: ClientError, mut wakers: Vec<Waker>) {
-        state.end(Arc::new(cause), &mut wakers);
+        self.end(&mut state, cause, &mut wakers);
         wakers.extend(state.driver.take());
         drop(state);
         self.room.notify_waiters();
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The connection has ended: everybody who waits is told.
+    fn end(&self, state: &mut State, cause: ClientError, wakers: &mut Vec<Waker>) {
+        if state.end.is_some() {
+            return;
+        }
+        tracing::debug!(%cause, "a connection to a server has ended");
+        state.end = Some(Arc::new(cause));
+        self.is_good.store(false, Ordering::Release);
+        state.socket = None;
+        for (key, sent) in state.session.take_lost() {
+            state.slots.end(key, News::Lost(sent), wakers);
+        }
+        state.session = ClientSession::default();
     }
 
     fn closed(&self, doing: &'static str) -> ClientError {
@@ -344,21 +358,6 @@ impl State {
             self.check_at = Some(by);
         }
         stands
-    }
-
-    /// The connection has ended: everybody who waits is told.
-    fn end(&mut self, cause: Arc<ClientError>, wakers: &mut Vec<Waker>) {
-        if self.end.is_some() {
-            return;
-        }
-        tracing::debug!(%cause, "a connection to a server has ended");
-        self.end = Some(cause);
-        self.is_good.store(false, Ordering::Release);
-        self.socket = None;
-        for (key, sent) in self.session.take_lost() {
-            self.slots.end(key, News::Lost(sent), wakers);
-        }
-        self.session = ClientSession::default();
     }
 }
 

@@ -11,7 +11,6 @@ use crate::limits::{READ_BYTES_MAX, TIME_LIMIT_STEP};
 use crate::session::client::{ClientEvent, ClientSessionError, Refusal};
 use geartrain_proto::DecodeError;
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
@@ -51,12 +50,12 @@ impl Link {
         let done = match exchanged {
             Ok(()) if state.end.is_some() => Turn::Over,
             Ok(()) if state.standing == Standing::Retired && state.slots.waiting() == 0 => {
-                state.end(Arc::new(self.closed("running jobs that nobody waits for")), wakers);
+                self.end(&mut state, self.closed("running jobs that nobody waits for"), wakers);
                 Turn::Over
             }
             Ok(()) => Turn::Wait { check_at: state.check_at },
             Err(cause) => {
-                state.end(Arc::new(cause), wakers);
+                self.end(&mut state, cause, wakers);
                 Turn::Over
             }
         };
@@ -180,7 +179,7 @@ impl Link {
             }
         };
         let cause = ClientError::TimedOut { server: (*self.server).clone(), doing, limit };
-        state.end(Arc::new(cause), wakers);
+        self.end(&mut state, cause, wakers);
         drop(state);
         self.room.notify_waiters();
     }
