@@ -169,6 +169,27 @@ fn a_connection_that_ended_behind_results_that_nobody_read_gets_no_other_job() {
     script.finish();
 }
 
+/// The end came with the answer, and the next job follows at once.
+#[test]
+fn a_connection_that_ended_with_the_last_answer_gets_no_other_job() {
+    let (script, closed) = hangs_up_behind(0, 1);
+    within_limit(async {
+        let client = connected(&script).await;
+        let mut first = pin!(client.job("f", "x").run());
+        tokio::select! {
+            biased;
+            ended = &mut first => panic!("{ended:?}"),
+            () = std::future::ready(()) => {}
+        }
+        closed.recv().unwrap();
+        // The kernel may be a little later than the word of it.
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(first.await.unwrap(), "ok");
+        assert_eq!(client.job("f", "x").run().await.unwrap(), "ok");
+    });
+    script.finish();
+}
+
 /// Nothing is read between the calls of a blocking client, whoever is to do it.
 #[test]
 fn a_connection_that_ended_between_blocking_calls_gets_no_other_job() {
