@@ -71,6 +71,7 @@ impl Link {
         done
     }
 
+    /// Writes and reads until the socket takes and has no more: behind the last answer there may be the end.
     pub(super) fn exchange(
         &self,
         state: &mut State,
