@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use thiserror::Error;
 
 /// The port of a Gearman server when none is said.
@@ -103,6 +104,23 @@ impl ServerAddress {
             return Err(AddressError::EmptyList);
         }
         Ok(servers)
+    }
+}
+
+/// As [`ServerAddress::parse`], with the port [`DEFAULT_PORT`] where none is named.
+///
+/// ```
+/// use geartrain_client::ServerAddress;
+///
+/// let server: ServerAddress = "jobs.example".parse()?;
+/// assert_eq!(server.to_string(), "jobs.example:4730");
+/// # Ok::<(), geartrain_client::AddressError>(())
+/// ```
+impl FromStr for ServerAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::parse(text, DEFAULT_PORT)
     }
 }
 

@@ -151,8 +151,8 @@ impl Admin {
         }
         let mut connection = self.send(command.line().as_bytes()).await?;
         let line = connection.line(self, LINE_BYTES_MAX).await?;
-        // What follows would be taken for the answer to the next command.
-        if !command.replies_may_repeat() && connection.inbox.unread().is_empty() {
+        // A second answer would be taken for that to the next command.
+        if !command.replies_may_repeat() {
             self.connection = Some(connection);
         }
         if let Some(text) = line.strip_prefix(b"ERR ") {
@@ -255,7 +255,7 @@ impl Admin {
     /// Writes a command. The connection is put back when its reply was read to the end: otherwise the next command
     /// would read what is left of it.
     async fn send(&mut self, line: &[u8]) -> Result<Connection, ClientError> {
-        let mut connection = match self.connection.take().filter(|connection| !connection.socket.is_over()) {
+        let mut connection = match self.connection.take().filter(Connection::is_quiet) {
             Some(connection) => connection,
             None => Connection {
                 socket: Socket::connect(&self.server, self.connect_limit).await?,
@@ -290,6 +290,12 @@ impl Admin {
 }
 
 impl Connection {
+    /// Whether it is there, and nothing came unasked that would be taken for the reply to the next command.
+    fn is_quiet(&self) -> bool {
+        let read = self.socket.read_now(&mut [0]);
+        self.inbox.unread().is_empty() && read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// The next line, its line feed included.
     async fn line(&mut self, admin: &Admin, line_bytes_max: usize) -> Result<Vec<u8>, ClientError> {
         const DOING: &str = "reading the reply to a command";

@@ -12,6 +12,7 @@ mod job;
 pub(crate) mod limits;
 mod link;
 mod name;
+mod news;
 mod pool;
 mod set;
 mod slots;
@@ -24,8 +25,8 @@ pub use error::JobError;
 pub use handle::{HandleError, JobHandle};
 pub use job::{Background, Job, JobBuilder, JobEvent, Run};
 pub use limits::Resend;
+pub use news::Held;
 pub use set::{BackgroundAll, JobSet, RunAll};
-pub use slots::Held;
 
 use crate::address::ServerAddress;
 use crate::admin::Admin;
@@ -36,8 +37,8 @@ use bytes::Bytes;
 use geartrain_proto::Unique;
 use limits::deadline;
 use link::{Question, Terms};
+use news::{News, Want};
 use pool::{Found, Pool};
-use slots::{News, Want};
 use std::fmt;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -128,6 +129,21 @@ impl Client {
     /// Asks a job's server how the job is: `GET_STATUS`. Any client of that server may ask.
     ///
     /// A job that has ended is not known any more.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use geartrain_client::{Client, JobHandle};
+    ///
+    /// let client = Client::new("jobs.example")?;
+    /// let handle = client.job("mail", "everybody").background().await?.to_string();
+    ///
+    /// // Elsewhere, with the text of the handle:
+    /// let handle: JobHandle = handle.parse()?;
+    /// let status = client.status(&handle).await?;
+    /// println!("it {}", if status.is_running { "runs" } else { "waits, or has ended" });
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`JobError::UnknownServer`] when the server is none of this client's: it connects nowhere because of a

@@ -34,7 +34,8 @@
 //! # Servers
 //!
 //! A client of several servers picks one by the job's function and unique, so that jobs with the same unique meet and
-//! become one; jobs without a unique go anywhere ([`ServerChoice`]). A server that cannot be reached is left out, and
+//! become one; jobs without a unique go anywhere ([`ServerChoice`]). Where none are named, the variable
+//! `GEARMAN_SERVERS` names them, and else it is the one on this machine. A server that cannot be reached is left out, and
 //! tried again with growing pauses. What was in flight on it is sent again as [`Resend`] says, or ends with
 //! [`JobError::Lost`], which says what is known of the job.
 //!
@@ -96,6 +97,9 @@ pub use client::{
 };
 pub use connection::{Connection, ConnectionLimits};
 pub use error::{ClientError, chain};
+/// The protocol, whose types some of this crate's functions take and return: packets, handles, typed commands.
+#[doc(no_inline)]
+pub use geartrain_proto as proto;
 pub use geartrain_proto::Priority;
 pub use inbox::Inbox;
 pub use text::{ReplyLimits, TextCommand, TextReply, Waiting, Word, WordError};

@@ -10,8 +10,7 @@ use crate::limits::{KEEPALIVE_IDLE, PAUSE_LEAST};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use bytes::BytesMut;
 use socket2::{SockRef, TcpKeepalive};
-use std::io;
-use std::mem::MaybeUninit;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -93,16 +92,13 @@ impl Socket {
         }
     }
 
-    /// Whether the peer has ended the connection, as far as the kernel knows by now; the runtime may know later.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Reads what the kernel has by now; the runtime may hear of it later. 0 at the end of the stream.
+    pub(crate) fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
         let socket = match self {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(stream),
         };
-        match socket.peek(&mut [MaybeUninit::uninit()]) {
-            Ok(count) => count == 0,
-            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
-        }
+        (&*socket).read(into)
     }
 
     /// Has the kernel tell of bytes to read only when there are so many, or the connection has ended; with fewer than

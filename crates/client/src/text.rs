@@ -3,6 +3,7 @@
 //! From: [`TextCommand`], which the tools make of their options. To: [`TextReply`], line by line.
 //! Never: guesses the end of a reply by silence, or holds more than one line.
 
+use crate::address::ServerAddress;
 use crate::connection::Connection;
 use crate::error::ClientError;
 use crate::limits::{LINE_BYTES_MAX, REPLY_BYTES_MAX_DEFAULT};
@@ -146,6 +147,8 @@ impl Default for ReplyLimits {
 /// The reply to a text command, read line by line.
 #[derive(Debug)]
 pub struct TextReply<'c> {
+    /// For errors: a line that is handed out keeps the connection to itself.
+    server: ServerAddress,
     connection: &'c mut Connection,
     limits: ReplyLimits,
     bytes: u64,
@@ -178,7 +181,7 @@ impl Connection {
         self.is_spent = command.replies_may_repeat();
         self.send_bytes(command.line().as_bytes(), "sending a text command")?;
         let state = if command.replies_with_list() { State::ListStart } else { State::Line };
-        Ok(TextReply { connection: self, limits, bytes: 0, state })
+        Ok(TextReply { server: self.server().clone(), connection: self, limits, bytes: 0, state })
     }
 }
 
@@ -196,28 +199,29 @@ impl TextReply<'_> {
         if self.state == State::Ended {
             return Ok(None);
         }
-        let server = self.connection.server().clone();
+        let server = || self.server.clone();
         while !self.connection.inbox().has_line() {
             if self.connection.inbox().unread().len() > LINE_BYTES_MAX {
-                return Err(ClientError::LineTooLong { server, max: LINE_BYTES_MAX });
+                return Err(ClientError::LineTooLong { server: server(), max: LINE_BYTES_MAX });
             }
             self.connection.fill(Some(self.limits.silence), DOING)?;
             if self.bytes == 0 && self.connection.inbox().unread().first() == Some(&0) {
-                return Err(ClientError::NotText { server });
+                return Err(ClientError::NotText { server: server() });
             }
         }
         let state = self.state;
         let line = self.connection.inbox().take_line().unwrap_or_default();
         self.bytes = self.bytes.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
         if self.bytes > self.limits.reply_bytes_max {
-            return Err(ClientError::ReplyTooLong { server, max: self.limits.reply_bytes_max });
+            return Err(ClientError::ReplyTooLong { server: server(), max: self.limits.reply_bytes_max });
         }
         // Errors end with CRLF and rows with LF alone, so that a unique or function "ERR x" is a row.
         if state != State::List
             && let Some(text) = line.strip_prefix(b"ERR ").and_then(|rest| rest.strip_suffix(b"\r\n"))
         {
             self.state = State::Ended;
-            return Err(ClientError::Refused { server, text: String::from_utf8_lossy(text).into_owned() });
+            let text = String::from_utf8_lossy(text).into_owned();
+            return Err(ClientError::Refused { server: server(), text });
         }
         let row = line.strip_suffix(b"\n").unwrap_or(line);
         match state {

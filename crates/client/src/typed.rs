@@ -131,12 +131,11 @@ impl TypedRows<'_> {
     /// # Errors
     /// As [`TypedRows::next_row`], and [`ClientError::Row`] when the row is of another type.
     pub fn next_typed<R: DeserializeOwned>(&mut self) -> Result<Option<R>, ClientError> {
-        let server = self.connection.server().clone();
         let Some(row) = self.next_row()? else { return Ok(None) };
-        match serde_json::from_slice(row) {
-            Ok(value) => Ok(Some(value)),
-            Err(cause) => Err(ClientError::Row { server, cause: cause.to_string() }),
-        }
+        serde_json::from_slice(row).map(Some).map_err(|cause| {
+            let server = self.connection.server().clone();
+            ClientError::Row { server, cause: cause.to_string() }
+        })
     }
 
     /// Where the next page begins, known behind the last row.

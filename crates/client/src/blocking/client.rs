@@ -300,6 +300,16 @@ impl<I: Iterator<Item = client::JobBuilder>, T> JobSet<I, T> {
     }
 }
 
+impl<I: Iterator<Item = client::JobBuilder>> RunAll<I> {
+    /// Waits for all results, in the order of the jobs, as [`crate::RunAll::collect`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn results(self) -> Result<Vec<Bytes>, JobError> {
+        self.runtime.block_on(self.inner.collect())
+    }
+}
+
 impl<I: Iterator<Item = client::JobBuilder>, T> Iterator for JobSet<I, T> {
     type Item = (usize, Result<T, JobError>);
 

@@ -1,7 +1,7 @@
 //! Why a job has no result: what happened, where, and what is known of the job.
 
 use super::handle::JobHandle;
-use super::slots::Held;
+use super::news::Held;
 use crate::address::ServerAddress;
 use crate::error::ClientError;
 use crate::session::client::{InvalidSubmit, Refusal, Sent};

@@ -4,8 +4,8 @@ use super::error::JobError;
 use super::handle::JobHandle;
 use super::limits::Resend;
 use super::name::Name;
+use super::news::Want;
 use super::pool::Pool;
-use super::slots::Want;
 use super::spec::{Rare, Spec};
 use super::submission::{Step, Submission};
 use crate::session::client::{Report, Sent};
@@ -299,6 +299,23 @@ fn joined(pieces: &mut Vec<Bytes>, end: Bytes) -> Bytes {
 }
 
 /// A foreground job that a server has accepted, from [`JobBuilder::start`]: a stream of what happens to it.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use geartrain_client::{Client, JobEvent};
+///
+/// let client = Client::new("localhost")?;
+/// let mut job = client.job("resize", "photo.jpg").start().await?;
+/// while let Some(event) = job.next().await {
+///     match event? {
+///         JobEvent::Status { numerator, denominator } => println!("{numerator} of {denominator}"),
+///         JobEvent::Complete(result) => println!("{} bytes", result.len()),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// The stream ends behind [`JobEvent::Complete`] or the first error. What comes is held until it is read, up to a
 /// limit ([`ClientBuilder::held_bytes_max`](super::ClientBuilder::held_bytes_max)). Dropping it is safe at any time.

@@ -2,25 +2,27 @@
 //!
 //! From: requests of any task, which are written at once where nothing else is in flight, and together with others
 //! where something is. To: slots, which their readers poll. One task, the driver, reads and keeps the time limits; a
-//! reader whose requests are all that is in flight reads itself, so that no task has to be woken to wake it.
+//! reader whose requests are all that is in flight reads itself, so that no task has to be woken to wake it. Such a reader
+//! may not be polled for long: whoever asks meanwhile wakes the driver, and looks first what nobody has read.
 //! Never: connects again, or decides what is sent again.
 
 mod asking;
 mod mark;
+mod turn;
 
 pub(crate) use asking::{Asking, NotTaken, Question, Terms};
+pub(super) use turn::Turn;
 
 use super::driver::Driver;
 use super::limits::{ClientLimits, deadline};
-use super::slots::{Key, Last, Looks, News, Seat, SetKey, Slots, Sweep, Told};
+use super::news::{Last, News};
+use super::slots::{Key, Looks, Seat, SetKey, Slots, Told};
 use crate::address::ServerAddress;
 use crate::error::ClientError;
-use crate::limits::{ABANDONED_JOBS_MAX, TIME_LIMIT_STEP};
+use crate::limits::ABANDONED_JOBS_MAX;
 use crate::net::Socket;
-use crate::session::client::{ClientEvent, ClientSession, ClientSessionError, Refusal};
-use geartrain_proto::DecodeError;
+use crate::session::client::ClientSession;
 use mark::Mark;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -29,9 +31,6 @@ use tokio::time::{Instant, timeout_at};
 
 /// The token of the option request that every connection begins with; no slot has it.
 const OPTION: Key = Key::MAX;
-
-/// What servers say that do not know the option.
-const NO_SUCH_OPTION: [&str; 2] = ["UNKNOWN_OPTION", "INVALID_COMMAND"];
 
 /// Makes the server tell exceptions as such.
 const EXCEPTIONS: &[u8] = b"exceptions";
@@ -42,13 +41,13 @@ pub(crate) struct Link {
     limits: ClientLimits,
     state: Mutex<State>,
     /// Whether it takes new requests, to be seen without the lock.
-    is_good: Arc<AtomicBool>,
+    is_good: AtomicBool,
     /// Told when there may be room for another request.
     room: Notify,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+struct State {
     /// Gone when the connection has ended.
     ///
     /// It has the waker of whoever read last, which ends under the lock when another reads, or with the socket. With
@@ -69,9 +68,10 @@ pub(super) struct State {
     /// Since when the server takes nothing of what is written.
     stalled_since: Option<Instant>,
     end: Option<Arc<ClientError>>,
-    is_good: Arc<AtomicBool>,
     /// When the server sent something, or the connection came about.
     heard_at: Instant,
+    /// When the connection was last seen to be there, by whoever read it.
+    seen_at: Instant,
     standing: Standing,
     waiting_for_room: usize,
 }
@@ -97,11 +97,25 @@ impl Link {
         limits: ClientLimits,
     ) -> Result<Arc<Self>, Arc<ClientError>> {
         let by = deadline(Instant::now(), limits.connect);
-        let socket = Socket::connect(&server, limits.connect).await?;
+        let link = Self::new(Socket::connect(&server, limits.connect).await?, server, limits);
+        tokio::spawn(Driver::new(Arc::clone(&link)));
+        if timeout_at(by, link.greeted()).await.is_err() {
+            let (server, limit) = ((*link.server).clone(), limits.connect);
+            let doing = "a first answer was due";
+            link.end_with(ClientError::TimedOut { server, doing, limit });
+        }
+        match link.health() {
+            Health::NeverGood(cause) => Err(cause),
+            Health::Good | Health::Over => Ok(link),
+        }
+    }
+
+    /// A connection that is to be greeted, and nobody drives yet.
+    fn new(socket: Socket, server: Arc<ServerAddress>, limits: ClientLimits) -> Arc<Self> {
         let mut session = ClientSession::new(limits.session);
         // Both servers know the option. One that does not refuses it, and tells exceptions as failures.
         session.option(EXCEPTIONS, OPTION).expect("a fresh session takes a request");
-        let is_good = Arc::new(AtomicBool::new(true));
+        let now = Instant::now();
         let state = State {
             socket: Some(socket),
             session,
@@ -113,22 +127,13 @@ impl Link {
             check_at: None,
             stalled_since: None,
             end: None,
-            is_good: Arc::clone(&is_good),
-            heard_at: Instant::now(),
+            heard_at: now,
+            seen_at: now,
             standing: Standing::Fresh,
             waiting_for_room: 0,
         };
-        let link = Arc::new(Self { server, limits, state: Mutex::new(state), is_good, room: Notify::new() });
-        tokio::spawn(Driver::new(Arc::clone(&link)));
-        if timeout_at(by, link.greeted()).await.is_err() {
-            let (server, limit) = ((*link.server).clone(), limits.connect);
-            let doing = "a first answer was due";
-            link.end_with(ClientError::TimedOut { server, doing, limit });
-        }
-        match link.health() {
-            Health::NeverGood(cause) => Err(cause),
-            Health::Good | Health::Over => Ok(link),
-        }
+        let (state, is_good) = (Mutex::new(state), AtomicBool::new(true));
+        Arc::new(Self { server, limits, state, is_good, room: Notify::new() })
     }
 
     /// Waits until the server has taken the connection, or it has ended.
@@ -157,7 +162,7 @@ impl Link {
     }
 
     /// No panic happens while the lock is held but by a bug of ours, behind which the state is still whole enough.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -191,7 +196,7 @@ impl Link {
             state.is_watched = false;
             let mut wakers = Vec::new();
             if let Err(cause) = self.exchange(&mut state, context, &mut wakers) {
-                state.end(Arc::new(cause), &mut wakers);
+                self.end(&mut state, cause, &mut wakers);
             }
             debug_assert!(wakers.is_empty(), "nobody else waits");
         }
@@ -245,7 +250,7 @@ impl Link {
         if state.slots.abandoned() > ABANDONED_JOBS_MAX && state.standing != Standing::Retired {
             tracing::debug!(server = %self.server, "the connection is given up: too many of its jobs have nobody waiting");
             state.standing = Standing::Retired;
-            state.is_good.store(false, Ordering::Release);
+            self.is_good.store(false, Ordering::Release);
         }
         if state.standing == Standing::Retired && state.slots.waiting() == 0 {
             driver = driver.or_else(|| state.driver.take());
@@ -274,13 +279,31 @@ impl Link {
     }
 
     fn end_with(&self, cause: ClientError) {
-        let mut wakers = Vec::new();
-        let mut state = self.lock();
-        state.end(Arc::new(cause), &mut wakers);
+        self.end_now(self.lock(), cause, Vec::new());
+    }
+
+    /// Ends the connection and lets go of its lock; `wakers` are of those who have news already.
+    fn end_now(&self, mut state: MutexGuard<'_, State>, cause: ClientError, mut wakers: Vec<Waker>) {
+        self.end(&mut state, cause, &mut wakers);
         wakers.extend(state.driver.take());
         drop(state);
         self.room.notify_waiters();
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The connection has ended: everybody who waits is told.
+    fn end(&self, state: &mut State, cause: ClientError, wakers: &mut Vec<Waker>) {
+        if state.end.is_some() {
+            return;
+        }
+        tracing::debug!(%cause, "a connection to a server has ended");
+        state.end = Some(Arc::new(cause));
+        self.is_good.store(false, Ordering::Release);
+        state.socket = None;
+        for (key, sent) in state.session.take_lost() {
+            state.slots.end(key, News::Lost(sent), wakers);
+        }
+        state.session = ClientSession::default();
     }
 
     fn closed(&self, doing: &'static str) -> ClientError {
@@ -298,18 +321,7 @@ pub(super) enum Health {
     NeverGood(Arc<ClientError>),
 }
 
-/// What became of an attempt to write.
-#[derive(Debug, PartialEq, Eq)]
-enum Flushed {
-    All,
-    Blocked,
-}
-
 impl State {
-    fn is_over(&self) -> bool {
-        self.socket.as_ref().is_none_or(Socket::is_over)
-    }
-
     /// Whether this reader has nobody beside it who waits for anything, also not for a job that was given up.
     fn may_read(&self, looks: Looks) -> bool {
         match self.reader {
@@ -340,23 +352,6 @@ impl State {
         !self.is_watched && self.session.in_flight() > 0
     }
 
-    fn flush(&mut self) -> io::Result<Flushed> {
-        let Some(socket) = &self.socket else { return Ok(Flushed::All) };
-        while !self.session.pending().is_empty() {
-            match socket.try_write(self.session.pending()) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    self.session.written(count);
-                    self.stalled_since = None;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Blocked),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Flushed::All)
-    }
-
     /// Has the time limits looked at by then; says whether the driver's timer stands well already.
     fn check_by(&mut self, by: Instant) -> bool {
         let stands = self.check_at.is_some_and(|at| at <= by);
@@ -365,227 +360,7 @@ impl State {
         }
         stands
     }
-
-    /// The connection has ended: everybody who waits is told.
-    fn end(&mut self, cause: Arc<ClientError>, wakers: &mut Vec<Waker>) {
-        if self.end.is_some() {
-            return;
-        }
-        tracing::debug!(%cause, "a connection to a server has ended");
-        self.end = Some(cause);
-        self.is_good.store(false, Ordering::Release);
-        self.socket = None;
-        for (key, sent) in self.session.take_lost() {
-            self.slots.end(key, News::Lost(sent), wakers);
-        }
-        self.session = ClientSession::default();
-    }
-
-    fn apply(&mut self, event: ClientEvent<Key>, wakers: &mut Vec<Waker>) -> Result<(), Refusal> {
-        match event {
-            ClientEvent::Option { .. } => {
-                self.greet();
-                return Ok(());
-            }
-            ClientEvent::Refused { token: OPTION, refusal } => {
-                // Any other word is not about the option: a server that is full says so to the first request.
-                if !NO_SUCH_OPTION.contains(&&*refusal.code) {
-                    return Err(refusal);
-                }
-                self.greet();
-                return Ok(());
-            }
-            ClientEvent::Refused { token, refusal } => {
-                self.mark.refused();
-                self.slots.end(token, News::Refused(refusal), wakers);
-                return Ok(());
-            }
-            ClientEvent::Created { token, handle } => {
-                self.mark.created(&handle);
-                self.slots.created(token, handle, wakers);
-            }
-            ClientEvent::Work { token, report } => self.slots.report(token, report, wakers),
-            ClientEvent::Echo { token, data } => self.slots.end(token, News::Echo(data), wakers),
-            ClientEvent::Status { token, status, clients } => {
-                self.slots.end(token, News::Status(status, clients), wakers);
-            }
-        }
-        if self.standing == Standing::Greeted {
-            self.standing = Standing::Proven;
-        }
-        Ok(())
-    }
-
-    fn greet(&mut self) {
-        if self.standing == Standing::Fresh {
-            self.standing = Standing::Greeted;
-        }
-    }
 }
 
-/// What a turn leaves to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// The socket wakes the driver, and the time limits are to be looked at then.
-    Wait { check_at: Option<Instant> },
-    /// The connection has ended.
-    Over,
-}
-
-/// What the driver does in one turn.
-impl Link {
-    /// Writes and reads all that can be, and says when the time limits are to be looked at; `Ready` when the
-    /// connection has ended.
-    pub(super) fn turn(&self, context: &mut Context<'_>, wakers: &mut Vec<Waker>) -> Turn {
-        let mut state = self.lock();
-        match &mut state.driver {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        }
-        let was_fresh = state.standing == Standing::Fresh;
-        let in_flight = state.session.in_flight();
-        let exchanged = match state.reader {
-            Some(_) => Ok(()),
-            None => {
-                state.is_watched = true;
-                self.exchange(&mut state, context, wakers)
-            }
-        };
-        let done = match exchanged {
-            Ok(()) if state.end.is_some() => Turn::Over,
-            Ok(()) if state.standing == Standing::Retired && state.slots.waiting() == 0 => {
-                state.end(Arc::new(self.closed("running jobs that nobody waits for")), wakers);
-                Turn::Over
-            }
-            Ok(()) => Turn::Wait { check_at: state.check_at },
-            Err(cause) => {
-                state.end(Arc::new(cause), wakers);
-                Turn::Over
-            }
-        };
-        let has_room = state.session.in_flight() < in_flight || state.session.has_room();
-        let is_greeted = was_fresh && state.standing != Standing::Fresh;
-        let is_waited_for = state.waiting_for_room > 0;
-        drop(state);
-        if done == Turn::Over || is_greeted {
-            self.room.notify_waiters();
-        } else if is_waited_for && has_room {
-            self.room.notify_one();
-        }
-        done
-    }
-
-    fn exchange(
-        &self,
-        state: &mut State,
-        context: &mut Context<'_>,
-        wakers: &mut Vec<Waker>,
-    ) -> Result<(), ClientError> {
-        loop {
-            let flushed = state.flush().map_err(|cause| self.broken("sending", cause))?;
-            let Some(socket) = &state.socket else { return Ok(()) };
-            let can_write = match flushed {
-                Flushed::All => Poll::Pending,
-                Flushed::Blocked => socket.poll_write_ready(context),
-            };
-            if self.read(state, context, wakers)?.is_ready() {
-            } else if can_write.is_pending() {
-                if flushed == Flushed::Blocked {
-                    let since = *state.stalled_since.get_or_insert_with(Instant::now);
-                    state.check_by(deadline(since, self.limits.write));
-                }
-                return Ok(());
-            }
-        }
-    }
-
-    /// Reads once, and does what the bytes say.
-    fn read(
-        &self,
-        state: &mut State,
-        context: &mut Context<'_>,
-        wakers: &mut Vec<Waker>,
-    ) -> Result<Poll<()>, ClientError> {
-        let Some(socket) = &mut state.socket else { return Ok(Poll::Pending) };
-        match socket.poll_read(state.session.read_buffer(), context) {
-            Poll::Pending => return Ok(Poll::Pending),
-            Poll::Ready(Ok(0)) => return Err(self.closed("waiting for an answer")),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(cause)) => return Err(self.broken("reading", cause)),
-        }
-        state.heard_at = Instant::now();
-        while let Some(event) = state.session.poll().map_err(|cause| self.nonsense(cause))? {
-            state.apply(event, wakers).map_err(|refusal| self.refused(refusal))?;
-        }
-        // The rest of a packet, or of a job whose acceptance was seen, may be short.
-        if state.session.in_flight() > 0 {
-            state.hear_of_all();
-        }
-        Ok(Poll::Ready(()))
-    }
-
-    /// Takes the reading from a reader, and says whether something may be unread: a reader may not have looked for long,
-    /// and the runtime hears only now of what was below the mark.
-    pub(super) fn take_over(&self, now: Instant) -> bool {
-        let mut state = self.lock();
-        let was_read = state.reader.take().is_some();
-        if state.session.in_flight() > 0 && state.hear_of_all() {
-            state.check_at = Some(now + TIME_LIMIT_STEP);
-            return true;
-        }
-        was_read
-    }
-
-    /// Looks at the time limits.
-    pub(super) fn check(&self, now: Instant, wakers: &mut Vec<Waker>) {
-        let mut state = self.lock();
-        let server = || (*self.server).clone();
-        let stalled = state.stalled_since.map(|since| deadline(since, self.limits.write));
-        if stalled.is_some_and(|at| at <= now) {
-            let limit = self.limits.write;
-            let cause = ClientError::TimedOut { server: server(), doing: "taking what was sent", limit };
-            state.end(Arc::new(cause), wakers);
-            drop(state);
-            self.room.notify_waiters();
-            return;
-        }
-        let silent_by = deadline(state.heard_at, self.limits.answer);
-        match state.slots.sweep(now, silent_by, wakers) {
-            // The limits of many jobs that end one after the other are not looked at for each.
-            Sweep::Next(next) => {
-                let next = [next, stalled].into_iter().flatten().min();
-                state.check_at = next.map(|at| at.max(now + TIME_LIMIT_STEP));
-            }
-            Sweep::Unanswered => {
-                let limit = self.limits.answer;
-                let cause = ClientError::TimedOut { server: server(), doing: "an answer was due", limit };
-                state.end(Arc::new(cause), wakers);
-                drop(state);
-                self.room.notify_waiters();
-            }
-        }
-    }
-
-    fn broken(&self, doing: &'static str, cause: io::Error) -> ClientError {
-        ClientError::Broken { server: (*self.server).clone(), doing, cause }
-    }
-
-    fn nonsense(&self, cause: ClientSessionError) -> ClientError {
-        let server = (*self.server).clone();
-        match cause {
-            ClientSessionError::Decode(DecodeError::BodyTooLarge { len, max }) => {
-                ClientError::BodyTooLarge { server, bytes: len, max }
-            }
-            ClientSessionError::Decode(cause) => ClientError::Protocol { server, cause },
-            ClientSessionError::Refused(refusal) => self.refused(refusal),
-            cause @ (ClientSessionError::Unasked { .. }
-            | ClientSessionError::OtherJob { .. }
-            | ClientSessionError::TooEarly
-            | ClientSessionError::HandleTooLong { .. }) => ClientError::Session { server, cause },
-        }
-    }
-
-    fn refused(&self, refusal: Refusal) -> ClientError {
-        ClientError::RefusedConnection { server: (*self.server).clone(), refusal }
-    }
-}
+#[cfg(test)]
+mod tests;

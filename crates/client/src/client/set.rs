@@ -12,7 +12,8 @@ use super::error::JobError;
 use super::handle::JobHandle;
 use super::job::{JobBuilder, handle_of, result_of};
 use super::link::{Link, NotTaken};
-use super::slots::{SetKey, Told, Want};
+use super::news::Want;
+use super::slots::{SetKey, Told};
 use super::submission::{Step, Submission, Waiting};
 use crate::limits::WINDOW_DEFAULT;
 use bytes::Bytes;
@@ -38,6 +39,9 @@ pub type RunAll<I> = JobSet<I, Bytes>;
 pub type BackgroundAll<I> = JobSet<I, JobHandle>;
 
 /// Many jobs, a window of them at once: [`RunAll`] or [`BackgroundAll`].
+///
+/// While it is not polled it submits nothing. What servers say of the jobs in flight waits then, and holds up nobody else
+/// who uses the client.
 #[must_use = "jobs are submitted when this is polled"]
 pub struct JobSet<I: Iterator, T> {
     jobs: Fuse<I>,

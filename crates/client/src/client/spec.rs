@@ -4,7 +4,7 @@ use super::choice;
 use super::error::JobError;
 use super::limits::Resend;
 use super::name::Name;
-use super::slots::Want;
+use super::news::Want;
 use crate::session::client::InvalidSubmit;
 use bytes::Bytes;
 use geartrain_proto::{Function, Priority, Reducer, Submit, SubmitMode, Unique};

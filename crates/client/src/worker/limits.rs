@@ -49,7 +49,7 @@ pub(super) const TIMEOUT_GRACE: Duration = Duration::from_secs(1);
 /// Longest time limit of a job that servers keep: 24 days.
 pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
-/// Shortest time limit of a job that servers keep: a shorter one is raised to it.
+/// Shortest time limit of a job that servers keep: 1 second.
 pub(super) const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
 /// How long results of jobs that end at once may be gathered for one write: 1 millisecond.

@@ -19,6 +19,21 @@ pub(super) enum Stage {
 /// Asks a worker to stop, from anywhere.
 ///
 /// A clone asks the same worker. Dropping it asks for nothing.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use geartrain_client::Worker;
+///
+/// let worker = Worker::builder().register("upper", |text: String| async move { text.to_uppercase() }).build()?;
+/// let shutdown = worker.shutdown_handle();
+/// let running = tokio::spawn(worker.run());
+///
+/// // Later, from anywhere:
+/// shutdown.shutdown();
+/// println!("left after {} jobs", running.await??.jobs);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ShutdownHandle {
     stage: watch::Sender<Stage>,

@@ -7,6 +7,7 @@ mod blocking;
 mod cancelled;
 mod examples;
 mod foreground;
+mod left_alone;
 mod limits;
 mod misbehaving;
 mod quick;

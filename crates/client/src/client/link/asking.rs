@@ -4,8 +4,10 @@
 //! From: jobs, sets of jobs, and questions. To: slots, and the socket or the driver.
 //! Never: runs what is not the connection's own while it holds the lock: no iterator of jobs, no end of a client.
 
-use super::{Flushed, Link, Standing, State, deadline};
-use crate::client::slots::{For, Key, Limits, Want};
+use super::turn::Flushed;
+use super::{Link, Standing, State, deadline};
+use crate::client::news::Want;
+use crate::client::slots::{For, Key, Limits};
 use crate::limits::TRUSTED_SILENCE;
 use crate::session::client::{InvalidSubmit, SubmitError};
 use geartrain_proto::{Handle, Submit, Unique};
@@ -51,8 +53,10 @@ pub(crate) struct Asking<'a> {
     was_idle: bool,
     /// What was asked last.
     last: Option<(Want, For)>,
-    /// Whether the driver's timer stands well.
-    is_timed: bool,
+    /// Whether there is something for the driver to see to.
+    is_for_driver: bool,
+    /// Who has news, and is woken when the lock is free.
+    wakers: Vec<Waker>,
 }
 
 impl Link {
@@ -61,20 +65,24 @@ impl Link {
     /// # Errors
     /// [`NotTaken::Ended`].
     pub(crate) fn asking(&self, now: Instant) -> Result<Asking<'_>, NotTaken> {
-        let state = self.lock();
+        let mut state = self.lock();
         if state.end.is_some() || state.standing == Standing::Retired {
             return Err(NotTaken::Ended);
         }
-        let was_idle = state.session.in_flight() == 0;
-        // A reader may have been left alone; a driver that is awake sees an end by itself.
-        let is_unwatched = was_idle || !state.is_watched;
-        if is_unwatched && now.duration_since(state.heard_at) > TRUSTED_SILENCE && state.is_over() {
-            drop(state);
-            self.close(if was_idle { "it was idle" } else { "waiting for an answer" });
-            return Err(NotTaken::Ended);
+        let (mut wakers, mut is_for_driver) = (Vec::new(), false);
+        if now.duration_since(state.seen_at) > TRUSTED_SILENCE {
+            match self.catch_up(&mut state, &mut wakers) {
+                // There may be room for those who wait for it.
+                Ok(was_behind) => is_for_driver = was_behind,
+                Err(cause) => {
+                    self.end_now(state, cause, wakers);
+                    return Err(NotTaken::Ended);
+                }
+            }
         }
+        let was_idle = state.session.in_flight() == 0;
         let answer_by = deadline(now, self.limits.answer);
-        Ok(Asking { state: Some(state), now, answer_by, was_idle, last: None, is_timed: true })
+        Ok(Asking { state: Some(state), now, answer_by, was_idle, last: None, is_for_driver, wakers })
     }
 
     /// Asks one thing, and waits for room.
@@ -120,7 +128,7 @@ impl Asking<'_> {
             });
         }
         self.last = Some((want, reader));
-        self.is_timed &= state.check_by(answer_by.min(ends_by));
+        self.is_for_driver |= !state.check_by(answer_by.min(ends_by));
         Ok(key)
     }
 
@@ -137,7 +145,7 @@ impl Drop for Asking<'_> {
         let was_read = state.reader.take().is_some();
         let is_alone = self.was_idle && state.session.in_flight() == 1;
         if is_alone && self.last == Some((Want::Result, For::Itself)) {
-            self.is_timed &= state.hear_of_result(self.now);
+            self.is_for_driver |= !state.hear_of_result(self.now);
         } else {
             state.hear_of_all();
         }
@@ -146,19 +154,18 @@ impl Drop for Asking<'_> {
             state.session.pending().is_empty() || self.was_idle && matches!(state.flush(), Ok(Flushed::All));
         // Who asked for nothing does not read either.
         let is_unheard = self.last.is_none() && state.lacks_watch();
-        if !is_written || !self.is_timed || was_read || is_unheard {
-            let driver = state.driver.take();
-            drop(state);
-            driver.into_iter().for_each(Waker::wake);
-        }
+        let is_for_driver = self.is_for_driver || !is_written || was_read || is_unheard;
+        let driver = if is_for_driver { state.driver.take() } else { None };
+        drop(state);
+        driver.into_iter().chain(self.wakers.drain(..)).for_each(Waker::wake);
     }
 }
 
 /// Somebody waits for room as long as this is there.
-struct WaitingForRoom<'a>(&'a Link);
+pub(super) struct WaitingForRoom<'a>(&'a Link);
 
 impl<'a> WaitingForRoom<'a> {
-    fn new(link: &'a Link) -> Self {
+    pub(super) fn new(link: &'a Link) -> Self {
         link.lock().waiting_for_room += 1;
         Self(link)
     }

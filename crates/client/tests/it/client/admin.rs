@@ -8,6 +8,7 @@ use geartrain_proto::command::{
     Changed, Command, JobRow, JobsCancel, JobsCount, JobsFilter, JobsList, JobsPick,
 };
 use std::io::{Read as _, Write as _};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 on_both_servers![
@@ -131,6 +132,39 @@ fn typed_commands_are_answered_over_all_their_pages() {
         let refused = admin.command::<Changed>(Command::JobsCount(Box::new(count))).await.unwrap_err();
         assert!(matches!(refused, ClientError::NoTypedCommands { .. }), "{refused}");
     });
+}
+
+#[test]
+fn what_a_server_says_unasked_is_no_answer_to_the_next_command() {
+    for together in [true, false] {
+        let (is_read, read) = channel();
+        let (is_said, said) = channel();
+        let script = Script::start(2, move |connection, stream| {
+            let mut command = [0; 9];
+            stream.read_exact(&mut command).unwrap();
+            assert_eq!(&command, b"version\r\n");
+            match (connection, together) {
+                (0, true) => stream.write_all(b"OK 1\r\nOK unasked\r\n").unwrap(),
+                (0, false) => {
+                    stream.write_all(b"OK 1\r\n").unwrap();
+                    read.recv().unwrap();
+                    stream.write_all(b"OK unasked\r\n").unwrap();
+                }
+                _ => stream.write_all(b"OK 2\r\n").unwrap(),
+            }
+            is_said.send(()).unwrap();
+            super::support::read_to_end(stream);
+        });
+        within_limit(async {
+            let client = Client::new(&script.address).unwrap();
+            let mut admin = client.admin(client.servers().next().unwrap());
+            assert_eq!(admin.version().await.unwrap(), "1");
+            is_read.send(()).unwrap();
+            said.recv().unwrap();
+            assert_eq!(admin.version().await.unwrap(), "2", "together: {together}");
+        });
+        script.finish();
+    }
 }
 
 /// What a listing is answered with by a server that sends these bytes and then waits.

@@ -26,6 +26,10 @@ fn a_program_without_a_runtime_has_the_same_client(side: Side) {
     let jobs = (0..500).map(|number| client.job("reverse", number.to_string()));
     let ended = client.run_all(jobs).window(50).filter(|(_, result)| result.is_ok()).count();
     assert_eq!(ended, 500);
+    let jobs = (10..30).map(|number| client.job("reverse", number.to_string()));
+    let backwards: Vec<_> =
+        (10..30).map(|number| number.to_string().chars().rev().collect::<String>()).collect();
+    assert_eq!(client.run_all(jobs).results().unwrap(), backwards);
     let late = client.job("nobody", "").timeout(Duration::from_millis(50)).run();
     assert!(matches!(late, Err(JobError::TimedOut { .. })), "{late:?}");
 

@@ -1,7 +1,7 @@
 //! Jobs that follow each other quickly, of which an answer that comes before the result is not read at once; and all
 //! that must be told soon in spite of that.
 
-use super::support::{LIMIT, Script, greet, read_packet, read_to_end, until, within_limit};
+use super::support::{LIMIT, SOON, Script, greet, read_packet, read_to_end, soon, until, within_limit};
 use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, Resend};
 use std::cell::Cell;
@@ -21,9 +21,6 @@ const ECHO: &[u8] = b"\0RES\0\0\0\x11\0\0\0\x01e";
 
 /// Jobs that make a connection one of quick jobs.
 const QUICK: usize = 20;
-
-/// What must be told at once is told within this, whatever else the machine does. It would be [`LIMIT`] otherwise.
-const SOON: Duration = Duration::from_secs(2);
 
 /// A server that does some jobs at once, and then what is said.
 fn script(talk: impl Fn(&mut TcpStream) + Send + 'static) -> (Script, Client) {
@@ -45,10 +42,6 @@ async fn hurry(client: &Client) {
     for _ in 0..QUICK {
         assert_eq!(client.job("f", "x").run().await.unwrap(), "ok");
     }
-}
-
-async fn soon<T>(what: &str, told: impl Future<Output = T>) -> T {
-    tokio::time::timeout(SOON, told).await.unwrap_or_else(|_| panic!("{what} is told soon"))
 }
 
 /// Polls a job until the server says that it knows of it.

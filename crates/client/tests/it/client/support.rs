@@ -7,7 +7,8 @@ use geartrain_client::{Client, ClientBuilder, Connection, ConnectionLimits, Serv
 use geartrain_proto::{Function, GrabKind, Handle, Request, Response};
 use nix::sys::socket::{Shutdown, shutdown};
 use std::fmt::Write as _;
-use std::io::Read;
+use std::future::Future;
+use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Command;
@@ -181,6 +182,13 @@ fn work(connection: &mut Connection, gate: &Receiver<()>, holding: &Sender<Vec<u
             other => return Err(format!("a job of {other}").into()),
         }
     }
+}
+
+/// What must be told at once is told within this, whatever else the machine does. It would be [`LIMIT`] otherwise.
+pub(crate) const SOON: Duration = Duration::from_secs(2);
+
+pub(crate) async fn soon<T>(what: &str, told: impl Future<Output = T>) -> T {
+    tokio::time::timeout(SOON, told).await.unwrap_or_else(|_| panic!("{what} is told soon"))
 }
 
 /// A server that does what a function says with each connection, in turn.
