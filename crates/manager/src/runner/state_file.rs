@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_cut_line_and_another_start_of_the_machine_are_no_trouble() {
-        let (folder, path) = left_with_one_process();
+        let (_folder, path) = left_with_one_process();
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"spawned\":{{\"pid\":9,\"sta")).unwrap();
         let (now, not_understood) = read(&path).unwrap();

@@ -1,8 +1,8 @@
 //! Time limits and sizes.
 
 use super::support::{
-    Script, Server, Side, TestWorker, client_of, on_both_servers, read_packet, read_to_end, told, until,
-    within_limit,
+    Script, Server, Side, TestWorker, client_of, greet, on_both_servers, read_packet, read_to_end, told,
+    until, within_limit,
 };
 use geartrain_client::{Client, Held, JobError};
 use nix::sys::socket::{

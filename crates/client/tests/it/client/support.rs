@@ -7,7 +7,7 @@ use geartrain_client::{Client, ClientBuilder, Connection, ConnectionLimits, Serv
 use geartrain_proto::{Function, GrabKind, Handle, Request, Response};
 use nix::sys::socket::{Shutdown, shutdown};
 use std::fmt::Write as _;
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Command;
