@@ -33,9 +33,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })?;
     step("unit, contract, simulation, conformance and command line tests", || {
         run_cargo(["build", "--workspace", "--bins", "--quiet"])?;
-        // Without it the conversations are not held with a reference server that is missing.
         let mut tests = cargo(["test", "--workspace", "--quiet", "--no-fail-fast"]);
-        shell::run(tests.env("GEARTRAIN_REFERENCE_REQUIRED", "1"))
+        // Without it the conversations are not held with a reference server that is missing.
+        tests.env("GEARTRAIN_REFERENCE_REQUIRED", "1");
+        // Without it some tests build the server anew, with the features of that one package, beside other tests.
+        tests.env("GEARTRAIN_BUILT", "1");
+        shell::run(&mut tests)
     })?;
     step("documentation", || {
         let mut command = cargo(["doc", "--workspace", "--no-deps", "--quiet"]);

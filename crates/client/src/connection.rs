@@ -295,6 +295,8 @@ mod tests {
     #[test]
     fn packets_pass_a_unix_socket() {
         let path = std::env::temp_dir().join(format!("geartrain-client-test-{}.sock", std::process::id()));
+        // Of a run that was ended itself.
+        std::fs::remove_file(&path).ok();
         let listener = UnixListener::bind(&path).unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
@@ -319,6 +321,7 @@ mod tests {
     #[test]
     fn a_unix_socket_with_a_full_backlog_is_not_waited_for() {
         let path = std::env::temp_dir().join(format!("geartrain-client-full-{}.sock", std::process::id()));
+        std::fs::remove_file(&path).ok();
         let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
         bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
         listen(&listener, Backlog::new(1).unwrap()).unwrap();

@@ -307,10 +307,10 @@ mod tests {
 
     #[test]
     fn a_reply_that_does_not_end_ends_at_its_limit() {
-        let short = ReplyLimits { silence: Duration::from_millis(50), reply_bytes_max: 8 };
+        let short = ReplyLimits { silence: Duration::from_secs(2), reply_bytes_max: 8 };
         assert_eq!(
             reply_to(&TextCommand::Status, b"abc\nde", short),
-            Err("127.0.0.1:PORT was silent for 50 ms while reading the reply to a text command".to_owned())
+            Err("127.0.0.1:PORT was silent for 2000 ms while reading the reply to a text command".to_owned())
         );
         assert_eq!(
             reply_to(&TextCommand::Status, b"abc\ndefgh\n", short),

@@ -12,6 +12,8 @@ mod clock;
 mod control;
 mod descriptors;
 mod folder;
+#[cfg(test)]
+mod forks;
 mod log;
 mod logfile;
 mod manners;

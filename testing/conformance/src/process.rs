@@ -2,15 +2,19 @@
 
 use crate::run::{Item, Server};
 use crate::talk::Runner;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket, sockopt,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long the reference's lists of jobs are watched for the end of a client: it shows there only when nobody
 /// else waits for the client's jobs.
@@ -27,6 +31,8 @@ pub struct Process {
     options: Vec<String>,
     folder: PathBuf,
     port: u16,
+    /// Bound but not listened on: nobody else is given the port, and the server can take it, also after a restart.
+    _held: OwnedFd,
     child: Child,
     conns: BTreeMap<String, Conn>,
     settles: u64,
@@ -49,10 +55,10 @@ impl Process {
     /// Starts `program` on a free port of the loopback, with its state in `folder`.
     ///
     /// # Panics
-    /// When it cannot be started, or does not listen within ten seconds.
+    /// When it cannot be started, or does not listen within twenty seconds.
     #[must_use]
     pub fn start(runner: Runner, program: &Path, options: &[String], folder: &Path) -> Self {
-        let port = free_port();
+        let (port, held) = hold_port();
         let child = spawn(runner, program, options, folder, port);
         let mut process = Self {
             runner,
@@ -60,6 +66,7 @@ impl Process {
             options: options.to_vec(),
             folder: folder.to_owned(),
             port,
+            _held: held,
             child,
             conns: BTreeMap::new(),
             settles: 0,
@@ -73,12 +80,16 @@ impl Process {
         let limit = Instant::now() + PATIENCE;
         loop {
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
-                // The port answers before the queue is loaded; an answered ECHO_REQ shows that it serves.
+                // The port may answer before the server does.
                 let asked = stream
                     .write_all(b"\0REQ\0\0\0\x10\0\0\0\x01x")
                     .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
                     .and_then(|()| stream.read_exact(&mut [0; 13]));
                 if asked.is_ok() {
+                    if self.runner == Runner::Daemon {
+                        // It lists jobs and echoes while the stored jobs are loaded, but this waits until they are.
+                        list(&mut stream, "workers list {}");
+                    }
                     self.watch = Some(stream);
                     return;
                 }
@@ -126,9 +137,13 @@ fn list(watch: &mut TcpStream, command: &str) -> Vec<u8> {
     listing
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+/// A port of the loopback, and what keeps it from being given to others.
+fn hold_port() -> (u16, OwnedFd) {
+    let held = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    setsockopt(&held, sockopt::ReuseAddr, &true).expect("a socket option");
+    bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).expect("a free port");
+    let address: SockaddrIn = getsockname(held.as_raw_fd()).expect("a bound socket has an address");
+    (address.port(), held)
 }
 
 fn spawn(runner: Runner, program: &Path, options: &[String], folder: &Path, port: u16) -> Child {

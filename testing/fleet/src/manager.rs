@@ -26,7 +26,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(20);
 
 /// How long a control socket may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the manager has to end its processes before they are killed.
 const END_LIMIT: Duration = Duration::from_secs(15);

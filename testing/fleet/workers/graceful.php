@@ -15,7 +15,8 @@ $kept = [];
 $leak = (int) ($argv[2] ?? 0) << 20;
 $worker = new GearmanWorker();
 $worker->addServers(getenv('GEARMAN_SERVERS'));
-$worker->setTimeout(500);
+// Whether it is to leave is looked at each time.
+$worker->setTimeout(100);
 $worker->addFunction($argv[1], function (GearmanJob $job) use (&$kept, $leak): string {
     $kept[] = str_repeat('x', $leak);
     return do_job($job->workload());

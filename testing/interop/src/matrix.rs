@@ -204,7 +204,7 @@ pub fn surprises(peers: &Peers, lacks: &HashSet<Lack>) -> Result<Vec<String>, Fa
         let mut command: Command = peers.command(lack.library);
         command.args(["lacks", lack.feature]);
         let label = format!("the {} peer", lack.library.name());
-        let answer = Peer::spawn(&label, command)?.finish(Deadline::after(Duration::from_secs(15)))?;
+        let answer = Peer::spawn(&label, command)?.finish(Deadline::after(Duration::from_secs(30)))?;
         if answer.first().is_none_or(|event| *field(event, "value") != true) {
             different.push(format!(
                 "{} is listed as lacking {} ({}), and says it does not",

@@ -14,7 +14,7 @@ fn open_to_all(folder: &Path) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-const SHOW: &str = "command = 'echo I am $(id -u) $(id -g) of $(id -G), mask $(umask), home $HOME, $USER; touch made; \
+const SHOW: &str = "command = 'touch made; echo I am $(id -u) $(id -g) of $(id -G), mask $(umask), home $HOME, $USER; \
                     exec sleep 1000'\nshell = true\ndirectory = 'all'\n";
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::manager::{Manager, is_there, number_in, parent_of, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -43,15 +44,28 @@ fn a_program_that_is_not_there_says_so() {
     );
 }
 
-/// Half of them must be faster; one may meet a machine that is busy with something else.
+/// How long this machine takes for the end of a process and another one at the moment, as a test sees it.
+fn pace() -> Duration {
+    let begun = Instant::now();
+    for _ in 0..2 {
+        let mut process = Command::new("sleep").arg("1000").spawn().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    begun.elapsed()
+}
+
+/// Half of them must be faster; one may meet a machine that is busy with something else, and all a slow one.
 #[test]
 fn the_next_process_is_there_within_50_ms() {
     let mut manager = Manager::start(
         "[program.a]\ncommand = 'sleep 1000'\nready-after = '0s'\ncrash-loop-exits = 'none'\nbackoff-first = '0s'\n",
     );
+    let mut paces = Vec::new();
     let mut times: Vec<Duration> = (0..9)
         .map(|_| {
             manager.wait_for("-> running");
+            paces.push(pace());
             let pid = manager.pids("a")[0];
             let died = Instant::now();
             kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
@@ -60,7 +74,8 @@ fn the_next_process_is_there_within_50_ms() {
         })
         .collect();
     times.sort();
-    assert!(times[4] < Duration::from_millis(50), "{times:?}");
+    paces.sort();
+    assert!(times[4] < Duration::from_millis(50) + 5 * paces[4], "{times:?} where it takes {paces:?}");
 }
 
 #[test]

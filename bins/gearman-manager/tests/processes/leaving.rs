@@ -8,21 +8,27 @@ use std::time::{Duration, Instant};
 const DEAF: &str = "[program.deaf]\ncommand = 'trap \"\" TERM; echo ready; while :; do sleep 0.05; done'\nshell = true\n\
                     stop-patience = 'none'\n";
 
+/// Waits until a signal to end is another one than that which was sent before. Who asks after a signal is answered in a
+/// turn after it.
+fn wait_for_another_breath(manager: &Manager) {
+    let since = || manager.process("deaf:0")["since-seconds"].as_f64().unwrap();
+    let first = since();
+    wait_until("a second has passed", || since() > first + 1.2);
+}
+
 #[test]
 fn a_second_signal_says_that_nobody_wants_to_wait() {
     let mut manager = Manager::start(DEAF);
     manager.wait_for("deaf:0 ready");
     let pid = manager.pids("deaf")[0];
-    manager.signal(Signal::SIGTERM);
-    manager.wait_for("shutting down: SIGTERM");
     // In the same breath it is one signal that came twice.
+    manager.signal(Signal::SIGTERM);
     manager.signal(Signal::SIGINT);
+    manager.wait_for("shutting down: SIG");
     let update = manager.ctl(&["update"]);
     assert_eq!((update.code, update.err.as_str()), (2, "gearman-manager: the manager is shutting down\n"));
     assert!(is_alive(pid));
-    wait_until("a second has passed", || {
-        manager.process("deaf:0")["since-seconds"].as_f64().is_some_and(|seconds| seconds > 1.2)
-    });
+    wait_for_another_breath(&manager);
     manager.signal(Signal::SIGTERM);
     manager.wait_for("patience is over for all that leave: SIGTERM once more");
     assert_eq!(manager.wait(), Some(0));
@@ -37,9 +43,7 @@ fn the_first_signal_after_a_shutdown_by_ctl_is_in_no_hurry() {
     let mut ctl = manager.ctl_command(&["shutdown"]).spawn().unwrap();
     manager.wait_for("shutting down: asked for by ctl");
     manager.signal(Signal::SIGTERM);
-    // Those who ask after it are answered in a turn after it.
-    let since = || manager.process("deaf:0")["since-seconds"].as_f64();
-    wait_until("a second has passed", || since().is_some_and(|seconds| seconds > 1.2));
+    wait_for_another_breath(&manager);
     assert!(is_alive(pid) && !manager.has_said("patience is over"));
     manager.signal(Signal::SIGTERM);
     manager.wait_for("patience is over for all that leave: SIGTERM once more");
@@ -103,6 +107,9 @@ fn whoever_left_its_group_is_named_at_the_end() {
     );
     let daemon = number_in(&manager.path("daemon"));
     manager.wait_for("w:0 starting -> running");
+    wait_until("it is what it is named after", || {
+        std::fs::read_to_string(format!("/proc/{daemon}/comm")).is_ok_and(|name| name == "sleep\n")
+    });
     manager.signal(Signal::SIGTERM);
     manager.wait_for(&format!("pid {daemon} (sleep) goes on: it is a process of ours that left its group"));
     assert_eq!(manager.wait(), Some(0));
@@ -147,7 +154,7 @@ fn a_process_that_ignores_its_signal_is_killed_when_patience_is_over() {
 fn a_lifetime_ends_without_haste() {
     let mut manager = Manager::start(
         "[program.old]\ncommand = 'trap \"sleep 1; echo finished; exit 0\" TERM; while :; do sleep 0.05; done'\n\
-         shell = true\nready-after = '0s'\nlifetime = '1s'\nlifetime-jitter = 0\n",
+         shell = true\nready-after = '0s'\nlifetime = '3s'\nlifetime-jitter = 0\n",
     );
     manager.wait_for("running -> draining: its lifetime is over");
     manager.wait_for("old:0 finished");

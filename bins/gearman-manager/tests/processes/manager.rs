@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Longest any step of a test may take.
@@ -21,6 +21,8 @@ pub(crate) struct Manager {
     pub(crate) folder: tempfile::TempDir,
     process: Option<Child>,
     said: Arc<Said>,
+    /// Hear both streams to their end.
+    listeners: Vec<JoinHandle<()>>,
     /// For each stream how many of the lines are behind the last one that a test has waited for there.
     read: [usize; 2],
 }
@@ -65,15 +67,20 @@ impl Manager {
     pub(crate) fn start_with(keys: &str, programs: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let mut manager = Self { folder, process: None, said: Arc::default(), read: [0; 2] };
+        let mut manager = Self::idle_in(folder);
         manager.configure(keys, programs);
         manager.start_again();
         manager
     }
 
+    /// One that is not started yet.
+    fn idle_in(folder: tempfile::TempDir) -> Self {
+        Self { folder, process: None, said: Arc::default(), listeners: Vec::new(), read: [0; 2] }
+    }
+
     /// The same, in a folder that a test has made.
     pub(crate) fn start_in_folder(folder: tempfile::TempDir, keys: &str, programs: &str) -> Self {
-        let mut manager = Self { folder, process: None, said: Arc::default(), read: [0; 2] };
+        let mut manager = Self::idle_in(folder);
         manager.configure(keys, programs);
         manager.start_again();
         manager
@@ -82,7 +89,7 @@ impl Manager {
     /// The same, with variables in the manager's environment.
     pub(crate) fn start_in(variables: &[(&str, &str)], programs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut manager = Self { folder, process: None, said: Arc::default(), read: [0; 2] };
+        let mut manager = Self::idle_in(folder);
         manager.configure("", programs);
         manager.spawn(variables, "");
         manager
@@ -91,7 +98,7 @@ impl Manager {
     /// The same, after a shell has done something before.
     pub(crate) fn start_after(before: &str, programs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut manager = Self { folder, process: None, said: Arc::default(), read: [0; 2] };
+        let mut manager = Self::idle_in(folder);
         manager.configure("", programs);
         manager.spawn(&[], before);
         manager
@@ -118,8 +125,10 @@ impl Manager {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        listen(&self.said, Stream::Log, process.stderr.take().unwrap());
-        listen(&self.said, Stream::Output, process.stdout.take().unwrap());
+        self.listeners = vec![
+            listen(&self.said, Stream::Log, process.stderr.take().unwrap()),
+            listen(&self.said, Stream::Output, process.stdout.take().unwrap()),
+        ];
         self.process = Some(process);
         self.wait_for("programs");
     }
@@ -163,7 +172,12 @@ impl Manager {
     }
 
     pub(crate) fn has_said(&self, text: &str) -> bool {
-        self.said.lines.lock().unwrap().iter().any(|line| line.text.contains(text))
+        self.times_said(text) > 0
+    }
+
+    /// In how many lines it has said this so far.
+    pub(crate) fn times_said(&self, text: &str) -> usize {
+        self.said.lines.lock().unwrap().iter().filter(|line| line.text.contains(text)).count()
     }
 
     pub(crate) fn ctl(&self, arguments: &[&str]) -> Done {
@@ -206,6 +220,13 @@ impl Manager {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
+        self.hear_to_the_end();
+    }
+
+    /// Waits until all was heard that a manager said which has ended.
+    fn hear_to_the_end(&mut self) {
+        let listeners = std::mem::take(&mut self.listeners);
+        wait_until("the last words are heard", || listeners.iter().all(JoinHandle::is_finished));
     }
 
     /// Waits until the manager has ended; its exit status.
@@ -216,6 +237,7 @@ impl Manager {
             code = process.try_wait().unwrap();
             code.is_some()
         });
+        self.hear_to_the_end();
         code.and_then(|code| code.code())
     }
 }
@@ -245,14 +267,14 @@ fn start_of(pid: i32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-fn listen(said: &Arc<Said>, stream: Stream, pipe: impl Read + Send + 'static) {
+fn listen(said: &Arc<Said>, stream: Stream, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
     let said = Arc::clone(said);
     thread::spawn(move || {
         for text in BufReader::new(pipe).lines().map_while(Result::ok) {
             said.lines.lock().unwrap().push(Line { at: Instant::now(), stream, text });
             said.more.notify_all();
         }
-    });
+    })
 }
 
 /// Waits for something that only asking shows.

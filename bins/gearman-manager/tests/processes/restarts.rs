@@ -5,8 +5,8 @@ use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
 
-const WORKER: &str = "[program.w]\ncommand = 'sh worker.sh'\nprocesses = 3\nready-after = '300ms'\n\
-                      watch = ['worker.sh']\nwatch-settle = '50ms'\n";
+const WORKER: &str = "[program.w]\ncommand = 'sh worker.sh'\nprocesses = 3\nready-after = '1s'\n\
+                      watch = ['worker.sh']\nwatch-settle = '200ms'\n";
 
 fn good(folder: &Path) {
     fs::write(folder.join("worker.sh"), "exec sleep 1000\n").unwrap();
@@ -37,7 +37,7 @@ fn a_broken_file_costs_one_process_and_a_mended_one_reaches_all() {
 #[test]
 fn a_deployment_that_turns_a_link_is_seen() {
     let programs = "[program.w]\ncommand = 'sh current/worker.sh'\nready-after = '100ms'\n\
-                    watch = ['current/**/*.sh']\nwatch-settle = '50ms'\n";
+                    watch = ['current/**/*.sh']\nwatch-settle = '200ms'\n";
     let mut manager = Manager::start_with("", programs, |folder| {
         for release in ["one", "two"] {
             fs::create_dir(folder.join(release)).unwrap();
@@ -58,7 +58,7 @@ fn a_deployment_that_turns_a_link_is_seen() {
 #[test]
 fn a_deployment_that_replaces_a_folder_is_seen_again_and_again() {
     let programs = "[program.w]\ncommand = 'sh current/src/worker.sh'\nready-after = '100ms'\n\
-                    watch = ['current/src/*.sh']\nwatch-settle = '50ms'\n";
+                    watch = ['current/src/*.sh']\nwatch-settle = '200ms'\n";
     let release = |folder: &Path| {
         fs::create_dir_all(folder.join("src")).unwrap();
         good(&folder.join("src"));

@@ -96,11 +96,12 @@ fn an_unknown_host_exits_1() {
 #[test]
 fn a_job_without_a_worker_exits_1_when_the_time_is_up() {
     let server = Server::start();
-    assert_snapshot!(ask(server.port.number, &["-t", "200", "x"]).shown(&[server.port.number]), @r"
+    // Long enough for the job to be accepted, on a busy machine as well.
+    assert_snapshot!(ask(server.port.number, &["-t", "3000", "x"]).shown(&[server.port.number]), @r"
     exit Some(1)
     --- stdout
     --- stderr
-    gearman: 127.0.0.1:PORT0 was silent for 200 ms while waiting for a result\n
+    gearman: 127.0.0.1:PORT0 was silent for 3000 ms while waiting for a result\n
     ");
 }
 

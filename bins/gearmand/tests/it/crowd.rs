@@ -47,7 +47,9 @@ fn five_hundred_sleeping_workers_use_no_processor_time() {
     let before = server.cpu_time();
     // What is measured is that nothing happens: time has to pass.
     thread::sleep(Duration::from_secs(2));
-    assert_eq!(server.cpu_time(), before);
+    let used = server.cpu_time() - before;
+    // What is counted in hundredths of a second may be about to be counted when time begins.
+    assert!(used <= Duration::from_millis(20), "{used:?} in two seconds");
 }
 
 #[test]
@@ -74,6 +76,7 @@ fn when_descriptors_run_out_those_who_are_in_go_on_and_it_does_not_spin() {
     // What is measured is that little happens: time has to pass.
     thread::sleep(Duration::from_secs(1));
     assert!(server.cpu_time() - before < Duration::from_millis(200));
+    server.wait_for_text("cannot accept");
     let complaints = server.said().iter().filter(|line| line.contains("cannot accept")).count();
     assert_eq!(complaints, 1, "{:?}", server.said());
     drop(outside);

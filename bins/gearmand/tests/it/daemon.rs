@@ -1,24 +1,19 @@
 //! `--daemon`, and what a service manager sees.
 
 use crate::peer::{PATIENCE, Peer};
-use crate::process::{Gearmand, command, wait_until};
+use crate::process::{Gearmand, HeldPort, command, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A port that was free a moment ago: a detached server has nobody to tell which it took.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn detach(folder: &Path, port: u16) -> std::process::Output {
+/// A detached server has nobody to tell which port it took, so it is told.
+fn detach(folder: &Path, port: &str) -> std::process::Output {
     command(folder)
-        .args(["-d", "-L127.0.0.1", "--http-listen=none", "-P", "pid", "-l", "log"])
-        .arg(format!("-p{port}"))
+        .args(["-d", "-L127.0.0.1", "--http-listen=none", "-P", "pid", "-l", "log", port])
         .output()
         .unwrap()
 }
@@ -26,10 +21,10 @@ fn detach(folder: &Path, port: u16) -> std::process::Output {
 #[test]
 fn a_detached_server_can_be_used_when_the_command_returns() {
     let folder = TempDir::new().unwrap();
-    let port = free_port();
-    let output = detach(folder.path(), port);
+    let port = HeldPort::new();
+    let output = detach(folder.path(), &port.option());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut peer = Peer::connect(SocketAddr::from(([127, 0, 0, 1], port)));
+    let mut peer = Peer::connect(port.address);
     peer.expect_alive();
     let pid: i32 = fs::read_to_string(folder.path().join("pid")).unwrap().trim().parse().unwrap();
     let session = nix::unistd::getsid(Some(Pid::from_raw(pid))).unwrap();
@@ -44,7 +39,7 @@ fn a_server_that_cannot_start_says_so_before_the_command_returns() {
     let folder = TempDir::new().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let output = detach(folder.path(), port);
+    let output = detach(folder.path(), &format!("-p{port}"));
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains(&format!("could not listen on 127.0.0.1:{port}: it is in use")), "{said}");

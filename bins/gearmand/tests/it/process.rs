@@ -2,13 +2,17 @@
 
 use crate::peer::{PATIENCE, Peer};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket, sockopt,
+};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -17,6 +21,8 @@ use tempfile::TempDir;
 pub(crate) struct Gearmand {
     child: Child,
     said: Arc<Mutex<Vec<String>>>,
+    /// Hears what it says, to the end.
+    listener: Option<JoinHandle<()>>,
     pub(crate) addresses: Vec<String>,
     pub(crate) folder: TempDir,
 }
@@ -58,12 +64,12 @@ impl Gearmand {
         let said = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let heard = Arc::clone(&said);
-        thread::spawn(move || {
+        let listener = thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 heard.lock().unwrap().push(line);
             }
         });
-        let mut server = Self { child, said, addresses: Vec::new(), folder };
+        let mut server = Self { child, said, listener: Some(listener), addresses: Vec::new(), folder };
         let line = server.wait_for_line("gearmand: listening on ");
         server.addresses = line.split(", ").map(|address| address.trim().to_owned()).collect();
         server
@@ -78,15 +84,16 @@ impl Gearmand {
     pub(crate) fn wait_for_line(&mut self, beginning: &str) -> String {
         let mut found = None;
         wait_until(beginning, || {
-            let ended = self.child.try_wait().unwrap();
+            // Once it has ended it has said all; what it said may be on its way here still.
+            let is_all_said = self.listener.as_ref().is_none_or(JoinHandle::is_finished);
             found = self.said().iter().find_map(|line| line.strip_prefix(beginning).map(str::to_owned));
-            assert!(found.is_some() || ended.is_none(), "ended with {ended:?}: {:?}", self.said());
+            assert!(found.is_some() || !is_all_said, "it has ended: {:?}", self.said());
             found.is_some()
         });
         found.unwrap()
     }
 
-    /// All that it has said on standard error.
+    /// All that it has said on standard error, as far as it was heard: to the last word behind [`Self::wait`].
     pub(crate) fn said(&self) -> Vec<String> {
         self.said.lock().unwrap().clone()
     }
@@ -107,9 +114,13 @@ impl Gearmand {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until its last words were heard.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        wait_for_end(&mut self.child)
+        let status = wait_for_end(&mut self.child);
+        if let Some(listener) = self.listener.take() {
+            wait_until("its last words are heard", || listener.is_finished());
+        }
+        status
     }
 
     /// Ends it at once, as a power cut would, and keeps its folder.
@@ -158,6 +169,29 @@ pub(crate) fn wait_for_end(child: &mut Child) -> ExitStatus {
         status.is_some()
     });
     status.unwrap()
+}
+
+/// A port of the loopback that is a test's own: bound but not listened on. Nobody else is given it, connections to it
+/// are refused, and a server can still take it.
+#[derive(Debug)]
+pub(crate) struct HeldPort {
+    pub(crate) address: SocketAddr,
+    _held: OwnedFd,
+}
+
+impl HeldPort {
+    pub(crate) fn new() -> Self {
+        let held = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        setsockopt(&held, sockopt::ReuseAddr, &true).unwrap();
+        bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        let port = getsockname::<SockaddrIn>(held.as_raw_fd()).unwrap().port();
+        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), _held: held }
+    }
+
+    /// The option that gives it to a server.
+    pub(crate) fn option(&self) -> String {
+        format!("-p{}", self.address.port())
+    }
 }
 
 /// Runs the program to its end: exit code, standard output and standard error together.

@@ -1,15 +1,11 @@
 //! Beside a real reference server: its options, and a queue that it wrote.
 
 use crate::peer::{Peer, encode};
-use crate::process::{Gearmand, run_in, wait_until};
+use crate::process::{Gearmand, HeldPort, run_in, wait_until};
 use geartrain_proto::{
     Function, GrabKind, Handle, PacketKind, Priority, Request, Submit, SubmitMode, Unique,
 };
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, setsockopt, socket, sockopt,
-};
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,20 +20,15 @@ const FAR_SECOND: i64 = 4_000_000_000;
 #[derive(Debug)]
 struct Reference {
     process: Child,
-    address: SocketAddr,
-    /// Bound but not listened on: nobody else is given the port, and the server can still take it.
-    _held: OwnedFd,
+    port: HeldPort,
 }
 
 impl Reference {
     fn start(folder: &Path) -> Self {
-        let held = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
-        setsockopt(&held, sockopt::ReuseAddr, &true).unwrap();
-        bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
-        let port = getsockname::<SockaddrIn>(held.as_raw_fd()).unwrap().port();
+        let port = HeldPort::new();
         let process = Command::new(REFERENCE)
             .args(["-q", "libsqlite3", FILE, "-L127.0.0.1", "-lstderr", "-Ppid"])
-            .arg(format!("-p{port}"))
+            .arg(port.option())
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -46,12 +37,11 @@ impl Reference {
             .unwrap_or_else(|error| {
                 panic!("cannot start {REFERENCE}: {error} (hint: `cargo xtask test` installs it)")
             });
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut reference = Self { process, address, _held: held };
+        let mut reference = Self { process, port };
         wait_until("the reference server answers", || {
             let ended = reference.process.try_wait().unwrap();
             assert!(ended.is_none(), "the reference server ended: {ended:?}");
-            TcpStream::connect(address).is_ok()
+            TcpStream::connect(reference.port.address).is_ok()
         });
         reference
     }
@@ -131,10 +121,10 @@ fn submit_job<'a>(job: &'a Job, mode: SubmitMode) -> Request<'a> {
     })
 }
 
-/// Has the reference server write the jobs, and ends it as a crash would.
-fn let_the_reference_write(folder: &Path, jobs: &[Job], soon: i64) {
+/// Has the reference server write the jobs, and ends it as a crash would. Says the second of the one for soon.
+fn let_the_reference_write(folder: &Path, jobs: &[Job]) -> i64 {
     let reference = Reference::start(folder);
-    let mut peer = Peer::connect(reference.address);
+    let mut peer = Peer::connect(reference.port.address);
     let mut created = |request: Request<'_>| {
         peer.send(&[request]);
         peer.body_of(PacketKind::JobCreated);
@@ -144,10 +134,14 @@ fn let_the_reference_write(folder: &Path, jobs: &[Job], soon: i64) {
         let of_priority = jobs.iter().filter(|job| job.priority == priority);
         of_priority.for_each(|job| created(submit_job(job, SubmitMode::Background)));
     }
-    for (unique, second) in [("soon", soon), ("far", FAR_SECOND)] {
+    // Late enough that the rest is delivered before, on a busy machine as well; how long the reference takes to write
+    // is up to the disk.
+    let soon = unix_second() + 8;
+    for (unique, second) in [("far", FAR_SECOND), ("soon", soon)] {
         let later = job(unique.as_bytes(), Priority::Normal, b"later");
         created(submit_job(&later, SubmitMode::Epoch(second)));
     }
+    soon
 }
 
 fn unix_second() -> i64 {
@@ -171,9 +165,8 @@ fn work(peer: &mut Peer) -> Option<(Vec<u8>, Vec<u8>)> {
 #[test]
 fn all_jobs_that_the_reference_server_wrote_are_delivered() {
     let folder = TempDir::new().unwrap();
-    // Late enough that the rest is done before, on a busy machine as well.
-    let (jobs, soon) = (jobs(), unix_second() + 8);
-    let_the_reference_write(folder.path(), &jobs, soon);
+    let jobs = jobs();
+    let soon = let_the_reference_write(folder.path(), &jobs);
 
     let arguments = ["-q", "libsqlite3", FILE];
     let mut server = Gearmand::start_in(folder, &arguments);
@@ -209,5 +202,8 @@ fn all_jobs_that_the_reference_server_wrote_are_delivered() {
     server.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(server.wait().code(), Some(0));
     let server = Gearmand::start_in(server.kill(), &arguments);
-    assert_eq!(server.connect().listing("show unique jobs"), ["far"]);
+    let mut peer = server.connect();
+    // Lists are answered while jobs are loaded, typed commands are not.
+    peer.listing("workers list {}");
+    assert_eq!(peer.listing("show unique jobs"), ["far"]);
 }

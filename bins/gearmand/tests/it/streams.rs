@@ -1,19 +1,19 @@
 //! Standard output and error may be pipes that nobody reads, or closed.
 
 use crate::peer::{Peer, submit};
-use crate::process::{command, wait_until};
+use crate::process::{HeldPort, command, wait_until};
 use geartrain_proto::{PacketKind, SubmitMode};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpStream;
 use std::process::Stdio;
 use tempfile::TempDir;
 
 /// Serves 20,000 jobs, each with a line on standard error, and ends when asked.
 fn serve_with_error_to(stderr: Stdio) {
     let folder = TempDir::new().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = HeldPort::new();
     let mut child = command(folder.path())
         .args([
             "-q",
@@ -25,14 +25,13 @@ fn serve_with_error_to(stderr: Stdio) {
             "-P",
             "pid",
         ])
-        .arg(format!("-p{port}"))
+        .arg(port.option())
         .stdout(Stdio::null())
         .stderr(stderr)
         .spawn()
         .unwrap();
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    wait_until("the port answers", || std::net::TcpStream::connect(address).is_ok());
-    let mut peer = Peer::connect(address);
+    wait_until("the port answers", || TcpStream::connect(port.address).is_ok());
+    let mut peer = Peer::connect(port.address);
     let workload = vec![b'x'; 100];
     for _ in 0..200 {
         peer.send(&vec![submit("reverse", SubmitMode::Background, &workload); 100]);

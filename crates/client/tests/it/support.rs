@@ -115,11 +115,13 @@ impl Server {
     pub(crate) fn pause(&self) {
         self.signal(Signal::SIGSTOP);
         let tasks = format!("/proc/{}/task", self.process.as_ref().unwrap().id());
-        // Threads go on for a moment behind the signal.
+        // Threads go on for a moment behind the signal, and may end in it.
         wait_until("all threads are stopped", || {
-            let tasks = std::fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path().join("stat"));
-            let states: Vec<String> = tasks.map(|stat| std::fs::read_to_string(stat).unwrap()).collect();
-            states.iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
+            let mut tasks = std::fs::read_dir(&tasks).unwrap();
+            tasks.all(|task| {
+                let stat = task.and_then(|task| std::fs::read_to_string(task.path().join("stat")));
+                stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
+            })
         });
     }
 

@@ -292,6 +292,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_socket_stays_and_an_abandoned_socket_goes() {
+        let _forks = crate::runner::forks::none();
         let folder = tempfile::tempdir().unwrap();
         let (config, poll) = (config(folder.path()), Poll::new().unwrap());
         fs::write(&config.socket, "precious").unwrap();

@@ -467,6 +467,7 @@ pub(crate) fn groups_alive(groups: &BTreeSet<i32>) -> BTreeSet<i32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::forks;
     use super::super::orphans::open_pid;
     use super::*;
     use std::os::unix::process::CommandExt;
@@ -491,7 +492,9 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_is_not_signalled_by_its_number() {
+        let fork = forks::one();
         let mut child = std::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        drop(fork);
         let watched = process(&child, Life::Watched(open_pid(i32::try_from(child.id()).unwrap()).unwrap()));
         let adopted = process(&child, Life::Adopted);
         // Its number, but not its start: another process by now.

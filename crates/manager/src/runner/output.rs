@@ -187,6 +187,7 @@ mod tests {
 
     #[test]
     fn lines_come_whole_and_long_ones_in_pieces() {
+        let _forks = crate::runner::forks::none();
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_NONBLOCK).unwrap();
         let mut write = std::fs::File::from(write);
         let mut pipe = Pipe::new(read);

@@ -377,6 +377,7 @@ mod tests {
 
     #[test]
     fn the_next_manager_finds_what_was_spawned_and_did_not_end() {
+        let _forks = crate::runner::forks::none();
         let folder = tempfile::tempdir().unwrap();
         let (mut state, left) = StateFile::open(folder.path()).unwrap();
         assert_eq!(left, Left::default());
@@ -391,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_cut_line_and_another_start_of_the_machine_are_no_trouble() {
-        let (folder, path) = left_with_one_process();
+        let (_folder, path) = left_with_one_process();
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"spawned\":{{\"pid\":9,\"sta")).unwrap();
         let (now, not_understood) = read(&path).unwrap();
@@ -402,6 +403,7 @@ mod tests {
 
     #[test]
     fn a_line_that_means_nothing_is_named_and_costs_no_other() {
+        let _forks = crate::runner::forks::none();
         let (folder, path) = left_with_one_process();
         let mut bytes = fs::read(&path).unwrap();
         bytes.extend(b"{\"moved\":{\"from\":1}}\n{\"gone\":\xff}\n");
@@ -425,6 +427,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_was_full_costs_nothing_that_is_known() {
+        let _forks = crate::runner::forks::none();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("processes");
         let (mut state, _) = StateFile::open(folder.path()).unwrap();
@@ -445,6 +448,7 @@ mod tests {
 
     #[test]
     fn the_file_stays_small() {
+        let _forks = crate::runner::forks::none();
         let folder = tempfile::tempdir().unwrap();
         let (mut state, _) = StateFile::open(folder.path()).unwrap();
         state.spawned(record(1)).unwrap();
@@ -461,6 +465,7 @@ mod tests {
 
     #[test]
     fn signals_and_wishes_outlive_a_kill_and_wishes_no_orderly_end() {
+        let _forks = crate::runner::forks::none();
         let folder = tempfile::tempdir().unwrap();
         let wish = Wish { count: 3, is_by_hand: true, is_up: false, stopped: vec![2], min: 1, max: 1 };
         let (mut state, _) = StateFile::open(folder.path()).unwrap();
@@ -487,6 +492,7 @@ mod tests {
 
     #[test]
     fn an_intent_stands_until_its_process_is_known_or_was_not_spawned() {
+        let _forks = crate::runner::forks::none();
         let folder = tempfile::tempdir().unwrap();
         let intent = Intent { record: record(0), user: 7 };
         let left_after = |act: &dyn Fn(&mut StateFile)| {
@@ -503,6 +509,7 @@ mod tests {
 
     #[test]
     fn the_mark_stays_with_the_folder_and_is_no_other_folders() {
+        let _forks = crate::runner::forks::none();
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mark = |folder: &tempfile::TempDir| StateFile::open(folder.path()).unwrap().0.mark().to_owned();
         assert_eq!(mark(&one), mark(&one));
@@ -520,6 +527,7 @@ mod tests {
 
     #[test]
     fn a_second_manager_is_told_who_has_the_folder() {
+        let _forks = crate::runner::forks::none();
         let folder = tempfile::tempdir().unwrap();
         let (_state, _) = StateFile::open(folder.path()).unwrap();
         let error = StateFile::open(folder.path()).unwrap_err().to_string();

@@ -133,7 +133,7 @@ fn peers_that_leave_nagles_algorithm_on_do_not_wait_for_late_acknowledgements() 
     }
     // Two late acknowledgements a job would take 40 s.
     let taken = started.elapsed();
-    assert!(taken < Duration::from_secs(8), "{jobs} jobs took {taken:?}");
+    assert!(taken < Duration::from_secs(20), "{jobs} jobs took {taken:?}");
 }
 
 #[test]

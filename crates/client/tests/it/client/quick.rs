@@ -66,8 +66,10 @@ fn an_answer_before_the_result_wakes_nobody() {
         }
     });
     let polls = Cell::new(0);
+    let mut time = Duration::ZERO;
     within_limit(async {
         hurry(&client).await;
+        let begun = Instant::now();
         for _ in 0..JOBS {
             let mut job = pin!(client.job("f", "x").run());
             let counted = poll_fn(|context| {
@@ -76,11 +78,13 @@ fn an_answer_before_the_result_wakes_nobody() {
             });
             assert_eq!(counted.await.unwrap(), "ok");
         }
+        time = begun.elapsed();
     });
     drop(client);
     script.finish();
-    // Once to ask and once for the result, and once more in each twenty milliseconds.
-    assert!(polls.get() < JOBS * 5 / 2, "{} looks at {JOBS} jobs", polls.get());
+    // Once to ask and once for the result, and once more in each twenty milliseconds, of which a busy machine takes many.
+    let most = JOBS * 5 / 2 + usize::try_from(time.as_millis() / 20).unwrap();
+    assert!(polls.get() < most, "{} looks at {JOBS} jobs in {time:?}", polls.get());
 }
 
 #[test]
@@ -105,7 +109,7 @@ fn a_refusal_that_is_shorter_than_an_acceptance_is_told_soon() {
 /// The limit on answers looks at what came, and not at what was read.
 #[test]
 fn an_acceptance_that_came_in_time_counts_however_late_it_is_read() {
-    let limit = Duration::from_millis(100);
+    let limit = Duration::from_secs(1);
     let (is_sent, sent) = channel();
     let (go_on, go) = channel();
     let (script, _) = script(move |stream| {

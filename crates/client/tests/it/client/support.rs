@@ -185,7 +185,7 @@ fn work(connection: &mut Connection, gate: &Receiver<()>, holding: &Sender<Vec<u
 }
 
 /// What must be told at once is told within this, whatever else the machine does. It would be [`LIMIT`] otherwise.
-pub(crate) const SOON: Duration = Duration::from_secs(2);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) async fn soon<T>(what: &str, told: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, told).await.unwrap_or_else(|_| panic!("{what} is told soon"))

@@ -123,7 +123,7 @@ fn garbage_ends_the_connection_and_pauses_grow() {
 fn a_grab_without_an_answer_costs_the_connection() {
     let (builder, listener) = hurried();
     let worker =
-        TestWorker::start(builder.grab_timeout(Duration::from_millis(40)).register("f", |_: Bytes| async {}));
+        TestWorker::start(builder.grab_timeout(Duration::from_secs(1)).register("f", |_: Bytes| async {}));
     let mut silent = accept(&listener);
     await_close(&mut silent);
     let mut stream = accept(&listener);
@@ -137,7 +137,7 @@ fn a_grab_without_an_answer_costs_the_connection() {
 #[test]
 fn a_sleeping_worker_notices_a_server_that_is_gone() {
     let (builder, listener) = hurried();
-    let builder = builder.look_every(Duration::from_millis(40)).grab_timeout(Duration::from_millis(40));
+    let builder = builder.look_every(Duration::from_millis(40)).grab_timeout(Duration::from_secs(1));
     let worker = TestWorker::start(builder.register("f", |_: Bytes| async {}));
     let mut stream = accept(&listener);
     await_grab(&mut stream);

@@ -1,6 +1,6 @@
 //! How jobs end, and what their clients, their workers and their hooks see of it.
 
-use super::support::{Runtime, Server, Side, TestWorker, on_both_servers, worker_of};
+use super::support::{Runtime, Server, Side, TestWorker, on_both_servers, wait_until, worker_of};
 use bytes::Bytes;
 use geartrain_client::worker::{Ability, Job, JobFailed, Outcome, ReportError};
 use geartrain_client::{Json, MsgPack};
@@ -225,6 +225,7 @@ fn a_job_over_its_time_limit_goes_to_another_worker(side: Side) {
     server.await_workers("slow", 1);
     let mut client = server.observer();
     client.submit("slow", b"", SubmitMode::Foreground);
+    wait_until("the stuck one has it", || server.status("slow").1 == 1);
     let quick = TestWorker::start(worker_of(&[&server]).register(ability, |_: Bytes| async { "quick" }));
     assert_eq!(client.story(), ["complete quick"]);
     assert_eq!(stuck.await_departure().jobs, 1);

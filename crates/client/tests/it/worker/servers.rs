@@ -126,7 +126,7 @@ fn a_job_for_later_runs_when_it_is_due(side: Side) {
     let worker = TestWorker::start(builder);
     server.await_workers("later", 1);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let due = i64::try_from(now.as_secs()).unwrap() + 2;
+    let due = i64::try_from(now.as_secs()).unwrap() + 4;
     let handle = server.observer().submit("later", b"", SubmitMode::Epoch(due));
     assert!(server.observer().status(&handle).0, "it waits");
     wait_until("it is done", || !server.observer().status(&handle).0);

@@ -6,7 +6,12 @@ use geartrain_core::{Found, Wanted};
 
 /// The next commit looks at its files.
 fn look_now(store: &mut SqliteStore) {
-    store.looked -= LOOK_EVERY;
+    store.looked = Instant::now() - LOOK_EVERY;
+}
+
+/// The next commits do not look at their files, however slow the disk is.
+fn look_later(store: &mut SqliteStore) {
+    store.looked = Instant::now() + 3600 * LOOK_EVERY;
 }
 
 fn refused(store: &mut SqliteStore) -> StoreError {
@@ -57,6 +62,7 @@ fn what_was_committed_before_somebody_looked_is_saved_as_well() {
     let (_folder, path) = folder();
     let mut store = open(&path).unwrap();
     put(&mut store, &[record(1)]);
+    look_later(&mut store);
     fs::remove_file(&path).unwrap();
     put(&mut store, &[record(2)]);
     refused(&mut store);
