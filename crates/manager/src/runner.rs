@@ -281,8 +281,10 @@ impl Runner {
         let begun = clock::now();
         let limit = self.next_due(begun).map(|due| due.since(begun));
         self.spawning = Duration::ZERO;
-        let tokens =
+        let mut tokens =
             self.poll.wait(limit).map_err(|cause| RunError::Kernel { doing: "wait for events", cause })?;
+        // Ends of processes first: one that has left is not killed for a patience that ran out meanwhile.
+        tokens.sort_by_key(|token| *token != Token::Signals);
         let now = clock::now();
         let mut begun = now;
         for token in tokens {

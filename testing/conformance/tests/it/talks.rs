@@ -53,7 +53,8 @@ fn core_holds_every_talk() {
     hold_all(Runner::Core, |talk| Box::new(CoreServer::start(&talk.options)));
 }
 
-/// The daemon under test: `GEARMAND_UNDER_TEST`, or the workspace's own, built unless whoever runs all tests has built it.
+/// The daemon under test: `GEARMAND_UNDER_TEST`, or the workspace's own, built unless whoever runs all tests has
+/// built it.
 fn daemon() -> PathBuf {
     if let Some(named) = std::env::var_os("GEARMAND_UNDER_TEST") {
         return PathBuf::from(named);

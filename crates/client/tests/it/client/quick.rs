@@ -82,7 +82,7 @@ fn an_answer_before_the_result_wakes_nobody() {
     });
     drop(client);
     script.finish();
-    // Once to ask and once for the result, and once more in each twenty milliseconds, of which a busy machine takes many.
+    // Once to ask and once for the result, and once more in each twenty milliseconds: a busy machine takes many.
     let most = JOBS * 5 / 2 + usize::try_from(time.as_millis() / 20).unwrap();
     assert!(polls.get() < most, "{} looks at {JOBS} jobs in {time:?}", polls.get());
 }

@@ -24,8 +24,8 @@ on_both_servers!(
 /// Longest wait for what comes at once.
 const SHORT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Ends a connection as the kernel does for a server that is killed with requests unread; it has ended on the other side
-/// as well when this returns.
+/// Ends a connection as the kernel does for a server that is killed with requests unread; it has ended on the
+/// other side as well when this returns.
 fn reset(stream: TcpStream) {
     setsockopt(&stream, sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 }).unwrap();
     let ends = [stream.local_addr().unwrap(), stream.peer_addr().unwrap()];
