@@ -212,6 +212,7 @@ impl Runner {
         let now = clock::now();
         let due = Due { sample: now, groups: now, watchdog: systemd.watchdog.map(|_| now) };
         // The time since the start of the machine is another one for each start of the manager.
+        let log = Log::new().map_err(kernel("begin a thread for the log"))?;
         let seed = u64::try_from(now.since(Moment::default()).as_nanos()).unwrap_or_default();
         Ok(Self {
             planner: Planner::new(seed, &config),
@@ -239,7 +240,7 @@ impl Runner {
             told_to_end: None,
             buffer: Vec::new(),
             has_ended: false,
-            log: Log::new(),
+            log,
         })
     }
 
@@ -260,6 +261,7 @@ impl Runner {
         let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
         self.observers.set_servers(now, servers);
         self.leave_gone_servers();
+        self.observers.start(&self.log);
         self.matching.set_servers(now, self.observers.servers());
         self.manners.retain(&self.config.programs);
     }
@@ -399,6 +401,7 @@ impl Runner {
         if now >= self.due.sample {
             self.due.sample = now + crate::limits::SAMPLE_EVERY;
             self.sample(now);
+            self.observers.start(&self.log);
         }
         if now >= self.due.groups {
             self.due.groups = now + crate::limits::GROUPS_EVERY;
