@@ -43,6 +43,7 @@ use crate::limits::{HURRY_AFTER, SPAWNING_AT_ONCE, STANDSTILL};
 use crate::planner::{Moment, Planner, ProcessId};
 use account::Accounts;
 use control::Control;
+use geartrain_client::{DEFAULT_PORT, ServerAddress};
 use life::Process;
 use log::{Level, Log};
 use manners::Manners;
@@ -244,9 +245,8 @@ impl Runner {
         })
     }
 
-    /// Takes the things of the configuration that are not the planner's over.
-    fn configure(&mut self, now: Moment) {
-        self.observe(now);
+    /// Takes the things of the configuration over that are neither the planner's nor have to do with job servers.
+    fn configure(&mut self) {
         self.watches.set(&self.config.programs, &self.wake, &self.log);
         for wrong in self.accounts.look_up(self.config.programs.values()) {
             self.log.say(Level::Error, &wrong);
@@ -264,14 +264,19 @@ impl Runner {
         self.observers.start(&self.log);
         self.matching.set_servers(now, self.observers.servers());
         self.manners.retain(&self.config.programs);
+        self.record_servers();
     }
 
     fn begin(&mut self) {
         let now = clock::now();
-        self.configure(now);
+        self.configure();
         let count = self.config.programs.len();
         self.log.say(Level::Info, &format!("pid {}, {count} programs", std::process::id()));
+        let servers = std::mem::take(&mut self.left.servers);
+        let parse = |text: &String| ServerAddress::parse(text, DEFAULT_PORT).ok();
         self.take_over_orphans(now);
+        // Whoever was left may have a job of a server that the file does not name any more.
+        self.observers.set_servers(now, &servers.iter().filter_map(parse).collect::<Vec<_>>());
         self.observe(now);
         self.planner.handle_time(now);
         self.carry_out(now);

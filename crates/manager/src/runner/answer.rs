@@ -161,7 +161,8 @@ impl Runner {
         let updated = self.reread().map(|(text, new)| {
             self.config = new;
             let config = self.config.clone();
-            self.configure(now);
+            self.configure();
+            self.observe(now);
             self.planner.handle_config(now, &config);
             let pools = self.planner.status().into_iter();
             let places: BTreeSet<Place> = pools
