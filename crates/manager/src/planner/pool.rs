@@ -406,6 +406,13 @@ impl Pool {
             self.is_by_hand = false;
             self.count = self.count.clamp(min, max);
         }
+        if old.stop.patiences() != program.stop.patiences() {
+            let rests = floor.remains.values_mut().filter(|rest| rest.program == self.name);
+            let leaves = self.slots.values_mut().flat_map(Slot::leaves_mut);
+            leaves
+                .chain(rests.map(|rest| &mut rest.leave))
+                .for_each(|leave| leave.set_patience(now, &program.stop));
+        }
         if change(&old, program).needs_restart() {
             self.begin_rollout(now, floor, "its configuration changed");
         }

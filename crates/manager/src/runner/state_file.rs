@@ -63,6 +63,19 @@ impl Record {
             patience_job: self.patience_job_ms.map(Duration::from_millis),
         }
     }
+
+    /// The same with the patience of another program.
+    pub(crate) fn with_patience(self, stop: &Stop) -> Self {
+        Self {
+            patience_ms: stop.patience.map(millis),
+            patience_job_ms: stop.patience_job.map(millis),
+            ..self
+        }
+    }
+}
+
+fn millis(patience: Duration) -> u64 {
+    u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A process that is about to be spawned.
@@ -176,6 +189,13 @@ impl StateFile {
 
     pub(crate) fn spawned(&mut self, record: Record) -> io::Result<()> {
         self.append(Line::Spawned(record))
+    }
+
+    /// A process has the patience of this by now.
+    pub(crate) fn patience(&mut self, pid: i32, stop: &Stop) -> io::Result<()> {
+        let Some(record) = self.now.live.get(&pid) else { return Ok(()) };
+        let patient = record.clone().with_patience(stop);
+        if patient == *record { Ok(()) } else { self.append(Line::Spawned(patient)) }
     }
 
     pub(crate) fn leaving(&mut self, pid: i32) -> io::Result<()> {
@@ -505,6 +525,23 @@ mod tests {
         drop(state);
         let (_state, left) = StateFile::open(folder.path()).unwrap();
         assert_eq!((left.records.len(), left.wishes.len(), left.servers.len()), (2, 0, 0));
+    }
+
+    #[test]
+    fn a_patience_that_changed_is_known_to_the_next_manager() {
+        let _forks = crate::runner::forks::none();
+        let (folder, path) = left_with_one_process();
+        let (mut state, _) = StateFile::open(folder.path()).unwrap();
+        let stop = Stop { patience: None, patience_job: Some(Duration::from_secs(7)), ..record(1).stop() };
+        state.patience(1, &stop).unwrap();
+        let lines = || fs::read_to_string(&path).unwrap().lines().count();
+        let before = lines();
+        state.patience(1, &stop).unwrap();
+        state.patience(2, &stop).unwrap();
+        assert_eq!(lines(), before, "what is no news is not written");
+        drop(state);
+        let (_state, left) = StateFile::open(folder.path()).unwrap();
+        assert_eq!(left.records, [record(1).with_patience(&stop)]);
     }
 
     #[test]

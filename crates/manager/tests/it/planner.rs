@@ -250,7 +250,7 @@ fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() 
         actions.push(format!("{action:?}"));
     }
     assert!(
-        actions.contains(&format!("Stop {{ process: {leader:?}, group: true, spare: false }}")),
+        actions.contains(&format!("Stop {{ process: {leader:?}, group: true, spare: Nobody }}")),
         "{actions:?}"
     );
     assert!(
@@ -484,7 +484,7 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
     assert!(!actions.iter().any(|it| it.starts_with("Spawn")), "{actions:?}");
     for process in [stopped, surplus] {
         assert!(
-            actions.contains(&format!("Stop {{ process: {process:?}, group: false, spare: false }}")),
+            actions.contains(&format!("Stop {{ process: {process:?}, group: false, spare: Nobody }}")),
             "{actions:?}"
         );
     }
