@@ -232,7 +232,7 @@ impl Planner {
                         pool.slots
                             .values_mut()
                             .filter(|it| it.fate == Fate::Keep)
-                            .for_each(|it| it.fate = Fate::Empty);
+                            .for_each(|it| it.fate = Fate::Stopped);
                     }
                     let (mut cx, slots) = pool.split(now, floor);
                     if let Some(slot) = slots.get_mut(number) {
@@ -297,8 +297,9 @@ impl Planner {
             let Some(pool) = pools.get_mut(name.as_str()) else { continue };
             pool.begin_rollout(now, floor, "asked for by hand");
             let (mut cx, slots) = pool.split(now, floor);
-            // Stopped by hand one by one: those run again.
-            slots.values_mut().filter(|it| it.fate == Fate::Empty).for_each(|it| start(&mut cx, it));
+            // Those that were stopped by hand, or did what they were to do, run again.
+            let is_empty = |slot: &&mut Slot| matches!(slot.fate, Fate::Stopped | Fate::Over);
+            slots.values_mut().filter(is_empty).for_each(|it| start(&mut cx, it));
         }
         Ok(match pick {
             Pick::All => "all programs are restarted, one process after the other".to_owned(),
@@ -370,7 +371,7 @@ fn start(cx: &mut Context<'_>, slot: &mut Slot) {
 }
 
 fn stop(cx: &mut Context<'_>, slot: &mut Slot) {
-    slot.fate = Fate::Empty;
+    slot.fate = Fate::Stopped;
     slot.stop(cx, "stopped by hand");
 }
 

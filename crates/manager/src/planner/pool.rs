@@ -137,13 +137,16 @@ impl Pool {
         self.handle_times(now, floor);
         self.fit_count(now, floor);
         self.stop_unwanted(now, floor, may_stop);
+        self.slots.retain(|_, slot| slot.fate != Fate::Remove || !slot.is_empty());
         self.advance_rollout(now, floor);
         self.replace_expired(now, floor);
         self.spawn_due(now, floor, may_start);
-        self.slots.retain(|_, slot| slot.fate != Fate::Remove || !slot.is_empty());
-        let are_ready =
-            self.slots.values().all(|slot| slot.done.is_some() || matches!(slot.state, State::Running(_)));
-        self.was_ready |= self.is_up && are_ready && self.kept() >= self.count;
+        let is_ready = |slot: &Slot| match slot.fate {
+            Fate::Keep | Fate::Over => slot.done.is_some() || matches!(slot.state, State::Running(_)),
+            // Nobody wants a process there.
+            Fate::Stopped | Fate::Remove => true,
+        };
+        self.was_ready |= self.is_up && self.slots.values().all(is_ready) && self.kept() >= self.count;
     }
 
     fn handle_times(&mut self, now: Moment, floor: &mut Floor) {
@@ -216,7 +219,7 @@ impl Pool {
         let (mut cx, slots) = self.split(now, floor);
         let is_up = cx.is_up;
         for slot in slots.values_mut() {
-            let is_unwanted = !is_up || slot.fate == Fate::Empty;
+            let is_unwanted = !is_up || slot.fate == Fate::Stopped;
             if is_unwanted && (may_stop || slot.state.process().is_none()) {
                 slot.stop(&mut cx, why);
             }
@@ -378,7 +381,7 @@ impl Pool {
             return None;
         }
         // Their numbers say nothing: those in between may have left when there were to be fewer.
-        let is_stopped = self.slots.get(&number).is_some_and(|slot| slot.fate == Fate::Empty);
+        let is_stopped = self.slots.get(&number).is_some_and(|slot| slot.fate == Fate::Stopped);
         let is_wanted = self.is_up && !is_stopped && self.kept() < self.count;
         let (mut cx, slots) = self.split(now, floor);
         let process = cx.floor.admit(cx.name, number, is_worker);

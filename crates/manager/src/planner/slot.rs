@@ -34,8 +34,10 @@ const WAITS_FOR_REST: &str = "waits for the rest of its process group; ";
 pub(crate) enum Fate {
     /// A process is to be there.
     Keep,
-    /// None is to be there.
-    Empty,
+    /// None is to be there: a person said so.
+    Stopped,
+    /// None is to be there: the last one ended, and its program says to leave it at that.
+    Over,
     /// The place itself goes away.
     Remove,
 }

@@ -355,6 +355,57 @@ fn a_program_that_did_its_work_lets_those_after_it_start() {
 }
 
 #[test]
+fn a_place_that_was_stopped_by_hand_keeps_no_other_program_waiting() {
+    use geartrain_manager::planner::Wish;
+    let programs = || {
+        let after = Program { after: vec![name("base")], ..program("v1", 1, 1) };
+        config([("base", program("v1", 2, 2)), ("then", after)])
+    };
+    // The program is stopped, and one place of it started again.
+    let mut world = World::new(1, programs());
+    command(&mut world, &Command::Stop(Pick::All)).unwrap();
+    for process in [world.leaving("base"), world.leaving("then")].concat() {
+        world.exit(process, &End::Code(0));
+    }
+    command(&mut world, &Command::Start(pick("base:0"))).unwrap();
+    command(&mut world, &Command::Start(pick("then"))).unwrap();
+    assert!(world.staying("then").is_empty());
+    world.pass(secs(1));
+    assert_eq!((world.staying("base").len(), world.staying("then").len()), (1, 1));
+    // The manager was killed, and the next one finds the wish.
+    let mut world = World::with_orphans(1, programs(), |world| {
+        let wish = Wish { count: 2, is_by_hand: false, is_up: true, stopped: vec![1], min: 2, max: 2 };
+        world.planner.restore(world.now, "base", &wish);
+    });
+    assert!(world.staying("then").is_empty());
+    world.pass(secs(1));
+    assert_eq!((world.staying("base").len(), world.staying("then").len()), (1, 1));
+}
+
+#[test]
+fn a_place_that_goes_away_keeps_no_other_program_waiting() {
+    let after = Program { after: vec![name("base")], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("base", worker("v1", 2, 2)), ("then", after)]));
+    let (first, second) = (world.staying("base")[0], world.staying("base")[1]);
+    world.job(second, true);
+    command(&mut world, &Command::Scale { program: "base".to_owned(), to: Scale::To(1) }).unwrap();
+    world.ready(first);
+    assert_eq!((world.leaving("base"), world.staying("then").len()), (vec![second], 1));
+}
+
+#[test]
+fn only_what_a_person_stopped_is_recorded_as_stopped() {
+    let never = Program { restart: Restart::Never, ..program("v1", 3, 3) };
+    let mut world = World::new(1, config([("a", never)]));
+    let processes = world.staying("a");
+    world.exit(processes[0], &End::Code(1));
+    world.exit(processes[1], &End::Code(0));
+    command(&mut world, &Command::Stop(pick("a:2"))).unwrap();
+    let wishes: Vec<Vec<u32>> = world.planner.wishes().map(|(_, wish)| wish.stopped).collect();
+    assert_eq!(wishes, [[2]]);
+}
+
+#[test]
 fn more_workers_are_more_at_once_whoever_still_leaves() {
     let mut world = World::new(1, config([("a", worker("v1", 1, 4))]));
     let scale = |to| Command::Scale { program: "a".to_owned(), to };
