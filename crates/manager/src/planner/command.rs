@@ -275,8 +275,8 @@ impl Planner {
             self.pool(name)?;
             let Some(pool) = self.pools.get_mut(name.as_str()) else { return Err(CommandError::Ending) };
             check_place(pool, *number)?;
-            let is_empty = pool.slots.get(number).is_some_and(|slot| slot.state.process().is_none());
-            if is_empty {
+            let is_start = |slot: &Slot| slot.state.process().is_none() || slot.is_held();
+            if pool.slots.get(number).is_some_and(is_start) {
                 return self.for_each(now, pick, "started", start);
             }
             if !pool.begin_replace(now, &mut self.floor, *number, "restart by hand") {
@@ -365,8 +365,13 @@ fn check_place(pool: &Pool, number: u32) -> Result<(), CommandError> {
 fn start(cx: &mut Context<'_>, slot: &mut Slot) {
     slot.fate = Fate::Keep;
     match slot.state {
-        State::Exited | State::CrashLooping | State::Backoff { .. } => slot.release(cx, "started by hand"),
-        State::Starting(_) | State::Running(_) | State::Stopping(_) | State::Draining(_) => {}
+        // Also where one is being given up: the next one is wanted, whatever that one did.
+        State::Exited
+        | State::CrashLooping
+        | State::Backoff { .. }
+        | State::Stopping(_)
+        | State::Draining(_) => slot.release(cx, "started by hand"),
+        State::Starting(_) | State::Running(_) => {}
     }
 }
 

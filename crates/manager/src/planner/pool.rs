@@ -121,6 +121,14 @@ impl Pool {
         self.replace() == Replace::StopFirst && matches!(self.rollout, Rollout::Held { .. })
     }
 
+    /// Whether a process may give way since its lifetime is over. Where the next one comes after it, none does beside a
+    /// canary either: what is started anew may be another first one of its files.
+    fn may_expire(&self) -> bool {
+        let is_canary =
+            matches!(self.rollout, Rollout::Canary { .. }) && self.replace() == Replace::StopFirst;
+        self.is_up && !self.does_rest() && !is_canary && self.has_room()
+    }
+
     /// Whether it keeps the programs after it from starting.
     pub(crate) fn is_in_the_way(&self) -> bool {
         self.is_up && !self.was_ready
@@ -185,9 +193,7 @@ impl Pool {
                 |slot: &&mut Slot| slot.fate == Fate::Remove && !(may_add && slot.state.process().is_some());
             if let Some(slot) = slots.values_mut().find(is_free) {
                 slot.fate = Fate::Keep;
-                if slot.state == State::Exited {
-                    slot.release(&mut cx, "there are to be more processes");
-                }
+                slot.release(&mut cx, "there are to be more processes");
             } else {
                 let number = (0..).find(|number| !slots.contains_key(number)).unwrap_or(u32::MAX);
                 slots.insert(number, Slot::new(now, number));
@@ -228,16 +234,13 @@ impl Pool {
 
     /// Processes whose lifetime is over give way.
     fn replace_expired(&mut self, now: Moment, floor: &mut Floor) {
-        if !self.is_up || self.does_rest() {
-            return;
-        }
         let is_due = |slot: &Slot| {
             let is_over = matches!(&slot.state, State::Running(up) if up.expires.is_some_and(|at| now >= at));
             is_over && slot.retry.is_none_or(|retry| now >= retry)
         };
         let due: Vec<u32> = self.slots.values().filter(|slot| is_due(slot)).map(|slot| slot.number).collect();
         for number in due {
-            if !self.has_room() {
+            if !self.may_expire() {
                 break;
             }
             self.begin_replace(now, floor, number, "its lifetime is over");
@@ -338,6 +341,7 @@ impl Pool {
         let Some(slot) = self.slots.get(&number) else { return };
         let Some(up) = slot.state.up().filter(|up| up.process == process) else { return };
         let lived = now.since(up.spawned);
+        let unready = matches!(slot.state, State::Starting(_)).then_some(up.version);
         let is_paused = slot.retry.is_some_and(|retry| now < retry);
         if is_paused || matches!(slot.beside, Beside::Successor(_)) || self.does_rest() {
             return;
@@ -350,6 +354,9 @@ impl Pool {
         let (mut cx, slots) = self.split(now, floor);
         if let Some(slot) = slots.get_mut(&number) {
             slot.count_fat(&mut cx, lived);
+        }
+        if let Some(version) = unready {
+            self.handle_unready(floor, number, version, "had too much memory before it was ready");
         }
     }
 
@@ -399,8 +406,8 @@ impl Pool {
 
     /// The configuration of this program, perhaps changed.
     pub(crate) fn handle_program(&mut self, now: Moment, floor: &mut Floor, program: &Program) {
-        if self.is_removed {
-            self.is_removed = false;
+        let is_back = std::mem::take(&mut self.is_removed);
+        if is_back {
             self.is_up = program.autostart;
         }
         let old = std::mem::replace(&mut self.program, Arc::new(program.clone()));
@@ -418,6 +425,10 @@ impl Pool {
         }
         if change(&old, program).needs_restart() {
             self.begin_rollout(now, floor, "its configuration changed");
+            if is_back {
+                // Nothing of it runs any more that could be lost.
+                self.prove();
+            }
         }
     }
 
@@ -437,7 +448,7 @@ impl Pool {
 
     pub(crate) fn deadline(&self, floor: &Floor) -> Option<Moment> {
         // A lifetime that is over waits for the processes of other places; what becomes of them is what wakes us then.
-        let may_expire = self.is_up && !self.does_rest() && self.has_room();
+        let may_expire = self.may_expire();
         let is_after = self.replace() == Replace::StopFirst;
         let of = |slot: &Slot| {
             slot.deadline(&self.program, floor, may_expire && (is_after || slot.beside == Beside::None))
