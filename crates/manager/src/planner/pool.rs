@@ -343,7 +343,7 @@ impl Pool {
         let lived = now.since(up.spawned);
         let unready = matches!(slot.state, State::Starting(_)).then_some(up.version);
         let is_paused = slot.retry.is_some_and(|retry| now < retry);
-        if is_paused || matches!(slot.beside, Beside::Successor(_)) || self.does_rest() {
+        if !self.is_up || is_paused || matches!(slot.beside, Beside::Successor(_)) || self.does_rest() {
             return;
         }
         let mebi = |bytes: u64| bytes.div_ceil(1024 * 1024);

@@ -427,6 +427,21 @@ fn more_workers_are_more_at_once_whoever_still_leaves() {
 }
 
 #[test]
+fn a_base_with_too_much_memory_has_no_successor_in_a_shutdown() {
+    for replace in [Replace::StartFirst, Replace::StopFirst] {
+        let limits = Program { memory_bytes_max: Some(100), replace: Some(replace), ..program("v1", 1, 1) };
+        let after = Program { after: vec![name("base")], ..program("v1", 1, 1) };
+        let mut world = World::new(1, config([("base", limits), ("then", after)]));
+        world.pass(secs(3));
+        let base = world.staying("base")[0];
+        command(&mut world, &Command::Shutdown).unwrap();
+        world.planner.handle_memory(world.now, base, 101);
+        world.act();
+        assert_eq!((world.staying("base"), world.leaving("base").len()), (vec![base], 0), "{replace:?}");
+    }
+}
+
+#[test]
 fn nothing_new_is_taken_over_during_a_shutdown() {
     let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
     world.ready_all();
