@@ -282,7 +282,9 @@ impl Pool {
         let is_after = self.replace() == Replace::StopFirst;
         for number in due {
             let (program, version) = self.next_launch(number);
-            let has_rest = is_after && self.rests.values().any(|place| *place == number);
+            // Also one that was to stand beside, before its program was told to be alone.
+            let has_other = self.slots.get(&number).is_some_and(|slot| slot.beside != Beside::None);
+            let has_rest = is_after && (has_other || self.rests.values().any(|place| *place == number));
             let (mut cx, slots) = self.split(now, floor);
             let Some(slot) = slots.get_mut(&number) else { continue };
             if !cx.is_up || slot.fate != Fate::Keep || cx.floor.is_ending {

@@ -442,6 +442,22 @@ fn a_base_with_too_much_memory_has_no_successor_in_a_shutdown() {
 }
 
 #[test]
+fn who_is_to_be_alone_from_now_on_waits_for_whoever_was_to_stand_beside_it() {
+    let of = |replace| config([("a", Program { replace: Some(replace), ..program("v1", 1, 1) })]);
+    let mut world = World::new(1, of(Replace::StartFirst));
+    world.pass(secs(2));
+    command(&mut world, &Command::Restart(pick("a:0"))).unwrap();
+    world.pass(secs(1));
+    let (old, new) = (world.leaving("a")[0], world.staying("a")[0]);
+    world.reconfigure(of(Replace::StopFirst));
+    world.exit(new, &End::Signal("SIGSEGV"));
+    world.pass(secs(1));
+    assert_eq!(world.processes.keys().copied().collect::<Vec<_>>(), [old]);
+    world.exit(old, &End::Code(0));
+    assert_eq!(world.staying("a").len(), 1);
+}
+
+#[test]
 fn nothing_new_is_taken_over_during_a_shutdown() {
     let mut world = World::new(1, config([("a", worker("v1", 1, 1))]));
     world.ready_all();
