@@ -140,8 +140,8 @@ impl Slot {
         u32::from(self.state.process().is_some()) + u32::from(self.beside != Beside::None)
     }
 
-    /// Whether no other process is to come until somebody says so, or a change: now, or when the one that was given up is
-    /// gone.
+    /// Whether no other process is to come until somebody says so, or a change: now, or when the one that was given
+    /// up is gone.
     pub(crate) fn is_held(&self) -> bool {
         match self.state {
             State::CrashLooping => true,

@@ -138,8 +138,8 @@ impl Observers {
         }
     }
 
-    /// Begins to ask those that nobody asks; where no thread can be made, that is said once, and tried again with the next
-    /// call.
+    /// Begins to ask those that nobody asks; where no thread can be made, that is said once, and tried again with the
+    /// next call.
     pub(crate) fn start(&mut self, log: &Log) {
         for watched in self.servers.iter_mut().filter(|watched| watched.asking != Asking::Begun) {
             let observer = Observer {

@@ -1,9 +1,10 @@
 //! What the next manager has to know if this one is killed.
 //!
-//! From: each spawn, stop signal and end, what people want, and the servers that are asked. To: a line each in `processes`
-//! of the state folder, in the kernel's hands before it matters. Never: believes a number alone; a process is its pid, its
-//! start time, and the start of the machine and the namespace that these count in. Never: writes behind a line that it
-//! could not write whole; takes a file that cannot be read for an empty one.
+//! From: each spawn, stop signal and end, what people want, and the servers that are asked. To: a line each in
+//! `processes` of the state folder, in the kernel's hands before it matters.
+//! Never: believes a number alone; a process is its pid, its start time, and the start of the machine and the namespace
+//! that these count in. Never: writes behind a line that it could not write whole; takes a file that cannot be read for
+//! an empty one.
 
 use super::{folder, proc};
 use crate::config::Stop;

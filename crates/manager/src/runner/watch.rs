@@ -2,8 +2,8 @@
 //!
 //! From: the kernel, through a thread of `notify`. To: the planner, a change of a program at a time.
 //! Never: restarts in the middle of a deployment, each change waits until it has been quiet; goes on watching what is
-//! not there any more; looks for what to watch more than once a second, whatever is renamed how often; takes a watch that
-//! was refused for one that will never be.
+//! not there any more; looks for what to watch more than once a second, whatever is renamed how often; takes a watch
+//! that was refused for one that will never be.
 
 mod active;
 mod hinges;

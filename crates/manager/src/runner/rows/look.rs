@@ -1,6 +1,7 @@
 //! Finding out whose rows are.
 //!
-//! From: the connections of process groups. To: an owner for each row that has one. Never: gives one row to two processes.
+//! From: the connections of process groups. To: an owner for each row that has one.
+//! Never: gives one row to two processes.
 //!
 //! A row with the port it comes from is that of the process group which has this connection. Rows without (of the
 //! reference's server, of Unix sockets) are dealt out: a process takes rows that together have all of its functions,
@@ -150,7 +151,7 @@ impl Rows {
             let is_doubtful = row.owner.is_some_and(|owner| doubtful.contains(&owner));
             if is_doubtful {
                 if matches!(row.owner, Some(Owner::Dealt(_))) {
-                    // Whoever had it may be gone, and the number of the socket may be given again before the next answer.
+                    // Whoever had it may be gone, and the number of the socket given again before the next answer.
                     row.freed = Some(now);
                 }
                 row.owner = None;

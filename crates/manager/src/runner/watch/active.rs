@@ -79,8 +79,8 @@ fn watcher(
         take(event);
     })?;
     if of_thread.strong_count() == 0 {
-        // It did not get its thread after all and says nothing, but what was given to it is gone. To use it would panic, and
-        // so would its end: it has none. That is a descriptor lost where somebody else took the last thread just now.
+        // It did not get its thread after all and says nothing, but what was given to it is gone. To use it would
+        // panic, and so would its end: it has none. A descriptor is lost, where somebody else took the last thread.
         std::mem::forget(watcher);
         return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
     }
