@@ -103,6 +103,13 @@ pub const WATCH_SETTLE_MAX: Duration = Duration::from_secs(60);
 /// How often folders to watch are looked for, where one that something hangs on is created, removed or renamed: 1 second.
 pub const WATCH_RENEWAL_EVERY: Duration = Duration::from_secs(1);
 
+/// How soon what could not be watched is tried again: 1 second, then after pauses twice as long each, up to
+/// [`WATCH_RETRY_MAX`].
+pub const WATCH_RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// See [`WATCH_RETRY_MIN`]: 1 minute.
+pub const WATCH_RETRY_MAX: Duration = Duration::from_secs(60);
+
 /// Restarts of a program for changed files within [`WATCH_WITHIN`]: 5. Further ones wait.
 pub const WATCH_RESTARTS_MAX: usize = 5;
 

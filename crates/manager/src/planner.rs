@@ -25,7 +25,7 @@ mod wish;
 pub use autoscale::{MachineLoad, Work};
 pub use command::{Command, CommandError, Pick, Scale};
 pub use event::{Event, for_people};
-pub use floor::{Action, Sight};
+pub use floor::{Action, Sight, Spare};
 pub use job::Job;
 pub use leave::Leave;
 pub use moment::Moment;

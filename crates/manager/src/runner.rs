@@ -43,6 +43,7 @@ use crate::limits::{HURRY_AFTER, SPAWNING_AT_ONCE, STANDSTILL};
 use crate::planner::{Moment, Planner, ProcessId};
 use account::Accounts;
 use control::Control;
+use geartrain_client::{DEFAULT_PORT, ServerAddress};
 use life::Process;
 use log::{Level, Log};
 use manners::Manners;
@@ -212,6 +213,7 @@ impl Runner {
         let now = clock::now();
         let due = Due { sample: now, groups: now, watchdog: systemd.watchdog.map(|_| now) };
         // The time since the start of the machine is another one for each start of the manager.
+        let log = Log::new().map_err(kernel("begin a thread for the log"))?;
         let seed = u64::try_from(now.since(Moment::default()).as_nanos()).unwrap_or_default();
         Ok(Self {
             planner: Planner::new(seed, &config),
@@ -239,13 +241,12 @@ impl Runner {
             told_to_end: None,
             buffer: Vec::new(),
             has_ended: false,
-            log: Log::new(),
+            log,
         })
     }
 
-    /// Takes the things of the configuration that are not the planner's over.
-    fn configure(&mut self, now: Moment) {
-        self.observe(now);
+    /// Takes the things of the configuration over that are neither the planner's nor have to do with job servers.
+    fn configure(&mut self) {
         self.watches.set(&self.config.programs, &self.wake, &self.log);
         for wrong in self.accounts.look_up(self.config.programs.values()) {
             self.log.say(Level::Error, &wrong);
@@ -260,16 +261,22 @@ impl Runner {
         let servers = if has_workers { self.config.servers.as_slice() } else { &[] };
         self.observers.set_servers(now, servers);
         self.leave_gone_servers();
+        self.observers.start(&self.log);
         self.matching.set_servers(now, self.observers.servers());
         self.manners.retain(&self.config.programs);
+        self.record_servers();
     }
 
     fn begin(&mut self) {
         let now = clock::now();
-        self.configure(now);
+        self.configure();
         let count = self.config.programs.len();
         self.log.say(Level::Info, &format!("pid {}, {count} programs", std::process::id()));
+        let servers = std::mem::take(&mut self.left.servers);
+        let parse = |text: &String| ServerAddress::parse(text, DEFAULT_PORT).ok();
         self.take_over_orphans(now);
+        // Whoever was left may have a job of a server that the file does not name any more.
+        self.observers.set_servers(now, &servers.iter().filter_map(parse).collect::<Vec<_>>());
         self.observe(now);
         self.planner.handle_time(now);
         self.carry_out(now);
@@ -399,6 +406,7 @@ impl Runner {
         if now >= self.due.sample {
             self.due.sample = now + crate::limits::SAMPLE_EVERY;
             self.sample(now);
+            self.observers.start(&self.log);
         }
         if now >= self.due.groups {
             self.due.groups = now + crate::limits::GROUPS_EVERY;

@@ -18,6 +18,8 @@ with_both_servers!(
     a_worker_behind_a_proxy_is_not_given_up,
     a_job_of_a_program_that_is_gone_is_spared,
     a_job_at_a_server_that_is_gone_from_the_file_is_spared,
+    a_job_at_a_server_that_is_gone_from_the_file_is_spared_by_the_next_managers,
+    a_patience_that_got_an_end_spares_those_that_were_spawned_before,
     who_waits_for_its_signal_is_not_adopted_and_its_successor_is,
 );
 
@@ -289,6 +291,61 @@ fn a_job_at_a_server_that_is_gone_from_the_file_is_spared(old: Server) {
     // Nobody is left who has to do with it.
     wait_until("the old server is left", || !is_connected(manager.pid(), old.port.number));
     wait_until("the new server is seen", || is_connected(manager.pid(), new.port.number));
+}
+
+fn a_job_at_a_server_that_is_gone_from_the_file_is_spared_by_the_next_managers(old: Server) {
+    let new = Server::start_of(if old.tells_jobs() { ours() } else { REFERENCE.into() });
+    let at = |server: &Server, job: &str| {
+        let slow = worker(server, "slow", job);
+        format!(
+            "[program.w]\ncommand = '''trap \"\" TERM; exec {slow}'''\nshell = true\nfunctions = ['slow']\n\
+             stop-patience = '300ms'\n"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let job = long_job(folder.path().to_str().unwrap());
+    let mut manager = Manager::start_in_folder(folder, &servers(&old), &at(&old, &job));
+    manager.wait_for("starting -> running");
+    let client = submit(&old, "slow", &[]);
+    wait_for_job(&old, "slow");
+    let busy = manager.pids("w")[0];
+    // The first one learns of the new server while it is there, the second one finds it in the file.
+    manager.kill();
+    manager.configure(&servers(&new), &at(&new, &job));
+    for _ in 0..2 {
+        manager.start_again();
+        manager.wait_for(&format!("w:0 pid {busy}, left by the last manager, is told to leave"));
+        let now = std::time::Instant::now();
+        wait_until("patience is over", || now.elapsed().as_secs_f64() > 1.5);
+        assert!(is_alive(busy), "ended in the middle of a job");
+        manager.kill();
+    }
+    manager.start_again();
+    manager.wait_for(&format!("w:0 pid {busy}, left by the last manager, is told to leave"));
+    assert_eq!(finish(&manager, client), "done\n");
+    wait_until("the old one is gone", || !is_alive(busy));
+    wait_until("the old server is left", || !is_connected(manager.pid(), old.port.number));
+}
+
+fn a_patience_that_got_an_end_spares_those_that_were_spawned_before(server: Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = worker(&server, "slow", &long_job(folder.path().to_str().unwrap()));
+    let program = |patience: &str| {
+        format!(
+            "[program.w]\ncommand = '''{slow} & child=$!; trap \"kill $child; exit 0\" TERM; wait'''\nshell = true\n\
+             functions = ['slow']\nstop-patience = '{patience}'\n"
+        )
+    };
+    let mut manager = Manager::start_in_folder(folder, &servers(&server), &program("none"));
+    manager.wait_for("starting -> running");
+    let client = submit(&server, "slow", &[]);
+    wait_for_job(&server, "slow");
+    manager.configure(&servers(&server), &program("10m"));
+    assert_eq!(manager.ctl(&["update"]).code, 0);
+    assert_eq!(manager.ctl(&["stop", "w"]).code, 0);
+    manager.wait_for("w: a process may die of its stop signal: it gets it after its job");
+    assert_eq!(finish(&manager, client), "done\n");
+    manager.wait_for("stopping -> exited: stopped by hand: exit code 0");
 }
 
 fn who_waits_for_its_signal_is_not_adopted_and_its_successor_is(server: Server) {

@@ -151,6 +151,22 @@ fn a_process_that_ignores_its_signal_is_killed_when_patience_is_over() {
 }
 
 #[test]
+fn who_leaves_already_has_a_new_patience_from_its_change_on() {
+    let mut manager = Manager::start(DEAF);
+    manager.wait_for("deaf:0 ready");
+    assert_eq!(manager.ctl(&["stop", "deaf"]).code, 0);
+    manager.wait_for("-> stopping");
+    let told = Instant::now();
+    wait_until("half a second has passed", || told.elapsed() >= Duration::from_millis(500));
+    manager.configure("", &DEAF.replace("'none'", "'400ms'"));
+    let changed = Instant::now();
+    assert_eq!(manager.ctl(&["update"]).code, 0);
+    manager.wait_for("deaf: a process is killed, its patience is over");
+    assert!(changed.elapsed() >= Duration::from_millis(400));
+    manager.wait_for("stopping -> exited: stopped by hand: SIGKILL");
+}
+
+#[test]
 fn a_lifetime_ends_without_haste() {
     let mut manager = Manager::start(
         "[program.old]\ncommand = 'trap \"sleep 1; echo finished; exit 0\" TERM; while :; do sleep 0.05; done'\n\

@@ -86,6 +86,14 @@ impl Manager {
         manager
     }
 
+    /// The same, after a shell has done something before.
+    pub(crate) fn start_in_folder_after(folder: tempfile::TempDir, before: &str, programs: &str) -> Self {
+        let mut manager = Self::idle_in(folder);
+        manager.configure("", programs);
+        manager.spawn(&[], before);
+        manager
+    }
+
     /// The same, with variables in the manager's environment.
     pub(crate) fn start_in(variables: &[(&str, &str)], programs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -97,11 +105,7 @@ impl Manager {
 
     /// The same, after a shell has done something before.
     pub(crate) fn start_after(before: &str, programs: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut manager = Self::idle_in(folder);
-        manager.configure("", programs);
-        manager.spawn(&[], before);
-        manager
+        Self::start_in_folder_after(tempfile::tempdir().unwrap(), before, programs)
     }
 
     pub(crate) fn configure(&self, keys: &str, programs: &str) {

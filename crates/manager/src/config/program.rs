@@ -178,6 +178,13 @@ impl Default for Ready {
     }
 }
 
+impl Stop {
+    /// Without a job, and in the middle of one.
+    pub(crate) fn patiences(&self) -> (Option<Duration>, Option<Duration>) {
+        (self.patience, self.patience_job)
+    }
+}
+
 impl Default for Stop {
     fn default() -> Self {
         Self {
@@ -261,10 +268,11 @@ pub struct Stop {
     /// Whether the whole process group gets it, or the process alone. Key `stop-group`, default false.
     pub group: bool,
     /// How long it may go on with its job before the whole group is killed. Key `stop-patience`, 0s to 7d, or
-    /// `none`: it is never killed. Default 60s.
+    /// `none`: it is never killed. Default 60s. A change counts from its moment on for those that leave already.
     pub patience: Option<Duration>,
     /// How long it may go on when it is known to have a job, after the stop signal. Key `stop-patience-job`, 0s to
-    /// 30d, or `none`: it is not killed as long as it has one. Default 1h; never less than `patience`.
+    /// 30d, or `none`: it is not killed as long as it has one. Default 1h; never less than `patience`, and changed as
+    /// that.
     pub patience_job: Option<Duration>,
 }
 

@@ -232,7 +232,7 @@ impl Planner {
                         pool.slots
                             .values_mut()
                             .filter(|it| it.fate == Fate::Keep)
-                            .for_each(|it| it.fate = Fate::Empty);
+                            .for_each(|it| it.fate = Fate::Stopped);
                     }
                     let (mut cx, slots) = pool.split(now, floor);
                     if let Some(slot) = slots.get_mut(number) {
@@ -275,8 +275,8 @@ impl Planner {
             self.pool(name)?;
             let Some(pool) = self.pools.get_mut(name.as_str()) else { return Err(CommandError::Ending) };
             check_place(pool, *number)?;
-            let is_empty = pool.slots.get(number).is_some_and(|slot| slot.state.process().is_none());
-            if is_empty {
+            let is_start = |slot: &Slot| slot.state.process().is_none() || slot.is_held();
+            if pool.slots.get(number).is_some_and(is_start) {
                 return self.for_each(now, pick, "started", start);
             }
             if !pool.begin_replace(now, &mut self.floor, *number, "restart by hand") {
@@ -297,8 +297,9 @@ impl Planner {
             let Some(pool) = pools.get_mut(name.as_str()) else { continue };
             pool.begin_rollout(now, floor, "asked for by hand");
             let (mut cx, slots) = pool.split(now, floor);
-            // Stopped by hand one by one: those run again.
-            slots.values_mut().filter(|it| it.fate == Fate::Empty).for_each(|it| start(&mut cx, it));
+            // Those that were stopped by hand, or did what they were to do, run again.
+            let is_empty = |slot: &&mut Slot| matches!(slot.fate, Fate::Stopped | Fate::Over);
+            slots.values_mut().filter(is_empty).for_each(|it| start(&mut cx, it));
         }
         Ok(match pick {
             Pick::All => "all programs are restarted, one process after the other".to_owned(),
@@ -364,13 +365,18 @@ fn check_place(pool: &Pool, number: u32) -> Result<(), CommandError> {
 fn start(cx: &mut Context<'_>, slot: &mut Slot) {
     slot.fate = Fate::Keep;
     match slot.state {
-        State::Exited | State::CrashLooping | State::Backoff { .. } => slot.release(cx, "started by hand"),
-        State::Starting(_) | State::Running(_) | State::Stopping(_) | State::Draining(_) => {}
+        // Also where one is being given up: the next one is wanted, whatever that one did.
+        State::Exited
+        | State::CrashLooping
+        | State::Backoff { .. }
+        | State::Stopping(_)
+        | State::Draining(_) => slot.release(cx, "started by hand"),
+        State::Starting(_) | State::Running(_) => {}
     }
 }
 
 fn stop(cx: &mut Context<'_>, slot: &mut Slot) {
-    slot.fate = Fate::Empty;
+    slot.fate = Fate::Stopped;
     slot.stop(cx, "stopped by hand");
 }
 

@@ -35,9 +35,8 @@ pub enum Action {
         process: ProcessId,
         /// Whether its whole process group is meant, whatever its program says.
         group: bool,
-        /// It has a job, or nobody knows: where it would die of the signal, it is not sent, and
-        /// [`super::Planner::handle_held`] is told.
-        spare: bool,
+        /// Whether it is not sent to one that would die of it; [`super::Planner::handle_held`] is told then.
+        spare: Spare,
     },
     /// Kill a process with its whole process group.
     Kill {
@@ -48,6 +47,18 @@ pub enum Action {
     Note(Event),
     /// All processes are gone after a shutdown: the manager ends.
     End,
+}
+
+/// Whose stop signal waits for the end of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spare {
+    /// Nobody's: there is no job, or it waited long enough.
+    Nobody,
+    /// That of a process which would die of it for certain: it has a job, or nobody knows. Its patience has no end, and
+    /// one that only may die would wait for as long as its function has jobs.
+    WouldDie,
+    /// Also that of one which has a handler and may die all the same.
+    MayDie,
 }
 
 /// What is known of a live process.
@@ -156,7 +167,12 @@ impl Floor {
         stop: &Stop,
     ) -> Leave {
         let word = self.word(process);
-        let spare = !self.is_hurried && (word.has_job() || !word.is_of(now));
+        let has_none = !word.has_job() && word.is_of(now);
+        let spare = match stop.patience {
+            _ if self.is_hurried || has_none => Spare::Nobody,
+            None => Spare::WouldDie,
+            Some(_) => Spare::MayDie,
+        };
         self.act(Action::Stop { process, group, spare });
         let mut leave = Leave::new(now, process, stop);
         if self.is_hurried
@@ -180,7 +196,7 @@ impl Floor {
         let process = leave.process;
         match leave.poll_due(now, word) {
             None => {}
-            Some(Due::Signal) => self.act(Action::Stop { process, group, spare: false }),
+            Some(Due::Signal) => self.act(Action::Stop { process, group, spare: Spare::Nobody }),
             Some(Due::Kill) => {
                 self.act(Action::Kill { process });
                 let program = program.to_string();

@@ -17,6 +17,8 @@ pub struct Leave {
     /// Which one.
     pub process: ProcessId,
     told: Moment,
+    /// From when on its patience counts.
+    since: Moment,
     /// From its stop signal to the kill; without, there is none.
     patience: Option<Duration>,
     /// From the order to leave to the end of what a job is protected by.
@@ -45,6 +47,16 @@ enum Kill {
     Done,
 }
 
+impl Kill {
+    /// By a patience that counts from this moment on.
+    fn after(since: Moment, stop: &Stop) -> Self {
+        stop.patience.map_or(Self::Never, |patience| Self::Due {
+            at: since + patience,
+            hard: stop.patience_job.map(|of_job| since + patience.max(of_job)),
+        })
+    }
+}
+
 /// What is due of a process that was told to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -57,12 +69,19 @@ pub(crate) enum Due {
 impl Leave {
     /// A process that gets its stop signal now; without patience it is never killed.
     pub(crate) fn new(now: Moment, process: ProcessId, stop: &Stop) -> Self {
-        let kill = stop.patience.map_or(Kill::Never, |patience| Kill::Due {
-            at: now + patience,
-            hard: stop.patience_job.map(|of_job| now + patience.max(of_job)),
-        });
-        let Stop { patience, patience_job, .. } = *stop;
-        Self { process, told: now, patience, patience_job, signal: Signal::Sent, kill }
+        let (patience, patience_job) = stop.patiences();
+        let kill = Kill::after(now, stop);
+        Self { process, told: now, since: now, patience, patience_job, signal: Signal::Sent, kill }
+    }
+
+    /// Another patience, which counts from now on: nobody is killed by what was written since, sooner than that says.
+    pub(crate) fn set_patience(&mut self, now: Moment, stop: &Stop) {
+        if self.kill == Kill::Done || stop.patiences() == (self.patience, self.patience_job) {
+            return;
+        }
+        (self.patience, self.patience_job) = stop.patiences();
+        self.since = now;
+        self.kill = Kill::after(now, stop);
     }
 
     /// Patience is over now, whatever it does; unless it was killed already.
@@ -124,7 +143,7 @@ impl Leave {
             (Job::Sure { .. } | Job::Maybe, Kill::Due { at, .. }) => Some(at),
             (Job::Sure { since }, Kill::Never) if since <= self.told => None,
             // A function in use always has one, and a restart would not end.
-            (Job::Sure { .. } | Job::Maybe, Kill::Never) => Some(self.told + self.patience_job?),
+            (Job::Sure { .. } | Job::Maybe, Kill::Never) => Some(self.since + self.patience_job?),
             (Job::Sure { .. } | Job::Maybe, Kill::Done) => None,
         }
     }
@@ -296,6 +315,39 @@ mod tests {
         assert_eq!(leave.poll_due(at(1_000_000), &word(Job::None, 1_000_000)), Some(Due::Kill));
         let short = Stop { patience_job: Some(Duration::from_secs(90)), ..stop(Some(10)) };
         assert_eq!(Leave::new(at(100), ProcessId(1), &short).deadline(&busy), Some(at(190)));
+    }
+
+    #[test]
+    fn another_patience_counts_from_its_change_on() {
+        let (idle, busy) = (word(Job::None, 1_000_000), word(Job::Sure { since: at(90) }, 1_000_000));
+        let mut leave = Leave::new(at(100), ProcessId(1), &stop(None));
+        assert_eq!(leave.deadline(&idle), None);
+        leave.set_patience(at(1000), &stop(Some(10)));
+        assert_eq!(
+            (leave.deadline(&idle), leave.deadline(&busy)),
+            (Some(at(1010)), Some(at(1000) + JOB_PATIENCE))
+        );
+        // The same again changes nothing.
+        leave.set_patience(at(1005), &stop(Some(10)));
+        assert_eq!(leave.deadline(&idle), Some(at(1010)));
+        leave.set_patience(at(1005), &stop(None));
+        assert_eq!((leave.deadline(&idle), leave.poll_due(at(1_000_000), &idle)), (None, None));
+        leave.set_patience(at(2000), &stop(Some(10)));
+        assert_eq!(leave.poll_due(at(2010), &idle), Some(Due::Kill));
+        leave.set_patience(at(2010), &stop(Some(20)));
+        assert_eq!(leave.poll_due(at(1_000_000), &idle), None, "killed once");
+    }
+
+    #[test]
+    fn a_held_signal_goes_by_another_patience_from_its_change_on() {
+        let busy = word(Job::Maybe, 1_000_000);
+        let mut leave = leave();
+        leave.handle_held();
+        leave.set_patience(at(105), &stop(None));
+        assert_eq!(leave.deadline(&busy), Some(at(105) + JOB_PATIENCE));
+        leave.set_patience(at(205), &stop(Some(20)));
+        assert_eq!(leave.deadline(&busy), Some(at(225)));
+        assert_eq!(leave.poll_due(at(225), &busy), Some(Due::Signal));
     }
 
     #[test]

@@ -121,6 +121,14 @@ impl Pool {
         self.replace() == Replace::StopFirst && matches!(self.rollout, Rollout::Held { .. })
     }
 
+    /// Whether a process may give way since its lifetime is over. Where the next one comes after it, none does beside a
+    /// canary either: what is started anew may be another first one of its files.
+    fn may_expire(&self) -> bool {
+        let is_canary =
+            matches!(self.rollout, Rollout::Canary { .. }) && self.replace() == Replace::StopFirst;
+        self.is_up && !self.does_rest() && !is_canary && self.has_room()
+    }
+
     /// Whether it keeps the programs after it from starting.
     pub(crate) fn is_in_the_way(&self) -> bool {
         self.is_up && !self.was_ready
@@ -137,13 +145,16 @@ impl Pool {
         self.handle_times(now, floor);
         self.fit_count(now, floor);
         self.stop_unwanted(now, floor, may_stop);
+        self.slots.retain(|_, slot| slot.fate != Fate::Remove || !slot.is_empty());
         self.advance_rollout(now, floor);
         self.replace_expired(now, floor);
         self.spawn_due(now, floor, may_start);
-        self.slots.retain(|_, slot| slot.fate != Fate::Remove || !slot.is_empty());
-        let are_ready =
-            self.slots.values().all(|slot| slot.done.is_some() || matches!(slot.state, State::Running(_)));
-        self.was_ready |= self.is_up && are_ready && self.kept() >= self.count;
+        let is_ready = |slot: &Slot| match slot.fate {
+            Fate::Keep | Fate::Over => slot.done.is_some() || matches!(slot.state, State::Running(_)),
+            // Nobody wants a process there.
+            Fate::Stopped | Fate::Remove => true,
+        };
+        self.was_ready |= self.is_up && self.slots.values().all(is_ready) && self.kept() >= self.count;
     }
 
     fn handle_times(&mut self, now: Moment, floor: &mut Floor) {
@@ -182,9 +193,7 @@ impl Pool {
                 |slot: &&mut Slot| slot.fate == Fate::Remove && !(may_add && slot.state.process().is_some());
             if let Some(slot) = slots.values_mut().find(is_free) {
                 slot.fate = Fate::Keep;
-                if slot.state == State::Exited {
-                    slot.release(&mut cx, "there are to be more processes");
-                }
+                slot.release(&mut cx, "there are to be more processes");
             } else {
                 let number = (0..).find(|number| !slots.contains_key(number)).unwrap_or(u32::MAX);
                 slots.insert(number, Slot::new(now, number));
@@ -216,7 +225,7 @@ impl Pool {
         let (mut cx, slots) = self.split(now, floor);
         let is_up = cx.is_up;
         for slot in slots.values_mut() {
-            let is_unwanted = !is_up || slot.fate == Fate::Empty;
+            let is_unwanted = !is_up || slot.fate == Fate::Stopped;
             if is_unwanted && (may_stop || slot.state.process().is_none()) {
                 slot.stop(&mut cx, why);
             }
@@ -225,16 +234,13 @@ impl Pool {
 
     /// Processes whose lifetime is over give way.
     fn replace_expired(&mut self, now: Moment, floor: &mut Floor) {
-        if !self.is_up || self.does_rest() {
-            return;
-        }
         let is_due = |slot: &Slot| {
             let is_over = matches!(&slot.state, State::Running(up) if up.expires.is_some_and(|at| now >= at));
             is_over && slot.retry.is_none_or(|retry| now >= retry)
         };
         let due: Vec<u32> = self.slots.values().filter(|slot| is_due(slot)).map(|slot| slot.number).collect();
         for number in due {
-            if !self.has_room() {
+            if !self.may_expire() {
                 break;
             }
             self.begin_replace(now, floor, number, "its lifetime is over");
@@ -276,7 +282,9 @@ impl Pool {
         let is_after = self.replace() == Replace::StopFirst;
         for number in due {
             let (program, version) = self.next_launch(number);
-            let has_rest = is_after && self.rests.values().any(|place| *place == number);
+            // Also one that was to stand beside, before its program was told to be alone.
+            let has_other = self.slots.get(&number).is_some_and(|slot| slot.beside != Beside::None);
+            let has_rest = is_after && (has_other || self.rests.values().any(|place| *place == number));
             let (mut cx, slots) = self.split(now, floor);
             let Some(slot) = slots.get_mut(&number) else { continue };
             if !cx.is_up || slot.fate != Fate::Keep || cx.floor.is_ending {
@@ -335,8 +343,9 @@ impl Pool {
         let Some(slot) = self.slots.get(&number) else { return };
         let Some(up) = slot.state.up().filter(|up| up.process == process) else { return };
         let lived = now.since(up.spawned);
+        let unready = matches!(slot.state, State::Starting(_)).then_some(up.version);
         let is_paused = slot.retry.is_some_and(|retry| now < retry);
-        if is_paused || matches!(slot.beside, Beside::Successor(_)) || self.does_rest() {
+        if !self.is_up || is_paused || matches!(slot.beside, Beside::Successor(_)) || self.does_rest() {
             return;
         }
         let mebi = |bytes: u64| bytes.div_ceil(1024 * 1024);
@@ -347,6 +356,9 @@ impl Pool {
         let (mut cx, slots) = self.split(now, floor);
         if let Some(slot) = slots.get_mut(&number) {
             slot.count_fat(&mut cx, lived);
+        }
+        if let Some(version) = unready {
+            self.handle_unready(floor, number, version, "had too much memory before it was ready");
         }
     }
 
@@ -378,7 +390,7 @@ impl Pool {
             return None;
         }
         // Their numbers say nothing: those in between may have left when there were to be fewer.
-        let is_stopped = self.slots.get(&number).is_some_and(|slot| slot.fate == Fate::Empty);
+        let is_stopped = self.slots.get(&number).is_some_and(|slot| slot.fate == Fate::Stopped);
         let is_wanted = self.is_up && !is_stopped && self.kept() < self.count;
         let (mut cx, slots) = self.split(now, floor);
         let process = cx.floor.admit(cx.name, number, is_worker);
@@ -396,8 +408,8 @@ impl Pool {
 
     /// The configuration of this program, perhaps changed.
     pub(crate) fn handle_program(&mut self, now: Moment, floor: &mut Floor, program: &Program) {
-        if self.is_removed {
-            self.is_removed = false;
+        let is_back = std::mem::take(&mut self.is_removed);
+        if is_back {
             self.is_up = program.autostart;
         }
         let old = std::mem::replace(&mut self.program, Arc::new(program.clone()));
@@ -406,8 +418,19 @@ impl Pool {
             self.is_by_hand = false;
             self.count = self.count.clamp(min, max);
         }
+        if old.stop.patiences() != program.stop.patiences() {
+            let rests = floor.remains.values_mut().filter(|rest| rest.program == self.name);
+            let leaves = self.slots.values_mut().flat_map(Slot::leaves_mut);
+            leaves
+                .chain(rests.map(|rest| &mut rest.leave))
+                .for_each(|leave| leave.set_patience(now, &program.stop));
+        }
         if change(&old, program).needs_restart() {
             self.begin_rollout(now, floor, "its configuration changed");
+            if is_back {
+                // Nothing of it runs any more that could be lost.
+                self.prove();
+            }
         }
     }
 
@@ -427,7 +450,7 @@ impl Pool {
 
     pub(crate) fn deadline(&self, floor: &Floor) -> Option<Moment> {
         // A lifetime that is over waits for the processes of other places; what becomes of them is what wakes us then.
-        let may_expire = self.is_up && !self.does_rest() && self.has_room();
+        let may_expire = self.may_expire();
         let is_after = self.replace() == Replace::StopFirst;
         let of = |slot: &Slot| {
             slot.deadline(&self.program, floor, may_expire && (is_after || slot.beside == Beside::None))

@@ -100,32 +100,47 @@ impl Pool {
         match self.rollout.clone() {
             Rollout::Settled if self.version != self.proven_version => self.choose_canary(now, floor),
             Rollout::Settled => {}
-            Rollout::Canary { slot } | Rollout::Held { slot, .. } => {
-                let Some(place) = self.slots.get(&slot) else {
-                    self.rollout = Rollout::Settled;
-                    return;
-                };
-                let (is_canary, fate) = (matches!(self.rollout, Rollout::Canary { .. }), place.fate);
-                if self.is_proof(place) {
-                    let what = if place.done.is_some() { "ended as it should" } else { "is ready" };
-                    self.note_rollout(floor, format!("{}:{slot} {what}, the others follow", self.name));
-                    self.prove();
+            Rollout::Canary { slot } => self.advance_canary(now, floor, slot),
+            Rollout::Held { slot, .. } => match self.slots.get(&slot) {
+                Some(place) if self.is_proof(place) => self.follow_canary(now, floor, slot),
+                // The version is good elsewhere, and the place that failed with it is no more.
+                None if self.version == self.proven_version => {
                     self.rollout = Rollout::Rolling;
-                    self.release_crash_loops(now, floor);
                     self.roll(now, floor);
-                } else if is_canary && fate == Fate::Keep {
-                    self.replace_stale(now, floor, slot);
-                } else if is_canary {
-                    // Nobody is to come there any more: another one is the first.
-                    self.rollout = Rollout::Settled;
-                    self.advance_rollout(now, floor);
                 }
-            }
+                Some(_) | None => {}
+            },
             Rollout::Rolling => self.roll(now, floor),
         }
     }
 
-    fn prove(&mut self) {
+    fn advance_canary(&mut self, now: Moment, floor: &mut Floor, number: u32) {
+        match self.slots.get(&number) {
+            Some(place) if self.is_proof(place) => self.follow_canary(now, floor, number),
+            Some(place) if place.fate == Fate::Keep => {
+                // Held by what the old version did: the new one had no chance yet, or the restart would be held.
+                if place.is_held() {
+                    self.release(now, floor, number);
+                }
+                self.replace_stale(now, floor, number);
+            }
+            // Nobody is to come there any more: another one is the first.
+            Some(_) | None => self.choose_canary(now, floor),
+        }
+    }
+
+    /// The first process of a version is ready, or did what it was to do.
+    fn follow_canary(&mut self, now: Moment, floor: &mut Floor, number: u32) {
+        let is_done = self.slots.get(&number).is_some_and(|place| place.done.is_some());
+        let what = if is_done { "ended as it should" } else { "is ready" };
+        self.note_rollout(floor, format!("{}:{number} {what}, the others follow", self.name));
+        self.prove();
+        self.rollout = Rollout::Rolling;
+        self.roll(now, floor);
+    }
+
+    /// The newest version is that of all that is started.
+    pub(crate) fn prove(&mut self) {
         self.proven = Arc::clone(&self.program);
         self.proven_version = self.version;
     }
@@ -139,16 +154,14 @@ impl Pool {
         };
         let Some(slot) = kept.min_by_key(order) else {
             self.prove();
+            self.rollout = Rollout::Settled;
             return;
         };
         let number = slot.number;
+        let is_up = slot.state.up().is_some();
         self.rollout = Rollout::Canary { slot: number };
-        let why = self.rollout_why.clone();
-        let (mut cx, slots) = self.split(now, floor);
-        if let Some(slot) = slots.get_mut(&number)
-            && slot.state.process().is_none()
-        {
-            slot.release(&mut cx, &why);
+        if !is_up {
+            self.release(now, floor, number);
         }
         self.replace_stale(now, floor, number);
     }
@@ -165,21 +178,31 @@ impl Pool {
         self.begin_replace(now, floor, number, &why)
     }
 
-    /// What the old version could not do, the new one may.
-    fn release_crash_loops(&mut self, now: Moment, floor: &mut Floor) {
+    /// What an old version could not do, the new one may.
+    fn release_held(&mut self, now: Moment, floor: &mut Floor) {
+        let is_meant =
+            |slot: &&Slot| slot.fate == Fate::Keep && slot.is_held() && slot.version != self.version;
+        let held: Vec<u32> = self.slots.values().filter(is_meant).map(|slot| slot.number).collect();
+        for number in held {
+            self.release(now, floor, number);
+        }
+    }
+
+    fn release(&mut self, now: Moment, floor: &mut Floor, number: u32) {
         let why = self.rollout_why.clone();
         let (mut cx, slots) = self.split(now, floor);
-        for slot in slots.values_mut() {
-            if slot.fate == Fate::Keep && slot.state == State::CrashLooping {
-                slot.release(&mut cx, &why);
-            }
+        if let Some(slot) = slots.get_mut(&number) {
+            slot.release(&mut cx, &why);
         }
     }
 
     /// The next process that is older, once no new one is on its way.
     fn roll(&mut self, now: Moment, floor: &mut Floor) {
+        self.release_held(now, floor);
         let is_on_its_way = |slot: &Slot| match &slot.state {
-            State::Starting(_) | State::Backoff { .. } => true,
+            State::Starting(up) => up.version == self.version,
+            // Who waits for another program may wait for long.
+            State::Backoff { .. } => !slot.waits_for_others,
             State::Draining(_) | State::Stopping(_) => self.replace() == Replace::StopFirst,
             State::Running(_) | State::Exited | State::CrashLooping => false,
         };
@@ -215,6 +238,7 @@ fn worth(slot: &Slot, proven_version: u64) -> u8 {
     match &slot.state {
         // The canary of the change before: there is never a second one beside it.
         State::Starting(up) if up.version > proven_version => 0,
+        State::Backoff { .. } if slot.waits_for_others => 5,
         State::Backoff { .. } | State::Exited | State::CrashLooping => 1,
         State::Stopping(_) | State::Draining(_) => 2,
         State::Starting(_) => 3,

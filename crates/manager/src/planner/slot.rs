@@ -34,8 +34,10 @@ const WAITS_FOR_REST: &str = "waits for the rest of its process group; ";
 pub(crate) enum Fate {
     /// A process is to be there.
     Keep,
-    /// None is to be there.
-    Empty,
+    /// None is to be there: a person said so.
+    Stopped,
+    /// None is to be there: the last one ended, and its program says to leave it at that.
+    Over,
     /// The place itself goes away.
     Remove,
 }
@@ -81,6 +83,8 @@ pub(crate) struct Slot {
     pub(crate) waits_for_others: bool,
     /// Its next process has to wait until nothing is left of the last one's group.
     pub(crate) waits_for_rest: bool,
+    /// The version of the last process that was to stay.
+    pub(crate) version: u64,
     /// The version of its process, which ended as it should and is not to be replaced.
     pub(crate) done: Option<u64>,
     /// When a successor that failed is tried again, or one for the sake of memory may come.
@@ -113,6 +117,7 @@ impl Slot {
             last_end: None,
             waits_for_others: false,
             waits_for_rest: false,
+            version: 0,
             done: None,
             retry: None,
             next: Next::AtOnce,
@@ -135,6 +140,16 @@ impl Slot {
         u32::from(self.state.process().is_some()) + u32::from(self.beside != Beside::None)
     }
 
+    /// Whether no other process is to come until somebody says so, or a change: now, or when the one that was given
+    /// up is gone.
+    pub(crate) fn is_held(&self) -> bool {
+        match self.state {
+            State::CrashLooping => true,
+            State::Stopping(_) | State::Draining(_) => self.next == Next::Hold,
+            State::Starting(_) | State::Running(_) | State::Backoff { .. } | State::Exited => false,
+        }
+    }
+
     fn set(&mut self, cx: &mut Context<'_>, state: State, why: impl Into<String>) {
         let why = why.into();
         // What is over in the same moment is no news.
@@ -149,6 +164,9 @@ impl Slot {
                 why: why.clone(),
             });
             self.noted = state.name();
+        }
+        if let Some(up) = state.up() {
+            self.version = up.version;
         }
         self.state = state;
         self.since = cx.now;

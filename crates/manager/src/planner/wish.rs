@@ -33,8 +33,7 @@ impl Planner {
         pools.map(|pool| {
             let (count, is_by_hand, is_up) = (pool.count, pool.is_by_hand, pool.is_up);
             let processes = pool.program.processes;
-            // What ended as it should is no wish: the next manager does it again.
-            let is_stopped = |slot: &&Slot| slot.fate == Fate::Empty && slot.done.is_none();
+            let is_stopped = |slot: &&Slot| slot.fate == Fate::Stopped;
             let stopped = pool.slots.values().filter(is_stopped).map(|slot| slot.number).collect();
             let wish = Wish { count, is_by_hand, is_up, stopped, min: processes.min, max: processes.max };
             (pool.name.as_str(), wish)
@@ -54,7 +53,7 @@ impl Planner {
         let (mut cx, slots) = pool.split(now, &mut self.floor);
         for number in &wish.stopped {
             let slot = slots.entry(*number).or_insert_with(|| Slot::new(now, *number));
-            slot.fate = Fate::Empty;
+            slot.fate = Fate::Stopped;
             slot.stop(&mut cx, "stopped by hand");
         }
     }

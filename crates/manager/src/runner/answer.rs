@@ -159,9 +159,11 @@ impl Runner {
         }
         self.systemd.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_usec()));
         let updated = self.reread().map(|(text, new)| {
-            self.config = new;
+            let before = std::mem::replace(&mut self.config, new);
             let config = self.config.clone();
-            self.configure(now);
+            self.configure();
+            self.observe(now);
+            self.record_patience(&before);
             self.planner.handle_config(now, &config);
             let pools = self.planner.status().into_iter();
             let places: BTreeSet<Place> = pools

@@ -12,9 +12,9 @@ use super::proc;
 use super::spawn::{self, Spawned};
 use super::state_file::{Intent, Record, StateFile};
 use super::{Runner, Stream};
-use crate::config::{Program, ProgramName, Stop};
+use crate::config::{Config, Program, ProgramName, Stop};
 use crate::limits::SPAWNING_AT_ONCE;
-use crate::planner::{Action, End, Event, Job, Moment, ProcessId, Wish};
+use crate::planner::{Action, End, Event, Job, Moment, ProcessId, Spare, Wish};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -36,7 +36,7 @@ pub(crate) struct Process {
     pub(crate) program: Option<Arc<Program>>,
     /// The functions it was spawned to do.
     pub(crate) functions: Vec<String>,
-    /// How it is asked to leave: as it was spawned, whatever its program says by now.
+    /// How it is asked to leave: as it was spawned, whatever its program says by now. Its patience is the planner's.
     pub(crate) stop: Stop,
     /// Which change of its program it was spawned after; without, another manager spawned it.
     pub(crate) version: Option<u64>,
@@ -160,6 +160,21 @@ impl Runner {
         });
     }
 
+    /// Processes of programs that have another patience than before go by that one, also under the next manager.
+    pub(crate) fn record_patience(&mut self, before: &Config) {
+        let stop_in =
+            |config: &Config, name: &ProgramName| config.programs.get(name).map(|program| program.stop);
+        let of = |facts: &Process| {
+            let now = stop_in(&self.config, &facts.name)?;
+            let is_news = stop_in(before, &facts.name)?.patiences() != now.patiences();
+            is_news.then_some((facts.pid, now))
+        };
+        let changed: Vec<(i32, Stop)> = self.processes.values().filter_map(of).collect();
+        self.write_state(|state| {
+            changed.iter().map(|(pid, stop)| state.patience(*pid, stop)).fold(Ok(()), Result::and)
+        });
+    }
+
     /// Writes something into the state file; where that fails, the next manager knows less, until it is written anew.
     pub(crate) fn write_state(&mut self, write: impl FnOnce(&mut StateFile) -> io::Result<()>) {
         let was_behind = self.state.is_behind();
@@ -275,16 +290,20 @@ impl Runner {
     }
 
     /// Sends the stop signal; `spare`: not where it would end a job.
-    fn stop(&mut self, now: Moment, process: ProcessId, group: bool, spare: bool) {
+    fn stop(&mut self, now: Moment, process: ProcessId, group: bool, spare: Spare) {
         let Some(facts) = self.processes.get_mut(&process) else { return };
         let whole = group || facts.stop.group;
         if facts.is_told && !facts.has_ended() {
             // By the last manager. Many take a second signal for the order to drop everything.
             return;
         }
-        // Without an end of patience, one with a handler would be held as long as its function has jobs.
-        let may_die = facts.stop.patience.is_some() && self.manners.may_die(&facts.name, facts.version);
-        if spare && ((may_die && !facts.has_ended()) || facts.would_die(whole)) {
+        let may_die = || !facts.has_ended() && self.manners.may_die(&facts.name, facts.version);
+        let is_spared = match spare {
+            Spare::Nobody => false,
+            Spare::WouldDie => facts.would_die(whole),
+            Spare::MayDie => may_die() || facts.would_die(whole),
+        };
+        if is_spared {
             let pid = facts.pid;
             self.write_state(|state| state.leaving(pid));
             self.planner.handle_held(now, process);

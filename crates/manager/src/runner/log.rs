@@ -5,7 +5,7 @@
 
 use crate::limits::{LOG_BYTES_MAX, LOG_FLUSH_LIMIT};
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -62,18 +62,20 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn new() -> Self {
+    /// # Errors
+    /// Where no thread can be made.
+    pub(crate) fn new() -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let (say_done, done) = channel();
         let taken = Arc::clone(&queue);
-        thread::spawn(move || {
+        thread::Builder::new().name("log".to_owned()).spawn(move || {
             while let Some((line, lost)) = taken.take() {
                 write(&line, lost);
             }
             // Whoever waits for it may have stopped waiting.
             let _unheard = say_done.send(());
-        });
-        Self { queue, done }
+        })?;
+        Ok(Self { queue, done })
     }
 
     pub(crate) fn say(&self, level: Level, text: &str) {

@@ -4,6 +4,7 @@
 //! Never: keeps the event loop waiting for a server, or asks without a limit on time and bytes.
 
 use super::clock;
+use super::log::{Level, Log};
 use crate::limits::{
     OBSERVE_BYTES_MAX, OBSERVE_EAGERLY_EVERY, OBSERVE_EVERY, OBSERVE_LIMIT, OBSERVE_PAUSE_MAX,
 };
@@ -99,6 +100,16 @@ struct Watched {
     desk: Arc<Desk>,
     /// Since when the configuration does not name it any more.
     gone: Option<Moment>,
+    asking: Asking,
+}
+
+/// Whether there is a thread that asks a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    Due,
+    /// None could be made, which was said.
+    Refused,
+    Begun,
 }
 
 #[derive(Debug)]
@@ -122,16 +133,37 @@ impl Observers {
             if self.servers.iter().any(|watched| watched.server == *server) {
                 continue;
             }
-            let desk = Arc::new(Desk::default());
-            self.servers.push(Watched { server: server.clone(), desk: Arc::clone(&desk), gone: None });
+            let (desk, asking) = (Arc::default(), Asking::Due);
+            self.servers.push(Watched { server: server.clone(), desk, gone: None, asking });
+        }
+    }
+
+    /// Begins to ask those that nobody asks; where no thread can be made, that is said once, and tried again with the
+    /// next call.
+    pub(crate) fn start(&mut self, log: &Log) {
+        for watched in self.servers.iter_mut().filter(|watched| watched.asking != Asking::Begun) {
             let observer = Observer {
-                server: server.clone(),
-                desk,
+                server: watched.server.clone(),
+                desk: Arc::clone(&watched.desk),
                 wake: Arc::clone(&self.wake),
                 connection: None,
                 is_typed: true,
             };
-            thread::spawn(move || observer.run());
+            let thread = thread::Builder::new().name("observer".to_owned());
+            let Err(error) = thread.spawn(move || observer.run()) else {
+                watched.asking = Asking::Begun;
+                continue;
+            };
+            let error = format!("no thread can ask it: {error}");
+            if watched.asking == Asking::Due {
+                log.say(Level::Error, &format!("{}: {error} (it is tried again)", watched.server));
+            }
+            watched.asking = Asking::Refused;
+            let now = clock::now();
+            let server = watched.server.clone();
+            watched.desk.put_report(Report { server, asked: now, answered: now, seen: Err(error) });
+            // A counter that is full wakes as well.
+            let _full = self.wake.write(1);
         }
     }
 
@@ -442,6 +474,7 @@ mod tests {
         let wake = Arc::new(EventFd::new().unwrap());
         let mut observers = Observers::new(Arc::clone(&wake));
         observers.set_servers(clock::now(), &[ServerAddress::parse(&address, 1).unwrap()]);
+        observers.start(&Log::new().unwrap());
         let limit = Duration::from_secs(30);
         for _ in 0..2 {
             asks.recv_timeout(limit).unwrap();

@@ -19,7 +19,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
-use std::time::Duration;
 
 impl Runner {
     /// What the last manager left behind takes its places, or is told to leave.
@@ -167,7 +166,7 @@ impl Runner {
 
 /// What the next manager has to know of a process; pid and start are not known before it is there.
 pub(crate) fn record_of(program: &Program, name: &ProgramName, number: u32) -> Record {
-    Record {
+    let record = Record {
         pid: 0,
         started: 0,
         program: name.to_string(),
@@ -176,14 +175,11 @@ pub(crate) fn record_of(program: &Program, name: &ProgramName, number: u32) -> R
         functions: program.functions.clone(),
         signal: program.stop.signal.as_str().to_owned(),
         group: program.stop.group,
-        patience_ms: program.stop.patience.map(millis),
-        patience_job_ms: program.stop.patience_job.map(millis),
+        patience_ms: None,
+        patience_job_ms: None,
         stage: Stage::AtWork,
-    }
-}
-
-fn millis(patience: Duration) -> u64 {
-    u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)
+    };
+    record.with_patience(&program.stop)
 }
 
 /// A descriptor that becomes readable when a process that is not our child ends.

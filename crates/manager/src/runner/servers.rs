@@ -57,7 +57,14 @@ impl Runner {
         self.handle_work(now);
         if self.leave_gone_servers() {
             self.matching.set_servers(now, self.observers.servers());
+            self.record_servers();
         }
+    }
+
+    /// Tells the next manager which servers processes may have jobs of.
+    pub(crate) fn record_servers(&mut self) {
+        let servers = self.observers.servers().map(|(server, _)| server.to_string()).collect();
+        self.write_state(|state| state.servers(servers));
     }
 
     /// Leaves servers that are gone from the configuration and that nobody is left of who may have a job there: who was

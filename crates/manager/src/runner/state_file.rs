@@ -1,9 +1,10 @@
 //! What the next manager has to know if this one is killed.
 //!
-//! From: each spawn, stop signal and end, and what people want. To: a line each in `processes` of the state folder, in
-//! the kernel's hands before it matters. Never: believes a number alone; a process is its pid, its start time, and the
-//! start of the machine and the namespace that these count in. Never: writes behind a line that it could not write whole;
-//! takes a file that cannot be read for an empty one.
+//! From: each spawn, stop signal and end, what people want, and the servers that are asked. To: a line each in
+//! `processes` of the state folder, in the kernel's hands before it matters.
+//! Never: believes a number alone; a process is its pid, its start time, and the start of the machine and the namespace
+//! that these count in. Never: writes behind a line that it could not write whole; takes a file that cannot be read for
+//! an empty one.
 
 use super::{folder, proc};
 use crate::config::Stop;
@@ -63,6 +64,19 @@ impl Record {
             patience_job: self.patience_job_ms.map(Duration::from_millis),
         }
     }
+
+    /// The same with the patience of another program.
+    pub(crate) fn with_patience(self, stop: &Stop) -> Self {
+        Self {
+            patience_ms: stop.patience.map(millis),
+            patience_job_ms: stop.patience_job.map(millis),
+            ..self
+        }
+    }
+}
+
+fn millis(patience: Duration) -> u64 {
+    u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A process that is about to be spawned.
@@ -81,6 +95,8 @@ pub(crate) struct Left {
     /// It was killed while it spawned this one, which may be there.
     pub(crate) intent: Option<Intent>,
     pub(crate) wishes: BTreeMap<String, Wish>,
+    /// The job servers that it asked: processes may have jobs of each, whatever the configuration names by now.
+    pub(crate) servers: Vec<String>,
     /// Whole lines that mean nothing here, as one of another release might be; what they tell of is not known.
     pub(crate) not_understood: Vec<String>,
 }
@@ -97,6 +113,7 @@ enum Line {
     Told(i32),
     Gone(i32),
     Wish(String, Wish),
+    Servers(Vec<String>),
 }
 
 #[derive(Debug)]
@@ -118,6 +135,7 @@ struct Now {
     live: BTreeMap<i32, Record>,
     intent: Option<Intent>,
     wishes: BTreeMap<String, Wish>,
+    servers: Vec<String>,
 }
 
 impl StateFile {
@@ -136,6 +154,7 @@ impl StateFile {
             records: now.live.values().cloned().collect(),
             intent: now.intent.clone(),
             wishes: now.wishes.clone(),
+            servers: now.servers.clone(),
             not_understood,
         };
         let (file, lines) = rewrite(&path, &now)?;
@@ -173,6 +192,13 @@ impl StateFile {
         self.append(Line::Spawned(record))
     }
 
+    /// A process has the patience of this by now.
+    pub(crate) fn patience(&mut self, pid: i32, stop: &Stop) -> io::Result<()> {
+        let Some(record) = self.now.live.get(&pid) else { return Ok(()) };
+        let patient = record.clone().with_patience(stop);
+        if patient == *record { Ok(()) } else { self.append(Line::Spawned(patient)) }
+    }
+
     pub(crate) fn leaving(&mut self, pid: i32) -> io::Result<()> {
         let is_news = self.now.stage(pid).is_some_and(|stage| stage < Stage::Leaving);
         if is_news { self.append(Line::Leaving(pid)) } else { Ok(()) }
@@ -195,9 +221,15 @@ impl StateFile {
         self.append(Line::Wish(program.to_owned(), wish))
     }
 
+    /// The job servers that are asked.
+    pub(crate) fn servers(&mut self, servers: Vec<String>) -> io::Result<()> {
+        if self.now.servers == servers { Ok(()) } else { self.append(Line::Servers(servers)) }
+    }
+
     /// All has ended as it should: the next manager begins as the configuration says.
     pub(crate) fn ended(&mut self) -> io::Result<()> {
         self.now.wishes.clear();
+        self.now.servers.clear();
         self.rewrite()
     }
 
@@ -234,6 +266,7 @@ impl Now {
             Line::Wish(program, wish) => {
                 self.wishes.insert(program, wish);
             }
+            Line::Servers(servers) => self.servers = servers,
         }
     }
 
@@ -251,7 +284,9 @@ impl Now {
         let wishes = self.wishes.iter().map(|(program, wish)| Line::Wish(program.clone(), wish.clone()));
         let records = self.live.values().cloned().map(Line::Spawned);
         let intent = self.intent.clone().map(Line::Intent);
-        std::iter::once(Line::Boot(boot())).chain(wishes).chain(records).chain(intent).collect()
+        let servers = Some(&self.servers).filter(|it| !it.is_empty()).map(|it| Line::Servers(it.clone()));
+        let boot = std::iter::once(Line::Boot(boot()));
+        boot.chain(servers).chain(wishes).chain(records).chain(intent).collect()
     }
 }
 
@@ -464,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_and_wishes_outlive_a_kill_and_wishes_no_orderly_end() {
+    fn signals_wishes_and_servers_outlive_a_kill_and_the_last_two_no_orderly_end() {
         let _forks = crate::runner::forks::none();
         let folder = tempfile::tempdir().unwrap();
         let wish = Wish { count: 3, is_by_hand: true, is_up: false, stopped: vec![2], min: 1, max: 1 };
@@ -476,6 +511,8 @@ mod tests {
         state.told(1).unwrap();
         state.leaving(1).unwrap();
         state.wish("mail", wish.clone()).unwrap();
+        state.servers(vec!["a:4730".to_owned()]).unwrap();
+        state.servers(vec!["b:4730".to_owned()]).unwrap();
         drop(state);
         let (mut state, left) = StateFile::open(folder.path()).unwrap();
         let stages: Vec<Stage> = left.records.iter().map(|record| record.stage).collect();
@@ -484,10 +521,28 @@ mod tests {
         let stop = Stop { signal: Signal::SIGQUIT, group: true, patience, patience_job: None };
         assert_eq!(left.records[0].stop(), stop);
         assert_eq!(left.wishes, BTreeMap::from([("mail".to_owned(), wish)]));
+        assert_eq!(left.servers, ["b:4730"]);
         state.ended().unwrap();
         drop(state);
         let (_state, left) = StateFile::open(folder.path()).unwrap();
-        assert_eq!((left.records.len(), left.wishes.len()), (2, 0));
+        assert_eq!((left.records.len(), left.wishes.len(), left.servers.len()), (2, 0, 0));
+    }
+
+    #[test]
+    fn a_patience_that_changed_is_known_to_the_next_manager() {
+        let _forks = crate::runner::forks::none();
+        let (folder, path) = left_with_one_process();
+        let (mut state, _) = StateFile::open(folder.path()).unwrap();
+        let stop = Stop { patience: None, patience_job: Some(Duration::from_secs(7)), ..record(1).stop() };
+        state.patience(1, &stop).unwrap();
+        let lines = || fs::read_to_string(&path).unwrap().lines().count();
+        let before = lines();
+        state.patience(1, &stop).unwrap();
+        state.patience(2, &stop).unwrap();
+        assert_eq!(lines(), before, "what is no news is not written");
+        drop(state);
+        let (_state, left) = StateFile::open(folder.path()).unwrap();
+        assert_eq!(left.records, [record(1).with_patience(&stop)]);
     }
 
     #[test]

@@ -2,19 +2,24 @@
 //!
 //! From: the kernel, through a thread of `notify`. To: the planner, a change of a program at a time.
 //! Never: restarts in the middle of a deployment, each change waits until it has been quiet; goes on watching what is
-//! not there any more; looks for what to watch more than once a second, whatever is renamed how often.
+//! not there any more; looks for what to watch more than once a second, whatever is renamed how often; takes a watch
+//! that was refused for one that will never be.
 
+mod active;
 mod hinges;
 
 use super::log::{Level, Log};
 use super::{Runner, clock};
 use crate::config::{Program, ProgramName, WatchPattern};
-use crate::limits::{WATCH_RENEWAL_EVERY, WATCH_RESTARTS_MAX, WATCH_SETTLE_MAX, WATCH_WITHIN};
+use crate::limits::{
+    WATCH_RENEWAL_EVERY, WATCH_RESTARTS_MAX, WATCH_RETRY_MAX, WATCH_RETRY_MIN, WATCH_SETTLE_MAX, WATCH_WITHIN,
+};
 use crate::planner::Moment;
+use active::Active;
 use hinges::{folder_of, hinges_of};
 use nix::sys::eventfd::EventFd;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{EventKind, RecursiveMode};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,6 +45,16 @@ pub(crate) struct Watches {
     renewed: Moment,
     /// When programs changed lately.
     changed: BTreeMap<ProgramName, VecDeque<Moment>>,
+    missing: Missing,
+}
+
+/// What should be watched and is not: the kernel has no room for it, or there is no right to.
+#[derive(Debug, Default)]
+struct Missing {
+    /// What was said of it: each thing once, until nothing is missing any more.
+    said: BTreeSet<String>,
+    /// When it is tried again, and the pause that was before that.
+    retry: Option<(Moment, Duration)>,
 }
 
 /// A change that waits until nothing more changes.
@@ -59,12 +74,6 @@ struct Watched {
     /// deploys by turning or replacing one changes all behind it.
     hinges: BTreeSet<PathBuf>,
     settle: Duration,
-}
-
-#[derive(Debug)]
-struct Active {
-    folders: BTreeMap<PathBuf, RecursiveMode>,
-    _watcher: RecommendedWatcher,
 }
 
 /// What the thread of the watcher found.
@@ -89,6 +98,7 @@ impl Default for Watches {
             renewal: None,
             renewed: Moment::default(),
             changed: BTreeMap::new(),
+            missing: Missing::default(),
         }
     }
 }
@@ -116,34 +126,55 @@ impl Watches {
     fn watch(&mut self, wake: &Arc<EventFd>, log: &Log) {
         if self.programs.is_empty() {
             self.active = None;
+            self.missing = Missing::default();
             return;
         }
         // What changes between a look and its watch is seen by the next look.
         for _ in 0..3 {
             // The old one watches until the new one does, unless the kernel has no room for both.
-            let active = self.activate(wake, log).or_else(|_| {
+            let active = self.activate(wake).or_else(|_| {
                 self.active = None;
-                self.activate(wake, log)
+                self.activate(wake)
             });
             let active = match active {
                 Ok(active) => active,
                 Err(error) => {
-                    log.say(Level::Error, &format!("no path can be watched: {error}"));
+                    self.missing.note(BTreeSet::from([format!("no path can be watched: {error}")]), log);
                     return;
                 }
             };
             let is_settled = active.folders == self.folders();
             self.active = Some(active);
             if is_settled {
-                return;
+                break;
             }
+        }
+        self.note_missing(log);
+    }
+
+    /// Tries again to watch what is missing.
+    fn retry(&mut self, wake: &Arc<EventFd>, log: &Log) {
+        match &mut self.active {
+            Some(active) => {
+                active.retry();
+                self.note_missing(log);
+            }
+            None => self.watch(wake, log),
         }
     }
 
-    fn activate(&self, wake: &Arc<EventFd>, log: &Log) -> notify::Result<Active> {
+    fn note_missing(&mut self, log: &Log) {
+        let missing = self.active.iter().flat_map(|active| &active.missing);
+        let text = |(folder, error): (&PathBuf, &notify::Error)| {
+            format!("{} cannot be watched: {error}", folder.display())
+        };
+        self.missing.note(missing.map(text).collect(), log);
+    }
+
+    fn activate(&self, wake: &Arc<EventFd>) -> notify::Result<Active> {
         let tell = self.tell.clone();
         let (wake, programs) = (Arc::clone(wake), Arc::clone(&self.programs));
-        let mut watcher = notify::recommended_watcher(move |event| {
+        let take = move |event| {
             let found = look_at(&programs, event);
             // Files that are only read wake nobody.
             if !found.is_empty() {
@@ -151,20 +182,14 @@ impl Watches {
                 found.into_iter().for_each(|found| drop(tell.send(found)));
                 let _full = wake.write(1);
             }
-        })?;
-        let folders = self.folders();
-        for (folder, mode) in &folders {
-            match watcher.watch(folder, *mode) {
-                Ok(()) => {}
-                // It went just now; the folder above it tells.
-                Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
-                Err(error) if self.active.is_some() => return Err(error),
-                Err(error) => {
-                    log.say(Level::Error, &format!("{} cannot be watched: {error}", folder.display()));
-                }
-            }
+        };
+        let mut active = Active::new(self.folders(), take)?;
+        if self.active.is_some()
+            && let Some((_, error)) = active.missing.pop_first()
+        {
+            return Err(error);
         }
-        Ok(Active { folders, _watcher: watcher })
+        Ok(active)
     }
 
     /// The folders to watch, each once: with all below it where one pattern needs that.
@@ -221,6 +246,9 @@ impl Watches {
         wake: &Arc<EventFd>,
         log: &Log,
     ) {
+        if self.missing.retry.is_some_and(|(due, _)| now >= due) {
+            self.retry(wake, log);
+        }
         if self.renewal.is_none_or(|due| now < due) {
             return;
         }
@@ -264,7 +292,8 @@ impl Watches {
 
     /// When the next change is old enough, or what is watched is to be looked for anew.
     pub(crate) fn due(&self) -> Option<Moment> {
-        self.settling.values().map(|settling| settling.due).chain(self.renewal).min()
+        let retry = self.missing.retry.map(|(due, _)| due);
+        self.settling.values().map(|settling| settling.due).chain(self.renewal).chain(retry).min()
     }
 
     fn take_due(&mut self, now: Moment) -> Vec<(ProgramName, String)> {
@@ -277,6 +306,24 @@ impl Watches {
             taken.push((name, format!("{} changed{rest}", settling.what.display())));
         }
         taken
+    }
+}
+
+impl Missing {
+    /// Says what is news of this, and when it is tried again.
+    fn note(&mut self, missing: BTreeSet<String>, log: &Log) {
+        if missing.is_empty() {
+            if !std::mem::take(self).said.is_empty() {
+                log.say(Level::Info, "all paths are watched again (what changed meanwhile was not seen)");
+            }
+            return;
+        }
+        for text in missing.difference(&self.said) {
+            log.say(Level::Error, &format!("{text} (it is tried again)"));
+        }
+        self.said.extend(missing);
+        let pause = self.retry.map_or(WATCH_RETRY_MIN, |(_, pause)| (pause * 2).min(WATCH_RETRY_MAX));
+        self.retry = Some((clock::now() + pause, pause));
     }
 }
 
@@ -355,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_change_waits_until_it_is_quiet_but_not_without_end() {
-        let (mut watches, log) = (watches(Duration::from_secs(1)), Log::new());
+        let (mut watches, log) = (watches(Duration::from_secs(1)), Log::new().unwrap());
         change(&mut watches, at(0), &log);
         change(&mut watches, at(900), &log);
         assert_eq!(watches.take_due(at(1000)), []);
@@ -370,7 +417,7 @@ mod tests {
 
     #[test]
     fn who_writes_below_its_own_watch_is_restarted_a_few_times_a_minute() {
-        let (mut watches, log) = (watches(Duration::ZERO), Log::new());
+        let (mut watches, log) = (watches(Duration::ZERO), Log::new().unwrap());
         let mut restarts = 0;
         for second in 0..600 {
             change(&mut watches, at(second * 1000), &log);
@@ -404,8 +451,8 @@ mod tests {
             let config = Config::parse(&text, "m.toml".as_ref(), folder.path(), &no_file).unwrap();
             let wake = Arc::new(EventFd::new().unwrap());
             let mut watches = Watches::default();
-            watches.set(&config.programs, &wake, &Log::new());
-            Self { folder, config, wake, log: Log::new(), watches, marks: 0 }
+            watches.set(&config.programs, &wake, &Log::new().unwrap());
+            Self { folder, config, wake, log: Log::new().unwrap(), watches, marks: 0 }
         }
 
         /// Waits until the watcher has told of all that was done before.

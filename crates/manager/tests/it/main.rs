@@ -8,6 +8,7 @@
     reason = "a test that meets the unexpected is to fail there and then"
 )]
 
+mod calm;
 mod import;
 mod loops;
 mod planner;

@@ -250,7 +250,7 @@ fn what_is_left_of_a_process_group_is_told_to_leave_and_killed_after_patience() 
         actions.push(format!("{action:?}"));
     }
     assert!(
-        actions.contains(&format!("Stop {{ process: {leader:?}, group: true, spare: false }}")),
+        actions.contains(&format!("Stop {{ process: {leader:?}, group: true, spare: Nobody }}")),
         "{actions:?}"
     );
     assert!(
@@ -355,6 +355,57 @@ fn a_program_that_did_its_work_lets_those_after_it_start() {
 }
 
 #[test]
+fn a_place_that_was_stopped_by_hand_keeps_no_other_program_waiting() {
+    use geartrain_manager::planner::Wish;
+    let programs = || {
+        let after = Program { after: vec![name("base")], ..program("v1", 1, 1) };
+        config([("base", program("v1", 2, 2)), ("then", after)])
+    };
+    // The program is stopped, and one place of it started again.
+    let mut world = World::new(1, programs());
+    command(&mut world, &Command::Stop(Pick::All)).unwrap();
+    for process in [world.leaving("base"), world.leaving("then")].concat() {
+        world.exit(process, &End::Code(0));
+    }
+    command(&mut world, &Command::Start(pick("base:0"))).unwrap();
+    command(&mut world, &Command::Start(pick("then"))).unwrap();
+    assert!(world.staying("then").is_empty());
+    world.pass(secs(1));
+    assert_eq!((world.staying("base").len(), world.staying("then").len()), (1, 1));
+    // The manager was killed, and the next one finds the wish.
+    let mut world = World::with_orphans(1, programs(), |world| {
+        let wish = Wish { count: 2, is_by_hand: false, is_up: true, stopped: vec![1], min: 2, max: 2 };
+        world.planner.restore(world.now, "base", &wish);
+    });
+    assert!(world.staying("then").is_empty());
+    world.pass(secs(1));
+    assert_eq!((world.staying("base").len(), world.staying("then").len()), (1, 1));
+}
+
+#[test]
+fn a_place_that_goes_away_keeps_no_other_program_waiting() {
+    let after = Program { after: vec![name("base")], ..program("v1", 1, 1) };
+    let mut world = World::new(1, config([("base", worker("v1", 2, 2)), ("then", after)]));
+    let (first, second) = (world.staying("base")[0], world.staying("base")[1]);
+    world.job(second, true);
+    command(&mut world, &Command::Scale { program: "base".to_owned(), to: Scale::To(1) }).unwrap();
+    world.ready(first);
+    assert_eq!((world.leaving("base"), world.staying("then").len()), (vec![second], 1));
+}
+
+#[test]
+fn only_what_a_person_stopped_is_recorded_as_stopped() {
+    let never = Program { restart: Restart::Never, ..program("v1", 3, 3) };
+    let mut world = World::new(1, config([("a", never)]));
+    let processes = world.staying("a");
+    world.exit(processes[0], &End::Code(1));
+    world.exit(processes[1], &End::Code(0));
+    command(&mut world, &Command::Stop(pick("a:2"))).unwrap();
+    let wishes: Vec<Vec<u32>> = world.planner.wishes().map(|(_, wish)| wish.stopped).collect();
+    assert_eq!(wishes, [[2]]);
+}
+
+#[test]
 fn more_workers_are_more_at_once_whoever_still_leaves() {
     let mut world = World::new(1, config([("a", worker("v1", 1, 4))]));
     let scale = |to| Command::Scale { program: "a".to_owned(), to };
@@ -373,6 +424,37 @@ fn more_workers_are_more_at_once_whoever_still_leaves() {
         command(&mut world, &scale(Scale::To(4))).unwrap();
     }
     assert!(world.processes.len() <= 9, "{}", world.processes.len());
+}
+
+#[test]
+fn a_base_with_too_much_memory_has_no_successor_in_a_shutdown() {
+    for replace in [Replace::StartFirst, Replace::StopFirst] {
+        let limits = Program { memory_bytes_max: Some(100), replace: Some(replace), ..program("v1", 1, 1) };
+        let after = Program { after: vec![name("base")], ..program("v1", 1, 1) };
+        let mut world = World::new(1, config([("base", limits), ("then", after)]));
+        world.pass(secs(3));
+        let base = world.staying("base")[0];
+        command(&mut world, &Command::Shutdown).unwrap();
+        world.planner.handle_memory(world.now, base, 101);
+        world.act();
+        assert_eq!((world.staying("base"), world.leaving("base").len()), (vec![base], 0), "{replace:?}");
+    }
+}
+
+#[test]
+fn who_is_to_be_alone_from_now_on_waits_for_whoever_was_to_stand_beside_it() {
+    let of = |replace| config([("a", Program { replace: Some(replace), ..program("v1", 1, 1) })]);
+    let mut world = World::new(1, of(Replace::StartFirst));
+    world.pass(secs(2));
+    command(&mut world, &Command::Restart(pick("a:0"))).unwrap();
+    world.pass(secs(1));
+    let (old, new) = (world.leaving("a")[0], world.staying("a")[0]);
+    world.reconfigure(of(Replace::StopFirst));
+    world.exit(new, &End::Signal("SIGSEGV"));
+    world.pass(secs(1));
+    assert_eq!(world.processes.keys().copied().collect::<Vec<_>>(), [old]);
+    world.exit(old, &End::Code(0));
+    assert_eq!(world.staying("a").len(), 1);
 }
 
 #[test]
@@ -484,7 +566,7 @@ fn orphans_go_on_in_their_places_or_are_waited_for() {
     assert!(!actions.iter().any(|it| it.starts_with("Spawn")), "{actions:?}");
     for process in [stopped, surplus] {
         assert!(
-            actions.contains(&format!("Stop {{ process: {process:?}, group: false, spare: false }}")),
+            actions.contains(&format!("Stop {{ process: {process:?}, group: false, spare: Nobody }}")),
             "{actions:?}"
         );
     }

@@ -1,7 +1,8 @@
 //! Hours of a busy manager in a moment: whatever comes, in whatever order, what must hold holds.
 
+use crate::calm;
 use crate::world::{Process, World, config, name, program, secs, worker};
-use geartrain_manager::config::{Autoscale, Config, CrashLoop, Program};
+use geartrain_manager::config::{Autoscale, Config, CrashLoop, Program, Replace, Restart, Stop};
 use geartrain_manager::limits::JOB_PATIENCE;
 use geartrain_manager::planner::{Command, End, Job, MachineLoad, Moment, Pick, ProcessId, Scale, Work};
 use std::time::Duration;
@@ -10,10 +11,10 @@ const SEEDS: u64 = 100;
 const STEPS: u32 = 400;
 
 /// Chance from a seed, apart from the planner's own.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -50,14 +51,24 @@ fn some_config(dice: &mut Dice, old: &Config) -> Config {
         autoscale: Some(autoscale),
         lifetime: (dice.roll(2) == 0).then(|| secs(300)),
         memory_bytes_max: Some(1000),
+        stop: some_stop(dice),
+        replace: some_replace(dice),
         ..worker(&version(dice, "pool"), 1, max)
     };
-    let crash_loop = Some(CrashLoop { exits: 3, within: secs(600) });
-    let base = Program { crash_loop, ..program(&version(dice, "base"), 2, 2) };
+    let base = Program {
+        crash_loop: Some(CrashLoop { exits: 3, within: secs(600) }),
+        lifetime: (dice.roll(4) == 0).then(|| secs(300)),
+        memory_bytes_max: Some(1000),
+        stop: some_stop(dice),
+        replace: some_replace(dice),
+        ..program(&version(dice, "base"), 2, 2)
+    };
     let after = Program { after: vec![name("base")], ..program(&version(dice, "after"), 1, 3) };
     let once = Program {
-        restart: geartrain_manager::config::Restart::OnFailure,
-        ..program(&version(dice, "once"), 1, 1)
+        after: if dice.roll(2) == 0 { vec![name("pool")] } else { Vec::new() },
+        restart: if dice.roll(2) == 0 { Restart::OnFailure } else { Restart::Never },
+        replace: some_replace(dice),
+        ..program(&version(dice, "once"), 1, 2)
     };
     match dice.roll(4) {
         0 => config([("pool", pool), ("base", base)]),
@@ -66,8 +77,19 @@ fn some_config(dice: &mut Dice, old: &Config) -> Config {
     }
 }
 
+fn some_stop(dice: &mut Dice) -> Stop {
+    Stop {
+        patience: dice.one_of(&[Some(secs(60)), Some(secs(60)), Some(secs(5)), None]).unwrap(),
+        ..Stop::default()
+    }
+}
+
+fn some_replace(dice: &mut Dice) -> Option<Replace> {
+    dice.one_of(&[None, None, Some(Replace::StartFirst), Some(Replace::StopFirst)]).unwrap()
+}
+
 fn some_command(dice: &mut Dice) -> Command {
-    let program = ["pool", "base", "after", "none"][usize::try_from(dice.roll(4)).unwrap()].to_owned();
+    let program = ["pool", "base", "after", "once"][usize::try_from(dice.roll(4)).unwrap()].to_owned();
     let pick = match dice.roll(5) {
         0 => Pick::All,
         1 => Pick::Place(program.clone(), u32::try_from(dice.roll(4)).unwrap()),
@@ -139,7 +161,7 @@ fn step(world: &mut World, dice: &mut Dice) {
             let config = some_config(dice, &world.config);
             world.reconfigure(config);
         }
-        18 => world.change(["pool", "base", "after"][usize::try_from(dice.roll(3)).unwrap()]),
+        18 => world.change(["pool", "base", "after", "once"][usize::try_from(dice.roll(4)).unwrap()]),
         _ => {
             let command = some_command(dice);
             if let Command::Start(_) | Command::Restart(_) = &command {
@@ -158,17 +180,42 @@ fn step(world: &mut World, dice: &mut Dice) {
 }
 
 /// A shutdown comes to its end, whatever ignores its signals.
-fn shut_down(world: &mut World) {
+fn shut_down(world: &mut World, dice: &mut Dice) {
     world.planner.handle_shutdown(world.now, "the end of the test");
     world.act();
     for _ in 0..1000 {
         if world.has_ended {
+            // And nothing begins again.
+            let config = some_config(dice, &world.config);
+            world.reconfigure(config);
+            world.change("pool");
+            world.pass(secs(3600));
+            assert!(world.processes.is_empty());
             return;
         }
-        let Some(wait) = world.next_due() else { break };
-        world.pass(wait.since(world.now).min(JOB_PATIENCE));
+        // Whatever is heard of those that are left, nothing is started.
+        let all: Vec<ProcessId> = world.processes.keys().copied().collect();
+        if let Some(process) = dice.one_of(&all) {
+            world.ready(process);
+            world.planner.handle_memory(world.now, process, 1_000_000);
+            world.act();
+        }
+        let wait = world.next_due().map_or(secs(1), |due| due.since(world.now));
+        world.pass(wait.min(JOB_PATIENCE));
         let killed: Vec<ProcessId> = world.killed.iter().copied().collect();
         killed.into_iter().for_each(|process| world.exit(process, &End::Signal("SIGKILL")));
+        // Who is never killed ends its job some time, and leaves.
+        let endless = world.processes.iter().filter(|(_, it)| it.patience.is_none());
+        let endless: Vec<ProcessId> = endless.map(|(process, _)| *process).collect();
+        if let Some(process) = dice.one_of(&endless) {
+            if !world.do_answer {
+                world.answer(true);
+            }
+            world.job(process, false);
+            if world.processes[&process].signalled.is_some() {
+                world.exit(process, &End::Code(0));
+            }
+        }
     }
     panic!("the shutdown does not end: {:#?} {:#?}", world.planner.status(), world.processes);
 }
@@ -196,14 +243,21 @@ fn run(seed: u64) -> World {
     for _ in 0..STEPS {
         step(&mut world, &mut dice);
     }
-    shut_down(&mut world);
+    if dice.roll(4) > 0 {
+        calm::check(&mut world, &mut dice);
+        for _ in 0..dice.roll(20) {
+            step(&mut world, &mut dice);
+        }
+    }
+    shut_down(&mut world, &mut dice);
     world
 }
 
 #[test]
 fn what_must_hold_holds_whatever_comes() {
-    let only = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = only.map_or(1..=SEEDS, |seed| seed..=seed);
+    let from_outside = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let only = from_outside("SIM_SEED");
+    let seeds = only.map_or(1..=from_outside("SIM_SEEDS").unwrap_or(SEEDS), |seed| seed..=seed);
     let (mut held, mut canaries, mut crash_loops, mut scaled, mut spared) = (0, 0, 0, 0, 0);
     for seed in seeds {
         println!("SIM_SEED={seed}");

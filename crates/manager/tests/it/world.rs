@@ -3,11 +3,13 @@
 //! All that the planner asks for is checked as it comes: no kill before patience, never too many processes.
 
 use geartrain_manager::config::{
-    Backoff, Command, Config, CrashLoop, LogTarget, Orphans, Processes, Program, ProgramName, Ready, Restart,
-    Rotation, Stop,
+    Backoff, Command, Config, CrashLoop, LogTarget, Orphans, Processes, Program, ProgramName, Ready, Replace,
+    Restart, Rotation, Stop,
 };
 use geartrain_manager::limits::{JOB_PATIENCE, WORD_PATIENCE};
-use geartrain_manager::planner::{Action, End, Event, Job, Moment, Orphan, PlaceStatus, Planner, ProcessId};
+use geartrain_manager::planner::{
+    Action, End, Event, Job, Moment, Orphan, PlaceStatus, Planner, ProcessId, Spare,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -75,12 +77,17 @@ pub(crate) fn config(programs: impl IntoIterator<Item = (&'static str, Program)>
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) program: String,
+    pub(crate) slot: u32,
+    /// Which change of its program it was spawned after.
+    pub(crate) version: u64,
     pub(crate) command: String,
     pub(crate) spawned: Moment,
     pub(crate) told: Option<Moment>,
     /// When it got its stop signal.
     pub(crate) signalled: Option<Moment>,
     pub(crate) patience: Option<Duration>,
+    /// When its program was given another patience, where that was later than the order to leave.
+    pub(crate) repatienced: Option<Moment>,
     pub(crate) job: Job,
     pub(crate) was_ready: bool,
     /// It is to do functions: the job server knows about its jobs.
@@ -100,11 +107,14 @@ impl Process {
     pub(crate) fn orphan(program: &str, of: &Program, spawned: Moment) -> Self {
         Self {
             program: program.to_owned(),
+            slot: 0,
+            version: 1,
             command: of.command.words[0].clone(),
             spawned,
             told: None,
             signalled: None,
             patience: of.stop.patience,
+            repatienced: None,
             job: Job::None,
             was_ready: false,
             is_worker: !of.functions.is_empty(),
@@ -113,6 +123,11 @@ impl Process {
             is_told_of: false,
             is_rest: false,
         }
+    }
+
+    /// From when on its patience counts, which began at this moment or with a change since.
+    fn patience_since(&self, began: Moment) -> Moment {
+        self.repatienced.map_or(began, |changed| changed.max(began))
     }
 
     pub(crate) fn has_job(&self) -> bool {
@@ -141,8 +156,14 @@ pub(crate) struct World {
     pub(crate) trace: Vec<String>,
     /// Places held in a crash loop, until something that may release them.
     pub(crate) held: BTreeSet<(String, u32)>,
-    /// Commands that became ready once, of each program.
-    pub(crate) proven: BTreeSet<(String, String)>,
+    /// Versions that became ready once, of each program.
+    pub(crate) proven: BTreeSet<(String, u64)>,
+    /// The newest version that was spawned of each program.
+    versions: BTreeMap<String, u64>,
+    /// The version of the process that ended last.
+    last_ended: Option<u64>,
+    /// How each program is ended, or was when the configuration had it last.
+    pub(crate) stops: BTreeMap<String, Stop>,
 }
 
 impl World {
@@ -169,7 +190,11 @@ impl World {
             trace: Vec::new(),
             held: BTreeSet::new(),
             proven: BTreeSet::new(),
+            versions: BTreeMap::new(),
+            last_ended: None,
+            stops: BTreeMap::new(),
         };
+        world.note_stops();
         leave(&mut world);
         // Whoever is left takes its place before anything is started.
         world.planner.handle_servers(now, true);
@@ -183,36 +208,26 @@ impl World {
         while let Some(action) = self.planner.poll_action() {
             self.trace.push(format!("{:?} {action:?}", self.now));
             match action {
-                Action::Spawn { process, name, slot, program, .. } => {
+                Action::Spawn { process, name, slot, program, version } => {
                     assert!(!self.has_ended && !self.planner.is_ending(), "a spawn during a shutdown");
+                    let facts = Process {
+                        slot,
+                        version,
+                        patience: self.stops[name.as_str()].patience,
+                        is_frail: self.are_frail,
+                        ..Process::orphan(name.as_str(), &program, self.now)
+                    };
+                    self.check_alone(&facts);
                     let place = (name.to_string(), slot);
                     assert!(
                         !self.held.contains(&place),
                         "a held crash loop spawned: {place:?}: {:#?}",
-                        self.trace
-                            .iter()
-                            .filter(|line| line.contains(&place.0))
-                            .rev()
-                            .take(12)
-                            .collect::<Vec<_>>()
+                        self.lately(&place.0, 12)
                     );
-                    let process_now = Process {
-                        program: name.to_string(),
-                        command: program.command.words[0].clone(),
-                        spawned: self.now,
-                        told: None,
-                        signalled: None,
-                        patience: program.stop.patience,
-                        job: Job::None,
-                        was_ready: false,
-                        is_worker: !program.functions.is_empty(),
-                        is_frail: self.are_frail,
-                        held: None,
-                        is_told_of: false,
-                        is_rest: false,
-                    };
-                    self.check_canary(&process_now);
-                    self.processes.insert(process, process_now);
+                    self.check_canary(&facts);
+                    let newest = self.versions.entry(facts.program.clone()).or_default();
+                    *newest = version.max(*newest);
+                    self.processes.insert(process, facts);
                 }
                 Action::Stop { process, spare, .. } => self.stop(process, spare),
                 Action::Kill { process } => self.check_kill(process),
@@ -227,7 +242,16 @@ impl World {
     }
 
     fn note(&mut self, event: &Event) {
-        if let Event::State { program, slot, to: "crash-looping", .. } = event {
+        // What an old version did holds up no process of a new one.
+        let is_of_newest = |program: &str| {
+            let text = self.rollout(program).unwrap_or_default();
+            let is_canary = text.starts_with("restart of ");
+            let newest = self.versions.get(program);
+            !is_canary && newest.is_none_or(|newest| self.last_ended.is_none_or(|ended| ended >= *newest))
+        };
+        if let Event::State { program, slot, to: "crash-looping", .. } = event
+            && is_of_newest(program)
+        {
             self.held.insert((program.clone(), *slot));
         }
         // A new version was ready in one place: it is tried where the old one could not run.
@@ -246,23 +270,26 @@ impl World {
         self.log.push(event.to_string());
     }
 
-    fn stop(&mut self, process: ProcessId, spare: bool) {
+    fn stop(&mut self, process: ProcessId, spare: Spare) {
         let Some(facts) = self.processes.get_mut(&process) else { return };
         let is_held = facts.held.is_some();
         assert!(facts.told.is_none() || is_held, "told to leave twice");
         let told = *facts.told.get_or_insert(self.now);
-        if spare && facts.is_frail {
+        let spared = if facts.patience.is_some() { Spare::MayDie } else { Spare::WouldDie };
+        assert!(spare == Spare::Nobody || spare == spared, "{spare:?} of {facts:?}");
+        if spare != Spare::Nobody && facts.is_frail {
             assert!(!is_held, "held twice");
             facts.held = Some(self.now);
             self.planner.handle_held(self.now, process);
             return;
         }
         if facts.is_frail && facts.is_worker {
-            let waited = self.now.since(told);
-            let is_over = facts.patience.is_some_and(|patience| waited >= patience);
+            let waited = self.now.since(facts.patience_since(told));
+            let is_over = waited >= facts.patience.unwrap_or(JOB_PATIENCE);
             let is_hard = facts.patience.is_some_and(|patience| waited >= patience.max(JOB_PATIENCE));
             // Nobody told of its job.
-            let unknown = waited >= WORD_PATIENCE && self.words.get(&process).is_none_or(|word| *word < told);
+            let unknown = self.now.since(told) >= WORD_PATIENCE
+                && self.words.get(&process).is_none_or(|word| *word < told);
             let is_late = match facts.job {
                 Job::None => true,
                 Job::Sure { since } if since <= told => is_hard,
@@ -285,8 +312,9 @@ impl World {
         let patience = facts.patience.expect("a kill of a process that is never killed");
         // Where the signal was held back, it has its patience from then on.
         let signalled = facts.signalled.expect("a kill without a stop signal before");
-        let since_signal = self.now.since(signalled);
+        let since_signal = self.now.since(facts.patience_since(signalled));
         assert!(since_signal >= patience, "killed after {since_signal:?} of {patience:?}");
+        let told = facts.patience_since(told);
         let waited = self.now.since(told);
         let is_silent = waited >= patience + WORD_PATIENCE;
         // Of an orphan that no server ever told of, nobody knows its job.
@@ -303,24 +331,36 @@ impl World {
         assert!(self.killed.insert(process), "killed twice");
     }
 
-    /// I22: while a command has never been ready, and another one of its program is at work, only one process has it.
+    /// I22: while a version has never been ready, and another one of its program is at work, only one process has it.
     fn check_canary(&self, new: &Process) {
-        let is_proven = self.proven.contains(&(new.program.clone(), new.command.clone()));
+        let is_proven = self.proven.contains(&(new.program.clone(), new.version));
         let mut others = self.processes.values().filter(|it| it.program == new.program && it.told.is_none());
-        let is_canary = others.clone().any(|it| it.was_ready && it.command != new.command);
-        if !is_proven && is_canary {
-            assert!(
-                others.all(|it| it.command != new.command),
-                "a second process of {} before one was ready: {:#?}",
-                new.command,
-                self.trace
-                    .iter()
-                    .filter(|line| line.contains(&new.program))
-                    .rev()
-                    .take(40)
-                    .collect::<Vec<_>>()
-            );
-        }
+        let is_canary = others.clone().any(|it| it.was_ready && it.version < new.version);
+        assert!(
+            is_proven || !is_canary || others.all(|it| it.version != new.version),
+            "a second process of version {} before one was ready: {:#?}",
+            new.version,
+            self.lately(&new.program, 40)
+        );
+    }
+
+    /// Where the next one comes after the last one, nothing of that is left.
+    fn check_alone(&self, new: &Process) {
+        let program = &self.config.programs[new.program.as_str()];
+        let mut there =
+            self.processes.values().filter(|it| (&it.program, it.slot) == (&new.program, new.slot));
+        assert!(
+            program.replace() == Replace::StartFirst || there.next().is_none(),
+            "a second process of {}:{}: {:#?}",
+            new.program,
+            new.slot,
+            self.lately(&new.program, 40)
+        );
+    }
+
+    /// The last actions that have to do with a program, the latest first.
+    pub(crate) fn lately(&self, program: &str, count: usize) -> Vec<&String> {
+        self.trace.iter().rev().filter(|line| line.contains(program)).take(count).collect()
     }
 
     /// What holds after each step; I21: never too many processes.
@@ -420,6 +460,7 @@ impl World {
     pub(crate) fn exit(&mut self, process: ProcessId, end: &End) {
         let facts = self.processes.remove(&process);
         self.killed.remove(&process);
+        self.last_ended = facts.as_ref().map(|facts| facts.version);
         match facts.is_some_and(|facts| facts.is_rest) {
             true => self.planner.handle_group_gone(self.now, process),
             false => self.planner.handle_exited(self.now, process, end, false),
@@ -430,8 +471,9 @@ impl World {
     /// A process ends, and others of its group do not; the job is theirs.
     pub(crate) fn exit_with_rest(&mut self, process: ProcessId, end: &End) {
         if let Some(facts) = self.processes.get_mut(&process) {
+            self.last_ended = Some(facts.version);
             facts.is_rest = true;
-            (facts.told, facts.signalled, facts.held) = (None, None, None);
+            (facts.told, facts.signalled, facts.held, facts.repatienced) = (None, None, None, None);
         }
         self.killed.remove(&process);
         self.planner.handle_exited(self.now, process, end, true);
@@ -454,7 +496,10 @@ impl World {
                 &Stop { patience: facts.patience, ..Stop::default() },
             )
         });
-        self.processes.insert(process, Process { is_rest, ..facts });
+        // One that has its place goes by what the file says of its program.
+        let stop = self.stops.get(program).filter(|_| !is_rest);
+        let patience = stop.map_or(facts.patience, |stop| stop.patience);
+        self.processes.insert(process, Process { slot: number, patience, is_rest, ..facts });
         process
     }
 
@@ -466,7 +511,7 @@ impl World {
     fn note_ready(&mut self, process: ProcessId) {
         if let Some(facts) = self.processes.get_mut(&process) {
             facts.was_ready = true;
-            self.proven.insert((facts.program.clone(), facts.command.clone()));
+            self.proven.insert((facts.program.clone(), facts.version));
         }
     }
 
@@ -496,9 +541,27 @@ impl World {
             config.programs.get(program.as_str()) == self.config.programs.get(program.as_str())
         });
         self.config = config;
+        self.note_stops();
         let config = self.config.clone();
         self.planner.handle_config(self.now, &config);
         self.act();
+    }
+
+    /// What the configuration says of patience counts for those that are there as well, from now on.
+    fn note_stops(&mut self) {
+        if self.planner.is_ending() {
+            return;
+        }
+        for (name, program) in &self.config.programs {
+            let before = self.stops.insert(name.to_string(), program.stop);
+            if before.is_none_or(|before| before == program.stop) {
+                continue;
+            }
+            for facts in self.processes.values_mut().filter(|it| it.program == name.as_str()) {
+                facts.patience = program.stop.patience;
+                facts.repatienced = facts.told.map(|_| self.now);
+            }
+        }
     }
 
     pub(crate) fn change(&mut self, program: &str) {

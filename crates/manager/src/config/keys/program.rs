@@ -252,7 +252,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-patience",
-        help: "How long a process may go on, after its stop signal, before its process group is killed; while it may be in the middle of a job, `stop-patience-job` counts. Where the signal may be its death, it waits as long for a moment without a job; with \"none\" up to `stop-patience-job`",
+        help: "How long a process may go on, after its stop signal, before its process group is killed; while it may be in the middle of a job, `stop-patience-job` counts. Where the signal may be its death, it waits as long for a moment without a job; with \"none\" up to `stop-patience-job`. For those that leave already, a change counts from its moment on",
         takes: "a time from 0s to 7d, or \"none\": it is never killed",
         default: "\"1m\"",
         example: "\"10m\"",
@@ -265,7 +265,7 @@ pub const PROGRAM: &[Key<Program>] = &[
     },
     Key {
         name: "stop-patience-job",
-        help: "How long it may go on, after it was told to leave, while it may be in the middle of a job; never less than `stop-patience`",
+        help: "How long it may go on, after it was told to leave, while it may be in the middle of a job; never less than `stop-patience`, and changed as that",
         takes: "a time from 0s to 30d, or \"none\": as long as the job takes",
         default: "\"1h\"",
         example: "\"6h\"",

@@ -92,7 +92,7 @@ impl Slot {
             };
         if !is_wanted {
             self.done = self.state.up().filter(|_| *ended == Ended::AsWanted).map(|up| up.version);
-            self.fate = Fate::Empty;
+            self.fate = Fate::Over;
             self.set(cx, State::Exited, format!("{end}, and restart says to leave it at that"));
             return;
         }

@@ -1,5 +1,8 @@
 use super::*;
 use crate::runner::proc::TcpSocket;
+use crate::runner::sockets::Sockets;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 const PORT: u16 = 4730;
 
