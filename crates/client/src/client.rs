@@ -73,7 +73,8 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// A job for the workers of a function: any bytes, at most 8191 (gearmand's own clients take 512), none of them NUL.
+    /// A job for the workers of a function: any bytes, at most 8191 (gearmand's own clients take 512), none of them
+    /// NUL.
     ///
     /// The workload is what the worker gets: bytes and text as they are, other values as `Json` or `MsgPack`. One
     /// that has no form in bytes is told by [`JobError::Value`] when the job is submitted.

@@ -35,8 +35,8 @@
 //!
 //! A client of several servers picks one by the job's function and unique, so that jobs with the same unique meet and
 //! become one; jobs without a unique go anywhere ([`ServerChoice`]). Where none are named, the variable
-//! `GEARMAN_SERVERS` names them, and else it is the one on this machine. A server that cannot be reached is left out, and
-//! tried again with growing pauses. What was in flight on it is sent again as [`Resend`] says, or ends with
+//! `GEARMAN_SERVERS` names them, and else it is the one on this machine. A server that cannot be reached is left out,
+//! and tried again with growing pauses. What was in flight on it is sent again as [`Resend`] says, or ends with
 //! [`JobError::Lost`], which says what is known of the job.
 //!
 //! # Limits
@@ -49,10 +49,10 @@
 //! # Layers
 //!
 //! The way of a job: [`JobBuilder`] makes a [`Submit`](geartrain_proto::Submit) of it; a connection of its server takes
-//! it to [`ClientSession`](session::client::ClientSession), which does no IO: it turns requests into bytes, and what the
-//! server sends into events that name the job they are for. [`blocking`] has both roles for programs without a
-//! runtime, [`Admin`] lists and steers what a server has. The plain [`Connection`], one packet or line of text at a time,
-//! is what the command-line tools use; it needs none of this crate's features.
+//! it to [`ClientSession`](session::client::ClientSession), which does no IO: it turns requests into bytes, and what
+//! the server sends into events that name the job they are for. [`blocking`] has both roles for programs without a
+//! runtime, [`Admin`] lists and steers what a server has. The plain [`Connection`], one packet or line of text at a
+//! time, is what the command-line tools use; it needs none of this crate's features.
 //!
 //! # Features
 //!

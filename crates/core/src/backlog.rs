@@ -136,8 +136,9 @@ impl Core {
     /// Lets the workload of a waiting job leave memory, where the budget is used up and the store has it; unless
     /// its queue is so short that it would be read back at once.
     ///
-    /// `stays` is what is kept of it then, where that has a place already. What is returned is to be dropped. Whoever lets go of many drops it when all have left: what stays of them is
-    /// small, and would else be put one by one into the holes, which then stay holes.
+    /// `stays` is what is kept of it then, where that has a place already. What is returned is to be dropped. Whoever
+    /// lets go of many drops it when all have left: what stays of them is small, and would else be put one by one into
+    /// the holes, which then stay holes.
     pub(crate) fn spare_memory(&mut self, key: JobKey, stays: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
         if !self.is_over_budget(0) {
             // A queue that stands at its budget is not swept again and again.

@@ -151,7 +151,7 @@ impl Core {
         }
         if let Some(mut list) = self.chores.lists.pop_front() {
             match self.list_portion(&mut list) {
-                Some(reply) => out.replace(list.conn, list.place, Answer::Text(&reply)),
+                Some(reply) => out.replace_text(list.conn, list.place, reply),
                 None => self.chores.lists.push_front(list),
             }
         }

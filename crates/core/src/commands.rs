@@ -182,7 +182,7 @@ impl Core {
             Ok(Reply::Rows(rows)) => {
                 let reply = self.waiting_reply(conn, place, rows);
                 if reply.after == before {
-                    out.replace(conn, place, Answer::Text(&reply.text));
+                    out.replace_text(conn, place, reply.text);
                 } else {
                     self.answer_when_durable(reply, out);
                 }
@@ -289,7 +289,7 @@ impl Core {
     /// All changes up to this ticket are durable: their commands are answered.
     pub(crate) fn release_replies(&mut self, upto: Ticket, out: &mut dyn Outbox) {
         while let Some(reply) = self.replies.waiting.pop_front_if(|reply| reply.after <= upto) {
-            out.replace(reply.conn, reply.place, Answer::Text(&reply.text));
+            out.replace_text(reply.conn, reply.place, reply.text);
         }
     }
 

@@ -309,8 +309,8 @@ impl Core {
         let number = job.number();
         out.persist(ticket, Op::Put(self.record(job, place.unwrap_or(number))));
         self.writing.pending.push_back(Pending { ticket, number, conn });
-        // Made here, by the thread that has just made the job: an allocator that keeps apart what its threads free would
-        // put what stays of millions of jobs beside the room that their workloads leave, not into it.
+        // Made here, by the thread that has just made the job: an allocator that keeps apart what its threads free
+        // would put what stays of millions of jobs beside the room that their workloads leave, not into it.
         let stays = self.is_over_budget(0).then(|| self.jobs.get(key).head().into());
         self.writing.by_number.insert(number, Unwritten { key, ticket, conn, stays });
         ticket

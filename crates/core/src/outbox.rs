@@ -42,6 +42,11 @@ pub trait Outbox {
     /// What was held for this ticket is replaced by this answer, and may go.
     fn replace(&mut self, conn: ConnId, ticket: Ticket, answer: Answer<'_>);
 
+    /// As [`Outbox::replace`] with an answer in text, which may be long: an implementation can keep it without a copy.
+    fn replace_text(&mut self, conn: ConnId, ticket: Ticket, text: Vec<u8>) {
+        self.replace(conn, ticket, Answer::Text(&text));
+    }
+
     /// Send these bytes, the answer to a text command, to this connection.
     fn text(&mut self, conn: ConnId, text: &[u8]);
 

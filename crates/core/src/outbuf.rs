@@ -111,12 +111,17 @@ impl Outbuf {
 
     /// Puts `answer` in the place of the one that waits for `ticket`, and frees it.
     pub fn replace(&mut self, ticket: Ticket, answer: &Answer<'_>) {
+        let mut packet = Vec::new();
+        answer.encode(&mut packet);
+        self.replace_with(ticket, packet);
+    }
+
+    /// As [`Outbuf::replace`], with the bytes of the answer.
+    pub fn replace_with(&mut self, ticket: Ticket, packet: Vec<u8>) {
         let refused = self.held.iter_mut().find(|held| held.ticket == ticket && !held.free);
         let Some(refused) = refused else { return };
         refused.free = true;
         let (start, end) = (refused.start, refused.end);
-        let mut packet = Vec::new();
-        answer.encode(&mut packet);
         self.added += packet.len();
         self.removed += end - start;
         let at = self.instead.partition_point(|instead| instead.start < start);
@@ -143,11 +148,16 @@ impl Outbuf {
 
     /// The bytes that were taken, refused answers replaced.
     fn replace_refused(&mut self, taken: &[u8]) -> Vec<u8> {
-        let (mut replaced, mut done) = (Vec::with_capacity(taken.len()), 0);
+        let (mut replaced, mut done) = (Vec::new(), 0);
         while let Some(instead) = self.instead.pop_front_if(|instead| instead.end <= taken.len()) {
-            replaced.extend_from_slice(taken.get(done..instead.start).unwrap_or_default());
-            replaced.extend_from_slice(&instead.packet);
             self.added -= instead.packet.len();
+            if instead.start == 0 {
+                // It may be a gigabyte.
+                replaced = instead.packet;
+            } else {
+                replaced.extend_from_slice(taken.get(done..instead.start).unwrap_or_default());
+                replaced.extend_from_slice(&instead.packet);
+            }
             self.removed -= instead.end - instead.start;
             done = instead.end;
         }
@@ -219,6 +229,17 @@ mod tests {
         assert_eq!(out.take_ready(Vec::new()), encoded(&[created("a"), error]));
         out.release(Ticket::new(3));
         assert_eq!(out.take_ready(Vec::new()), encoded(&[created("c"), Response::NoJob]));
+    }
+
+    #[test]
+    fn a_long_text_is_handed_on_without_a_copy() {
+        let mut out = Outbuf::new();
+        out.hold(Ticket::new(1), &Answer::Text(b"."));
+        let text = vec![b'x'; 1 << 20];
+        let place = text.as_ptr();
+        out.replace_with(Ticket::new(1), text);
+        let taken = out.take_ready(Vec::new());
+        assert_eq!((taken.as_ptr(), taken.len()), (place, 1 << 20));
     }
 
     #[test]

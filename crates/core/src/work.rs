@@ -79,8 +79,8 @@ impl Core {
         }
     }
 
-    /// `WORK_FAIL`, final unless the policy of the function says retry. Right behind the same worker's `WORK_EXCEPTION` for the job it is no mistake:
-    /// some client libraries send both.
+    /// `WORK_FAIL`, final unless the policy of the function says retry. Right behind the same worker's `WORK_EXCEPTION`
+    /// for the job it is no mistake: some client libraries send both.
     pub(crate) fn work_fail(
         &mut self,
         conn: ConnId,

@@ -12,8 +12,8 @@ pub const AFTER_JOB_PATIENCE: Duration = Duration::from_secs(2);
 /// Shortest time a process must have been ready to end a row of failures: 10 seconds, also where `backoff-max` is less.
 pub const ROW_END_MIN: Duration = Duration::from_secs(10);
 
-/// Processes of one place that come at once after the last one within [`AT_ONCE_WITHIN`]: 10. Each further one waits for
-/// [`AT_ONCE_PAUSE`].
+/// Processes of one place that come at once after the last one within [`AT_ONCE_WITHIN`]: 10. Each further one waits
+/// for [`AT_ONCE_PAUSE`].
 pub const AT_ONCE_MAX: u32 = 10;
 
 /// See [`AT_ONCE_MAX`]: 10 seconds.
@@ -25,8 +25,8 @@ pub const AT_ONCE_PAUSE: Duration = Duration::from_secs(1);
 /// How soon a process has too much memory when that counts for a pause before the next such replacement: 1 minute.
 pub const MEMORY_LIFE: Duration = Duration::from_secs(60);
 
-/// Processes of a program of so many places that may be on their way out at once while others take their place: one, and
-/// one for each four places.
+/// Processes of a program of so many places that may be on their way out at once while others take their place: one,
+/// and one for each four places.
 #[must_use]
 pub const fn leaving_max(places: u32) -> u32 {
     1 + places.div_ceil(4)
@@ -43,8 +43,8 @@ pub const fn away_max(places: u32) -> u32 {
 /// while they are silent: 10 seconds.
 pub const WORD_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a process has to live on after its stop signal, given in the middle of a job, to count as one that ends its job
-/// first: 1 second. A handler that ends it at once takes less.
+/// How long a process has to live on after its stop signal, given in the middle of a job, to count as one that ends its
+/// job first: 1 second. A handler that ends it at once takes less.
 pub const GOES_ON_MIN: Duration = Duration::from_secs(1);
 
 /// Most processes of one program, by configuration or by hand: 1000.
@@ -100,7 +100,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// `watch-settle` where that is longer.
 pub const WATCH_SETTLE_MAX: Duration = Duration::from_secs(60);
 
-/// How often folders to watch are looked for, where one that something hangs on is created, removed or renamed: 1 second.
+/// How often folders to watch are looked for, where one that something hangs on is created, removed or renamed: 1
+/// second.
 pub const WATCH_RENEWAL_EVERY: Duration = Duration::from_secs(1);
 
 /// How soon what could not be watched is tried again: 1 second, then after pauses twice as long each, up to

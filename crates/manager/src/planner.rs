@@ -344,8 +344,8 @@ impl Planner {
         self.advance(now);
     }
 
-    /// Nobody wants to wait any longer in a shutdown: whatever was told to leave, or is told later, is killed at once, in
-    /// the middle of its job or not.
+    /// Nobody wants to wait any longer in a shutdown: whatever was told to leave, or is told later, is killed at once,
+    /// in the middle of its job or not.
     pub fn handle_hurry(&mut self, now: Moment, why: &str) {
         self.floor.note(Event::Hurried { why: why.to_owned() });
         self.floor.is_hurried = true;

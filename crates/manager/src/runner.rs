@@ -368,8 +368,8 @@ impl Runner {
         }
     }
 
-    /// The first one begins a shutdown, unless `ctl` did; another one, not in the same breath, says that nobody wants to
-    /// wait.
+    /// The first one begins a shutdown, unless `ctl` did; another one, not in the same breath, says that nobody wants
+    /// to wait.
     fn handle_end_signal(&mut self, now: Moment, signal: Signal) {
         let first = *self.told_to_end.get_or_insert(now);
         if !self.planner.is_ending() {

@@ -35,9 +35,9 @@ pub struct Config {
     pub http: HttpListen,
     /// What the queue goes by; default the machine's clock.
     ///
-    /// Another one is for tests of what waits for a time (crate `geartrain-testserver`). It is behind no feature: features
-    /// are shared by all crates of a build, so that there would be two kinds of server to test, and no less of either.
-    /// A server with the machine's clock pays a comparison for it.
+    /// Another one is for tests of what waits for a time (crate `geartrain-testserver`). It is behind no feature:
+    /// features are shared by all crates of a build, so that there would be two kinds of server to test, and no less of
+    /// either. A server with the machine's clock pays a comparison for it.
     pub clock: Clock,
 }
 

@@ -71,8 +71,8 @@ mod tests {
         });
     }
 
-    /// The kernel reports a jump by a read that fails, and the timer stays armed. The clock cannot be set in a test; that
-    /// the timer is one that is cancelled then can be seen.
+    /// The kernel reports a jump by a read that fails, and the timer stays armed. The clock cannot be set in a test;
+    /// that the timer is one that is cancelled then can be seen.
     #[test]
     fn the_timer_is_one_that_a_jump_cancels() {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");

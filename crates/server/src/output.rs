@@ -209,6 +209,12 @@ impl Outbox for Output {
         }
     }
 
+    fn replace_text(&mut self, conn: ConnId, ticket: Ticket, text: Vec<u8>) {
+        if let Some(buf) = self.buffer(conn) {
+            buf.replace_with(ticket, text);
+        }
+    }
+
     fn text(&mut self, conn: ConnId, text: &[u8]) {
         if let Some(buf) = self.buffer(conn) {
             buf.put_text(text);

@@ -181,7 +181,8 @@ impl Server {
     }
 
     /// Puts these policies and schedules in the place of those of the configuration file, in steps of some
-    /// milliseconds, between which other work of the runtime has its turn. Where it is dropped it stays as far as it is.
+    /// milliseconds, between which other work of the runtime has its turn. Where it is dropped it stays as far as it
+    /// is.
     ///
     /// # Errors
     /// When one of them is wrong: nothing is changed then.

@@ -1,4 +1,5 @@
-//! How fast the SQLite store commits and loads: `cargo run --release -p geartrain-store --example commit_rate -- FOLDER`.
+//! How fast the SQLite store commits and loads: `cargo run --release -p geartrain-store --example commit_rate --
+//! FOLDER`.
 //!
 //! Arguments: `FOLDER [rows_per_batch] [batches] [what]`, where `what` is `submit` (records only),
 //! `drain` (delete what was submitted, too), `load` (submit, then load everything) or `read` (submit, then look up

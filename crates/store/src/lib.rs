@@ -1,6 +1,6 @@
-//! Where Geartrain remembers background jobs, what became of them, and documents: a blocking [`Store`] that makes one [`Batch`] of changes
-//! durable at a time, and gives the jobs back at the next start. [`SqliteStore`] keeps them in one file,
-//! [`MemoryStore`] as long as the process lives.
+//! Where Geartrain remembers background jobs, what became of them, and documents: a blocking [`Store`] that makes one
+//! [`Batch`] of changes durable at a time, and gives the jobs back at the next start. [`SqliteStore`] keeps them in one
+//! file, [`MemoryStore`] as long as the process lives.
 //!
 //! ```
 //! use geartrain_core::{Op, Record, Stored, Ticket, UnixTime};

@@ -115,8 +115,8 @@ impl ClientBuilder {
     }
 
     /// The pauses between tries to reach a server: the first, about, and the longest; default 50 ms and 5 seconds. Each
-    /// is twice as long as the one before, with up to as much again by chance. A pause below 1 ms is raised to that, and
-    /// a longest below the first to the first.
+    /// is twice as long as the one before, with up to as much again by chance. A pause below 1 ms is raised to that,
+    /// and a longest below the first to the first.
     pub fn reconnect_pauses(mut self, first: Duration, longest: Duration) -> Self {
         self.limits.pauses = Pauses { first, longest };
         self

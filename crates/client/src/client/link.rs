@@ -2,8 +2,8 @@
 //!
 //! From: requests of any task, which are written at once where nothing else is in flight, and together with others
 //! where something is. To: slots, which their readers poll. One task, the driver, reads and keeps the time limits; a
-//! reader whose requests are all that is in flight reads itself, so that no task has to be woken to wake it. Such a reader
-//! may not be polled for long: whoever asks meanwhile wakes the driver, and looks first what nobody has read.
+//! reader whose requests are all that is in flight reads itself, so that no task has to be woken to wake it. Such a
+//! reader may not be polled for long: whoever asks meanwhile wakes the driver, and looks first what nobody has read.
 //! Never: connects again, or decides what is sent again.
 
 mod asking;

@@ -1,10 +1,9 @@
 //! A set of many jobs: so many at once, what comes of each as it comes.
 //!
-//! From: an iterator of jobs, which is asked for the next ones only when there is room for them. To: a stream of results,
-//! or of handles.
-//! Jobs go to their connection together, under one lock and in one write, and their news come back together: a
-//! connection knows the set as one reader with many requests. Only a job that has to wait for a connection, or for
-//! room on it, has a task of its own meanwhile.
+//! From: an iterator of jobs, which is asked for the next ones only when there is room for them. To: a stream of
+//! results, or of handles. Jobs go to their connection together, under one lock and in one write, and their news come
+//! back together: a connection knows the set as one reader with many requests. Only a job that has to wait for a
+//! connection, or for room on it, has a task of its own meanwhile.
 //! Never: holds more than a window of jobs and results, or takes memory or a waker for each: a seat serves one job
 //! after the other.
 
@@ -40,8 +39,8 @@ pub type BackgroundAll<I> = JobSet<I, JobHandle>;
 
 /// Many jobs, a window of them at once: [`RunAll`] or [`BackgroundAll`].
 ///
-/// While it is not polled it submits nothing. What servers say of the jobs in flight waits then, and holds up nobody else
-/// who uses the client.
+/// While it is not polled it submits nothing. What servers say of the jobs in flight waits then, and holds up nobody
+/// else who uses the client.
 #[must_use = "jobs are submitted when this is polled"]
 pub struct JobSet<I: Iterator, T> {
     jobs: Fuse<I>,
@@ -73,8 +72,8 @@ struct Manner<T> {
 /// Who the jobs of a set wait for, and so when free places of the window are given to new ones.
 #[derive(Debug, Clone, Copy)]
 enum Awaited {
-    /// Workers, who wait for jobs as well: each place at once when no result is at hand, and else a quarter of the window
-    /// together.
+    /// Workers, who wait for jobs as well: each place at once when no result is at hand, and else a quarter of the
+    /// window together.
     Workers,
     /// The server, which answers by itself; few large writes cost less than many small ones. When no handle is at hand,
     /// a quarter of the window together, or half of a small one.
@@ -148,8 +147,8 @@ impl<I: Iterator<Item = JobBuilder>, T> JobSet<I, T> {
     /// How many jobs are in flight at once; at least 1, default 256.
     ///
     /// Memory is bounded by this many workloads and results. Places whose jobs have ended are given to new ones some
-    /// together: by quarters of the window while results are at hand, and for handles, when none is at hand, by quarters
-    /// or by halves of a window of less than 128.
+    /// together: by quarters of the window while results are at hand, and for handles, when none is at hand, by
+    /// quarters or by halves of a window of less than 128.
     pub fn window(mut self, jobs: usize) -> Self {
         self.window = jobs.max(1);
         self

@@ -399,7 +399,8 @@ impl Slots {
         Some((news, last))
     }
 
-    /// Tells the readers whose time is over so, and finds what is due next. The server is not silent before `silent_by`.
+    /// Tells the readers whose time is over so, and finds what is due next. The server is not silent before
+    /// `silent_by`.
     pub(crate) fn sweep(&mut self, now: Instant, silent_by: Instant, wakers: &mut Vec<Waker>) -> Sweep {
         let mut next: Option<Instant> = None;
         let mut due = Vec::new();

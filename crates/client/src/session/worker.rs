@@ -53,8 +53,8 @@ const GRABS_MAX: usize = 64;
 /// only jobs for later: a worker that follows turns as fast as it can.
 const EMPTY_WAKES_MAX: u32 = 100;
 
-/// How often in a row a wake-up may bring one job and no more before the session goes to sleep with the end of that job,
-/// without asking for another: the server, which looks at its queues then, wakes it if there is one.
+/// How often in a row a wake-up may bring one job and no more before the session goes to sleep with the end of that
+/// job, without asking for another: the server, which looks at its queues then, wakes it if there is one.
 const SINGLES_MIN: u32 = 3;
 
 /// Every so many of these jobs it asks all the same: where jobs wait, one answer more for each is what it costs.

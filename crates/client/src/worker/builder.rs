@@ -235,8 +235,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// The same while no job is in hand that could be lost; default 10 seconds. Meanwhile the grab has a slot that other
-    /// servers could use.
+    /// The same while no job is in hand that could be lost; default 10 seconds. Meanwhile the grab has a slot that
+    /// other servers could use.
     pub fn grab_timeout(mut self, limit: Duration) -> Self {
         self.limits.grab = limit;
         self
@@ -258,8 +258,8 @@ impl WorkerBuilder {
     }
 
     /// The pauses between tries to reach a server: the first, about, and the longest; default 100 ms and 15 seconds.
-    /// Each is twice as long as the one before, with up to as much again by chance. A pause below 1 ms is raised to that,
-    /// and a longest below the first to the first.
+    /// Each is twice as long as the one before, with up to as much again by chance. A pause below 1 ms is raised to
+    /// that, and a longest below the first to the first.
     pub fn reconnect_pauses(mut self, first: Duration, longest: Duration) -> Self {
         self.limits.pauses = Pauses { first, longest };
         self

@@ -48,7 +48,8 @@ impl ShutdownHandle {
     /// Asks the worker to grab no more jobs, finish those it has in hand, and leave.
     ///
     /// When this returns, no further grab is decided; a job that a server assigns for one that was decided before is
-    /// still done. A server that says nothing is waited for 5 seconds. [`Worker::run`](super::Worker::run) returns when all is over.
+    /// still done. A server that says nothing is waited for 5 seconds. [`Worker::run`](super::Worker::run) returns when
+    /// all is over.
     pub fn shutdown(&self) {
         self.advance(Stage::Stopping);
     }

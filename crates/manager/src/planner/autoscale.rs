@@ -149,8 +149,8 @@ impl Scaling {
         range.count.max(busy).saturating_add(up(more)).clamp(range.min, range.max)
     }
 
-    /// Jobs that end in a second. What a server says is the average of a minute: where there was nothing to do for a part
-    /// of it, they ended in the rest.
+    /// Jobs that end in a second. What a server says is the average of a minute: where there was nothing to do for a
+    /// part of it, they ended in the rest.
     fn rate(&mut self, now: Moment, work: &Work) -> Option<f64> {
         let busy = now.since(*self.busy_since.get_or_insert(now));
         let rate = work.served_per_second.filter(|_| busy >= RATE_AFTER)?;

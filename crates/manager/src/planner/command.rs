@@ -244,8 +244,8 @@ impl Planner {
         Ok(describe(pick, what))
     }
 
-    /// Stops, and waits no longer for whatever leaves: in these places, in such that are to be no more, and what is left
-    /// of groups and of programs.
+    /// Stops, and waits no longer for whatever leaves: in these places, in such that are to be no more, and what is
+    /// left of groups and of programs.
     fn stop_now(&mut self, now: Moment, pick: &Pick) -> Result<String, CommandError> {
         let stopped = self.for_each(now, pick, "killed", stop);
         let is_any = self.hurry(now, pick);

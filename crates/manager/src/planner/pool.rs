@@ -185,8 +185,8 @@ impl Pool {
         let mut kept = self.kept();
         while kept < wanted {
             let is_leaving = |slot: &&Slot| slot.fate == Fate::Remove && slot.state.process().is_some();
-            // A worker that finishes a long job is no help: there is another one beside it, up to as many as are wanted.
-            // One of its kind alone gives its place back when it is gone.
+            // A worker that finishes a long job is no help: there is another one beside it, up to as many as are
+            // wanted. One of its kind alone gives its place back when it is gone.
             let may_add = self.replace() == Replace::StartFirst && self.count_of(is_leaving) < wanted;
             let (mut cx, slots) = self.split(now, floor);
             let is_free =
@@ -362,8 +362,8 @@ impl Pool {
         }
     }
 
-    /// Lets a process with too much memory go where its successor cannot come first: others take their time to leave. One
-    /// at a time, so that there is never less than all but one at work.
+    /// Lets a process with too much memory go where its successor cannot come first: others take their time to leave.
+    /// One at a time, so that there is never less than all but one at work.
     fn drain_in_place(&mut self, now: Moment, floor: &mut Floor, number: u32, why: &str) -> bool {
         let is_coming = |slot: &Slot| {
             matches!(slot.beside, Beside::Successor(_))

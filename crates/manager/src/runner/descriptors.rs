@@ -1,8 +1,8 @@
 //! How many file descriptors there may be.
 //!
 //! From: the limits that the manager was started with. To: as many as the kernel lets it have, since each process has
-//! pipes and each log a file. Never: hands that on to processes; a high limit makes some programs slow, and breaks those
-//! that use select.
+//! pipes and each log a file. Never: hands that on to processes; a high limit makes some programs slow, and breaks
+//! those that use select.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::OnceLock;

@@ -467,8 +467,8 @@ fn pipe_key(stream: Stream) -> u8 {
     }
 }
 
-/// Whether a process group has members, by the kernel's word: its yes also counts the dead whom nobody has taken the exit
-/// status of.
+/// Whether a process group has members, by the kernel's word: its yes also counts the dead whom nobody has taken the
+/// exit status of.
 fn may_have_members(group: i32) -> bool {
     killpg(Pid::from_raw(group), None) != Err(Errno::ESRCH)
 }

@@ -1,8 +1,8 @@
 //! How the workers of a program take their stop signal: they end their job first, or they die of it.
 //!
-//! From: the ends of processes that had it. To: [`super::life`], which sends it. Never: takes a handler of the signal for
-//! proof: the runtimes of PHP, Node, Ruby, Java and Go have one, whether the worker has one or not, and a worker's own may
-//! end it at once.
+//! From: the ends of processes that had it. To: [`super::life`], which sends it. Never: takes a handler of the signal
+//! for proof: the runtimes of PHP, Node, Ruby, Java and Go have one, whether the worker has one or not, and a worker's
+//! own may end it at once.
 
 use crate::config::ProgramName;
 use crate::limits::GOES_ON_MIN;
@@ -24,8 +24,8 @@ pub(crate) struct Manners {
 impl Manners {
     /// A process of this version of its program ended that had its stop signal.
     ///
-    /// `in_job_for`: how long ago it got that, where it may have been in the middle of a job then. How it takes the signal
-    /// without a job proves nothing.
+    /// `in_job_for`: how long ago it got that, where it may have been in the middle of a job then. How it takes the
+    /// signal without a job proves nothing.
     pub(crate) fn handle_end(
         &mut self,
         program: &ProgramName,
@@ -50,7 +50,8 @@ impl Manners {
         }
     }
 
-    /// Whether the next process of this version may die of the signal, although there is a handler; another manager's may.
+    /// Whether the next process of this version may die of the signal, although there is a handler; another manager's
+    /// may.
     pub(crate) fn may_die(&self, program: &ProgramName, version: Option<u64>) -> bool {
         version.is_none_or(|version| !self.graceful.contains(&(program.clone(), version)))
     }

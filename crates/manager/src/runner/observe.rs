@@ -241,8 +241,8 @@ impl Desk {
         report
     }
 
-    /// Waits this long, or, where `may_hurry`, until somebody is in more of a hurry than at the beginning; and in any case
-    /// until the last report was taken.
+    /// Waits this long, or, where `may_hurry`, until somebody is in more of a hurry than at the beginning; and in any
+    /// case until the last report was taken.
     fn wait(&self, limit: Duration, may_hurry: bool) {
         let is_patient = |now: &mut Shared| !(now.wish.is_over || may_hurry && now.wish.every < limit);
         drop(self.changed.wait_timeout_while(self.lock(), limit, is_patient));

@@ -37,8 +37,8 @@ impl Runner {
             records.push(found);
         }
         self.write_state(super::state_file::StateFile::not_spawned);
-        // Of two in one place, the one that was told to leave is the predecessor; else one of another command is, and else
-        // the older one is at work. Of all places, those that stay come first.
+        // Of two in one place, the one that was told to leave is the predecessor; else one of another command is, and
+        // else the older one is at work. Of all places, those that stay come first.
         records.sort_by_cached_key(|it| {
             (it.program.clone(), it.stage, !self.is_as_in_file(it), it.number, it.started)
         });

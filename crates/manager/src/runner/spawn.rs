@@ -138,10 +138,10 @@ fn set_environment(command: &mut Command, program: &Program, account: Option<&Ac
 fn prepare_child(command: &mut Command, account: Option<Arc<Account>>, umask: Option<u32>) {
     let umask = umask.map(Mode::from_bits_truncate);
     let descriptors = descriptors::of_children();
-    // SAFETY: the closure runs in the child of a process with threads, where only async-signal-safe calls are
-    // allowed. It allocates nothing (the group list was made before, a failed call is a plain number), takes no
-    // lock, and makes the system calls sigaction, sigprocmask, setsid, prlimit, umask, setgroups, setgid and setuid, all
-    // of them on that list or plain calls of the kernel. The default disposition installs no handler, so that `signal` brings no
+    // SAFETY: the closure runs in the child of a process with threads, where only async-signal-safe calls are allowed.
+    // It allocates nothing (the group list was made before, a failed call is a plain number), takes no lock, and makes
+    // the system calls sigaction, sigprocmask, setsid, prlimit, umask, setgroups, setgid and setuid, all of them on
+    // that list or plain calls of the kernel. The default disposition installs no handler, so that `signal` brings no
     // code of ours to run.
     unsafe {
         command.pre_exec(move || {

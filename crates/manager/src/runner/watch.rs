@@ -36,8 +36,8 @@ pub(crate) struct Watches {
     seen: Receiver<Seen>,
     /// Changes that are not old enough.
     settling: BTreeMap<ProgramName, Settling>,
-    /// Hinges that turned: a change where they are there when what they lead to is watched anew. One that went is to come
-    /// back: without its files no process could start.
+    /// Hinges that turned: a change where they are there when what they lead to is watched anew. One that went is to
+    /// come back: without its files no process could start.
     turned: BTreeSet<(ProgramName, PathBuf)>,
     /// When to look anew for what there is to watch.
     renewal: Option<Moment>,

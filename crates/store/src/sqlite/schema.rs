@@ -147,7 +147,8 @@ fn refuse_names(connection: &Connection, context: Context<'_>, names: &[&str]) -
     Ok(())
 }
 
-/// Creates what is missing, converts an older format, takes over a table of the reference server, and says what is there.
+/// Creates what is missing, converts an older format, takes over a table of the reference server, and says what is
+/// there.
 pub(super) fn prepare(
     connection: &mut Connection,
     context: Context<'_>,

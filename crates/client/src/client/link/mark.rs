@@ -1,8 +1,8 @@
 //! How much must have come over a connection before anybody is woken for it: its mark, `SO_RCVLOWAT`.
 //!
 //! A server answers a submit with `JOB_CREATED`, and soon with the result. Who runs one job after the other has nothing
-//! to do at the first: the kernel is told to keep quiet about so few bytes, and one wake-up of two is saved. More bytes,
-//! and the end of the connection, wake at once.
+//! to do at the first: the kernel is told to keep quiet about so few bytes, and one wake-up of two is saved. More
+//! bytes, and the end of the connection, wake at once.
 //!
 //! From: the one request that a connection was asked for, or several. To: the socket, and the timer of the driver.
 //! Never: keeps anything unseen for longer than [`UNSEEN_ANSWER_MAX`], an `ERROR` that is shorter for example, or
@@ -37,10 +37,11 @@ impl Mark {
 }
 
 impl State {
-    /// From now on one job is all that is in flight, and its end all that is waited for; says whether the driver's timer
-    /// stands well.
+    /// From now on one job is all that is in flight, and its end all that is waited for; says whether the driver's
+    /// timer stands well.
     ///
-    /// The mark is for jobs that follow each other quickly. With others it saves nothing, and costs a look of the timer.
+    /// The mark is for jobs that follow each other quickly. With others it saves nothing, and costs a look of the
+    /// timer.
     pub(super) fn hear_of_result(&mut self, now: Instant) -> bool {
         let former = self.mark.asked_at.replace(now);
         let is_quick = former.is_some_and(|at| now.duration_since(at) < UNSEEN_ANSWER_MAX);

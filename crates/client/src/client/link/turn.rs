@@ -1,4 +1,5 @@
-//! Reading and writing: what the driver does in a turn, and a reader in its place, and what the bytes of the server say.
+//! Reading and writing: what the driver does in a turn, and a reader in its place, and what the bytes of the server
+//! say.
 //!
 //! From: the socket. To: the slots, and the wakers of their readers, who are woken when the lock is free.
 //! Never: waits, or connects again.
@@ -149,8 +150,8 @@ impl Link {
         Ok(())
     }
 
-    /// Takes the reading from a reader, and says whether something may be unread: a reader may not have looked for long,
-    /// and the runtime hears only now of what was below the mark.
+    /// Takes the reading from a reader, and says whether something may be unread: a reader may not have looked for
+    /// long, and the runtime hears only now of what was below the mark.
     pub(in crate::client) fn take_over(&self, now: Instant) -> bool {
         let mut state = self.lock();
         let was_read = state.reader.take().is_some();

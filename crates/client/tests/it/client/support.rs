@@ -265,7 +265,8 @@ pub(crate) fn read_to_end(stream: &mut TcpStream) {
 /// Set in the process that runs one test alone.
 const ALONE: &str = "GEARTRAIN_TEST_ALONE";
 
-/// Runs a test in a process of its own, whose memory is that of the test; `name` is the test's, as the harness knows it.
+/// Runs a test in a process of its own, whose memory is that of the test; `name` is the test's, as the harness knows
+/// it.
 pub(crate) fn alone(name: &str, test: impl FnOnce()) {
     if std::env::var_os(ALONE).is_some() {
         return test();

@@ -1,7 +1,7 @@
 //! What comes after a process of a place: another one at once or after a pause, or none.
 //!
-//! From: the end of a process, or that it is given up. To: the state of the place. Never: a row of failures, or of forks,
-//! without pauses.
+//! From: the end of a process, or that it is given up. To: the state of the place. Never: a row of failures, or of
+//! forks, without pauses.
 
 use super::{Beside, Context, Ended, Fate, Next, Slot};
 use crate::config::{Program, Restart};
@@ -11,8 +11,8 @@ use crate::planner::state::{End, ProcessId, State};
 use std::time::Duration;
 
 impl Slot {
-    /// Notes that the process that is told to leave, or to be replaced, soon had too much memory: one that cannot do with
-    /// less is not replaced without end.
+    /// Notes that the process that is told to leave, or to be replaced, soon had too much memory: one that cannot do
+    /// with less is not replaced without end.
     pub(crate) fn count_fat(&mut self, cx: &mut Context<'_>, lived: Duration) {
         // It may have had to stay for the pause before.
         let is_soon = lived < MEMORY_LIFE + cx.program.backoff.max;
