@@ -11,6 +11,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -231,7 +232,12 @@ fn the_process_id_file_is_there_when_the_port_answers_and_gone_at_the_end() {
 #[test]
 fn other_signals_end_it_as_usual() {
     for signal in [Signal::SIGABRT, Signal::SIGUSR2, Signal::SIGQUIT] {
-        let mut server = Gearmand::start(&["--queue-type=builtin"]);
+        let folder = TempDir::new().unwrap();
+        // A shell that runs the tests in the background ignores SIGQUIT, and so would all that they start.
+        let mut as_usual = Command::new("env");
+        as_usual.arg("--default-signal").arg(env!("CARGO_BIN_EXE_gearmand")).current_dir(folder.path());
+        as_usual.args(["--queue-type=builtin", "-lstderr", "-p0", "-L127.0.0.1", "--http-listen=none"]);
+        let mut server = Gearmand::spawn(folder, &mut as_usual);
         server.signal(signal);
         assert_eq!(server.wait().signal(), Some(signal as i32));
     }
