@@ -1,9 +1,10 @@
 //! Jobs and sets that got something and are not polled any more, as those whose caller is busy elsewhere: nobody who
 //! shares the connection waits for them, or pays for them.
 
-use super::support::{Script, greet, read_packet, read_to_end, soon, within_limit};
+use super::support::{Script, greet, pending_until, read_packet, read_to_end, soon, within_limit};
 use geartrain_client::{Client, JobBuilder, JobError, Resend, blocking};
 use geartrain_proto::{Handle, Response};
+use std::future::ready;
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::pin::pin;
@@ -156,11 +157,7 @@ fn a_connection_that_ended_behind_results_that_nobody_read_gets_no_other_job() {
     within_limit(async {
         let client = connected(&script).await;
         let mut first = pin!(client.job("f", "x").run());
-        tokio::select! {
-            biased;
-            ended = &mut first => panic!("{ended:?}"),
-            () = std::future::ready(()) => {}
-        }
+        pending_until(&mut first, ready(())).await;
         closed.recv().unwrap();
         std::thread::sleep(2 * TRUSTED);
         assert_eq!(client.job("f", "x").run().await.unwrap(), "ok");
@@ -176,11 +173,7 @@ fn a_connection_that_ended_with_the_last_answer_gets_no_other_job() {
     within_limit(async {
         let client = connected(&script).await;
         let mut first = pin!(client.job("f", "x").run());
-        tokio::select! {
-            biased;
-            ended = &mut first => panic!("{ended:?}"),
-            () = std::future::ready(()) => {}
-        }
+        pending_until(&mut first, ready(())).await;
         closed.recv().unwrap();
         // The kernel may be a little later than the word of it.
         std::thread::sleep(Duration::from_millis(5));
@@ -235,11 +228,7 @@ fn whoever_shares_a_connection_with_a_job_that_is_not_polled_is_answered_soon() 
     within_limit(async {
         let client = connected(&script).await;
         let mut first = pin!(client.job("f", "x").run());
-        tokio::select! {
-            biased;
-            ended = &mut first => panic!("{ended:?}"),
-            () = std::future::ready(()) => {}
-        }
+        pending_until(&mut first, ready(())).await;
         want_everything(&client).await;
         assert_eq!(soon("its result", first).await.unwrap(), "ok");
     });

@@ -1,6 +1,6 @@
 //! Servers that are none, or that break the protocol.
 
-use super::support::{LIMIT, Script, greet, read_packet, read_to_end, until, within_limit};
+use super::support::{LIMIT, Script, greet, pending_until, read_packet, read_to_end, until, within_limit};
 use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, JobHandle, Resend};
 use std::io::Write as _;
@@ -133,10 +133,7 @@ fn a_connection_that_ends_beside_a_future_that_is_left_alone_gets_no_other_job()
         // A server that has answered something is connected to anew at once.
         assert_eq!(client.echo(client.servers().next().unwrap(), "e").await.unwrap(), "e");
         let mut first = std::pin::pin!(client.job("f", "x").run());
-        tokio::select! {
-            ended = &mut first => panic!("{ended:?}"),
-            () = until("the job is sent", || sent.try_recv().is_ok()) => {}
-        }
+        pending_until(&mut first, until("the job is sent", || sent.try_recv().is_ok())).await;
         is_left.send(()).unwrap();
         closed.recv().unwrap();
         // A connection that was heard of within this is not looked at.

@@ -1,11 +1,13 @@
 //! Jobs that follow each other quickly, of which an answer that comes before the result is not read at once; and all
 //! that must be told soon in spite of that.
 
-use super::support::{LIMIT, SOON, Script, greet, read_packet, read_to_end, soon, until, within_limit};
+use super::support::{
+    LIMIT, SOON, Script, greet, pending_until, read_packet, read_to_end, soon, until, within_limit,
+};
 use geartrain_client::session::client::Sent;
 use geartrain_client::{Client, JobError, Resend};
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::pin::pin;
@@ -46,10 +48,7 @@ async fn hurry(client: &Client) {
 
 /// Polls a job until the server says that it knows of it.
 async fn begin(job: &mut (impl Future<Output: std::fmt::Debug> + Unpin), sent: &Receiver<()>) {
-    tokio::select! {
-        ended = job => panic!("{ended:?}"),
-        () = until("the job is sent", || sent.try_recv().is_ok()) => {}
-    }
+    pending_until(job, until("the job is sent", || sent.try_recv().is_ok())).await;
 }
 
 #[cfg(target_os = "linux")]
@@ -124,8 +123,7 @@ fn an_acceptance_that_came_in_time_counts_however_late_it_is_read() {
     within_limit(async {
         hurry(&client).await;
         let mut job = pin!(client.job("f", "x").run());
-        let asked = poll_fn(|context| std::task::Poll::Ready(job.as_mut().poll(context).is_pending()));
-        assert!(asked.await);
+        pending_until(&mut job, ready(())).await;
         sent.recv_timeout(LIMIT).unwrap();
         // As a handler that computes would hold up all else on its thread.
         thread::sleep(limit * 2);

@@ -1,8 +1,8 @@
 //! Many jobs at once, and what they cost.
 
 use super::support::{
-    LIMIT, Server, Side, TestWorker, alone, client_of, on_both_servers, resident_kib, until, within,
-    within_limit,
+    LIMIT, Server, Side, TestWorker, alone, client_of, on_both_servers, pending_until, resident_kib, until,
+    within, within_limit,
 };
 use geartrain_client::JobError;
 use geartrain_client::session::client::Sent;
@@ -58,11 +58,7 @@ fn a_set_has_no_more_in_flight_than_its_window(side: Side) {
         for ended in 0..42 {
             let mut next = std::pin::pin!(results.next());
             // Polled until the window is full at the server; the job that is held does not end before.
-            tokio::select! {
-                biased;
-                result = &mut next => panic!("{result:?} ended while it was held"),
-                () = until("the window is full", || server.status("hold").0 == 8) => {}
-            }
+            pending_until(&mut next, until("the window is full", || server.status("hold").0 == 8)).await;
             assert_eq!(asked_for.get(), ended + 8);
             worker.let_go();
             assert!(next.await.unwrap().1.is_ok());
@@ -189,11 +185,7 @@ fn a_set_that_is_dropped_lets_go_of_its_jobs(side: Side) {
         let mut results = client.run_all((0..20).map(|_| client.job("hold", "x"))).window(8);
         {
             let mut next = std::pin::pin!(results.next());
-            tokio::select! {
-                biased;
-                result = &mut next => panic!("{result:?} ended while it was held"),
-                () = until("the window is full", || server.status("hold").0 == 8) => {}
-            }
+            pending_until(&mut next, until("the window is full", || server.status("hold").0 == 8)).await;
         }
         drop(results);
         let beside = tokio::spawn(client.job("reverse", "ab").run());
@@ -211,11 +203,7 @@ fn a_set_hears_which_of_its_jobs_a_killed_server_took_along(side: Side) {
         let mut results = client.run_all((0..30).map(|_| client.job("nobody", "x"))).window(20);
         {
             let mut next = std::pin::pin!(results.next());
-            tokio::select! {
-                biased;
-                result = &mut next => panic!("{result:?} ended"),
-                () = until("the window is full", || server.status("nobody").0 == 20) => {}
-            }
+            pending_until(&mut next, until("the window is full", || server.status("nobody").0 == 20)).await;
         }
         // The server lists a job before it has told its client so; answers come in order.
         client.echo(client.servers().next().unwrap(), "e").await.unwrap();

@@ -191,6 +191,18 @@ pub(crate) async fn soon<T>(what: &str, told: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, told).await.unwrap_or_else(|_| panic!("{what} is told soon"))
 }
 
+/// Polls a future until something is so, before which it must not end. It is left alone then, as behind `select!`.
+pub(crate) async fn pending_until(
+    future: &mut (impl Future<Output: std::fmt::Debug> + Unpin),
+    event: impl Future<Output = ()>,
+) {
+    tokio::select! {
+        biased;
+        ended = future => panic!("it ended: {ended:?}"),
+        () = event => {}
+    }
+}
+
 /// A server that does what a function says with each connection, in turn.
 pub(crate) struct Script {
     pub(crate) address: String,
